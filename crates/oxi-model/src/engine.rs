@@ -1,0 +1,391 @@
+//! The contract between SQL and storage: [`Engine`], [`Txn`], [`Snapshot`], [`Scan`].
+//!
+//! Everything is synchronous except waiting: a call that must wait for another transaction returns
+//! a [`Wait`] and has changed nothing; the caller awaits it and calls again. Committing returns at
+//! once with a future that resolves when the commit is durable and visible.
+//!
+//! Columns are named by [`ColumnId`] in layouts and by *position in the table's current layout* in
+//! row calls, so that the hot path does no lookup.
+
+use std::{future::Future, ops::Bound, pin::Pin, sync::Arc};
+
+use arrow_array::RecordBatch;
+use oxi_base::{ColumnId, IndexId, Result, RowId, TableId, Ts, TxnId};
+
+use crate::datum::{Datum, PhysicalType, Row};
+
+/// A future that crosses the contract.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Resolves when the transaction that is in the way has ended; an error when waiting would be a
+/// deadlock (`40P01`). Dropping it stops waiting.
+pub type Wait = BoxFuture<Result<()>>;
+
+/// What a transaction sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Isolation {
+    /// Each statement sees what was committed when it began.
+    #[default]
+    ReadCommitted,
+    /// All statements see what was committed when the first one began; first updater wins.
+    RepeatableRead,
+}
+
+/// The physical shape of a table.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TableLayout {
+    /// Live columns in order; row calls use positions in this list.
+    pub columns: Vec<ColumnLayout>,
+    /// A system table: a commit that writes it advances [`Engine::catalog_version`].
+    pub catalog: bool,
+}
+
+/// One column of a [`TableLayout`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct ColumnLayout {
+    /// Stable id.
+    pub id: ColumnId,
+    /// How values lie in memory.
+    pub physical: PhysicalType,
+    /// What rows read that were written before the column was added.
+    pub missing: Datum,
+}
+
+/// The physical shape of an index.
+#[derive(Clone, PartialEq, Debug)]
+pub struct IndexLayout {
+    /// The table it belongs to.
+    pub table: TableId,
+    /// Key columns.
+    pub columns: Vec<IndexColumnLayout>,
+    /// Two live rows may not have equal keys.
+    pub unique: bool,
+    /// For unique indexes: NULL equals NULL.
+    pub nulls_not_distinct: bool,
+}
+
+/// One key column of an [`IndexLayout`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IndexColumnLayout {
+    /// The table's column.
+    pub column: ColumnId,
+    /// Descending order.
+    pub descending: bool,
+    /// NULL before all values (in the index's order).
+    pub nulls_first: bool,
+}
+
+/// Numbers the planner and the monitor want; estimates unless said otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TableStatistics {
+    /// Live rows.
+    pub rows: u64,
+    /// Bytes of memory for rows.
+    pub bytes: u64,
+}
+
+/// What a checkpoint did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CheckpointReport {
+    /// Rows written to block images.
+    pub rows_written: u64,
+    /// Bytes of image files written.
+    pub bytes_written: u64,
+    /// Log bytes that could be retired.
+    pub log_bytes_retired: u64,
+}
+
+/// A database's storage.
+pub trait Engine: Send + Sync {
+    /// Begins a transaction. Costs nothing until it writes or locks.
+    fn begin(&self, isolation: Isolation) -> Arc<dyn Txn>;
+
+    /// A number that grows with each commit that wrote a catalog table; equal numbers mean the
+    /// same committed catalog.
+    fn catalog_version(&self) -> u64;
+
+    /// A table number never used before.
+    fn allocate_table_id(&self) -> TableId;
+
+    /// An index number never used before.
+    fn allocate_index_id(&self) -> IndexId;
+
+    /// An object number never used before in this database (at least 16384, as PostgreSQL's).
+    fn allocate_oid(&self) -> u32;
+
+    /// Numbers of a table.
+    fn statistics(&self, table: TableId) -> TableStatistics;
+
+    /// Writes what was committed to image files, switches the manifest, retires the log. Blocking;
+    /// writers go on meanwhile.
+    fn checkpoint(&self) -> Result<CheckpointReport>;
+
+    /// Frees versions and index entries that no snapshot can see. Blocking; called periodically.
+    fn collect(&self);
+
+    /// Whether a log failure has stopped the database, and why.
+    fn failure(&self) -> Option<oxi_base::Error>;
+}
+
+/// What an insert came to.
+pub enum InsertOutcome {
+    /// The row is there.
+    Done(RowId),
+    /// Another transaction has written the same unique key: await, then call again. Nothing was
+    /// changed.
+    Wait(Wait),
+    /// A live row has the same unique key. Nothing was changed.
+    Duplicate(Duplicate),
+}
+
+/// The row that holds a unique key.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Duplicate {
+    /// The index.
+    pub index: IndexId,
+    /// The row.
+    pub row: RowId,
+}
+
+/// What an update, delete or row lock came to.
+pub enum WriteOutcome {
+    /// It is done.
+    Done,
+    /// Another transaction holds the row (or a unique key): await, then call again. Nothing was
+    /// changed.
+    Wait(Wait),
+    /// READ COMMITTED only: a transaction committed a newer version after the statement's
+    /// snapshot. Re-read with [`Txn::newest`], re-evaluate, and call again with
+    /// [`WriteTarget::Newest`]. Under REPEATABLE READ this is the error `40001` instead.
+    Changed,
+    /// The row is gone: deleted by a transaction committed since (READ COMMITTED), or by an
+    /// earlier action of this very statement.
+    Gone,
+    /// A live row has the same unique key. Nothing was changed.
+    Duplicate(Duplicate),
+}
+
+/// Which version a write expects to find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WriteTarget {
+    /// The version the statement's snapshot sees; anything newer is [`WriteOutcome::Changed`].
+    Snapshot,
+    /// The newest committed version (after re-evaluation).
+    Newest,
+}
+
+/// The strength of a row lock. (The two others of PostgreSQL's four find their place here.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowLock {
+    /// FOR UPDATE: conflicts with everything.
+    Update,
+    /// FOR KEY SHARE: conflicts with deletes and with updates of key columns only. Foreign keys
+    /// take it on the referenced row.
+    KeyShare,
+}
+
+/// How strongly a transaction holds a table until it ends. (PostgreSQL's eight modes find their
+/// place here.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TableLock {
+    /// Reading or writing rows: conflicts with [`TableLock::Exclusive`].
+    Shared,
+    /// Changing the definition: conflicts with everything.
+    Exclusive,
+}
+
+/// A savepoint's handle; handles nest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SavepointId(pub u32);
+
+/// A transaction. Calls may come from several threads, writes are serialised inside.
+pub trait Txn: Send + Sync {
+    /// Its number, if it has written or locked anything.
+    fn id(&self) -> Option<TxnId>;
+
+    /// Its isolation.
+    fn isolation(&self) -> Isolation;
+
+    /// Begins a statement: what it sees is fixed now (READ COMMITTED: anew; REPEATABLE READ: at
+    /// the first call). A statement does not see its own changes; the next one does.
+    fn begin_statement(&self) -> Arc<dyn Snapshot>;
+
+    /// A snapshot that also sees every change this transaction has made so far, for checks that
+    /// run inside a statement (foreign keys, ON CONFLICT).
+    fn current_snapshot(&self) -> Arc<dyn Snapshot>;
+
+    /// Takes a table lock until the end of the transaction; `Some` asks to wait and call again.
+    fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>>;
+
+    /// Inserts a row (values by position in the layout, each fitting its physical type).
+    fn insert(&self, table: TableId, row: &[Datum]) -> Result<InsertOutcome>;
+
+    /// Inserts the rows of a batch (columns in layout order), beginning at row `from`; returns how
+    /// many rows from there were inserted and the outcome that stopped it, if any. For bulk load.
+    fn insert_batch(
+        &self,
+        table: TableId,
+        batch: &RecordBatch,
+        from: usize,
+    ) -> Result<(usize, Option<InsertOutcome>)>;
+
+    /// Changes columns (position, value) of a row.
+    fn update(
+        &self,
+        snapshot: &dyn Snapshot,
+        table: TableId,
+        row: RowId,
+        target: WriteTarget,
+        changes: &[(usize, Datum)],
+    ) -> Result<WriteOutcome>;
+
+    /// Deletes a row.
+    fn delete(
+        &self,
+        snapshot: &dyn Snapshot,
+        table: TableId,
+        row: RowId,
+        target: WriteTarget,
+    ) -> Result<WriteOutcome>;
+
+    /// Locks a row without changing it, until the end of the transaction.
+    fn lock_row(
+        &self,
+        snapshot: &dyn Snapshot,
+        table: TableId,
+        row: RowId,
+        target: WriteTarget,
+        lock: RowLock,
+    ) -> Result<WriteOutcome>;
+
+    /// The newest version of a row that is committed or this transaction's own; `None` if that
+    /// version is a deletion. All columns in layout order.
+    fn newest(&self, table: TableId, row: RowId) -> Result<Option<Row>>;
+
+    /// Creates a table's storage.
+    fn create_table(&self, table: TableId, layout: TableLayout) -> Result<()>;
+
+    /// Changes a table's layout: columns added (rows read their `missing` value), dropped or
+    /// reordered. The caller holds the exclusive lock.
+    fn alter_table(&self, table: TableId, layout: TableLayout) -> Result<()>;
+
+    /// Drops a table's storage and its indexes at commit.
+    fn drop_table(&self, table: TableId) -> Result<()>;
+
+    /// Creates an index and fills it from the rows visible to this transaction; `Err` with
+    /// `23505` if they are not unique (detail names the key). The caller holds the exclusive lock.
+    fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()>;
+
+    /// Drops an index at commit.
+    fn drop_index(&self, index: IndexId) -> Result<()>;
+
+    /// Marks a place to roll back to.
+    fn savepoint(&self) -> SavepointId;
+
+    /// Undoes everything since the savepoint; the savepoint itself stays.
+    fn rollback_to(&self, savepoint: SavepointId) -> Result<()>;
+
+    /// Forgets the savepoint and those after it, keeping their changes.
+    fn release(&self, savepoint: SavepointId);
+
+    /// Commits. The future resolves when the commit is durable and visible; an error then means
+    /// that the log has failed and the outcome is decided by the next recovery. The error of the
+    /// call itself means that the transaction was rolled back.
+    fn commit(&self) -> Result<BoxFuture<Result<()>>>;
+
+    /// Rolls everything back. Also done on drop.
+    fn rollback(&self);
+
+    /// The sequence's next value, advancing by `increment` within `min..=max`; not undone by
+    /// rollback.
+    fn sequence_next(&self, sequence: u32, step: &SequenceStep) -> Result<i64>;
+
+    /// Sets a sequence as `setval(seq, value, is_called)`.
+    fn sequence_set(&self, sequence: u32, value: i64, is_called: bool) -> Result<()>;
+
+    /// `(last_value, is_called)`; `None` if never used.
+    fn sequence_state(&self, sequence: u32) -> Option<(i64, bool)>;
+}
+
+/// How a sequence moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SequenceStep {
+    /// First value.
+    pub start: i64,
+    /// Added each time; may be negative, never zero.
+    pub increment: i64,
+    /// Least value.
+    pub min: i64,
+    /// Greatest value.
+    pub max: i64,
+    /// Wraps around instead of failing with `2200H`.
+    pub cycle: bool,
+}
+
+/// One consistent view of the data. Cheap to hold for a statement; holding it long keeps undo.
+pub trait Snapshot: Send + Sync {
+    /// The commit timestamp up to which it sees.
+    fn ts(&self) -> Ts;
+
+    /// Downcast support for the engine that made it.
+    fn as_any(&self) -> &dyn std::any::Any;
+
+    /// Scans a table with up to `request.partitions` scans that share the work; together they
+    /// yield each visible row once.
+    fn scan(&self, table: TableId, request: &ScanRequest) -> Result<Vec<Box<dyn Scan>>>;
+
+    /// Reads the columns (positions) of one row into `out` (cleared first); false if not visible.
+    fn get(&self, table: TableId, row: RowId, columns: &[usize], out: &mut Row) -> Result<bool>;
+
+    /// Visits the visible rows whose index key lies in the range, in index order (reversed if
+    /// asked), with the requested columns; the key was rechecked against the row. The visitor
+    /// returns false to stop.
+    fn index_scan(
+        &self,
+        index: IndexId,
+        range: &KeyRange,
+        columns: &[usize],
+        visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
+    ) -> Result<()>;
+}
+
+/// A range of index keys: each bound is a prefix of the key's columns. An equality lookup has the
+/// same included prefix on both sides.
+#[derive(Clone, PartialEq, Debug)]
+pub struct KeyRange {
+    /// Where it starts, in the index's order.
+    pub lower: Bound<Vec<Datum>>,
+    /// Where it ends.
+    pub upper: Bound<Vec<Datum>>,
+    /// Visit from the end.
+    pub reverse: bool,
+}
+
+impl KeyRange {
+    /// All keys that begin with these values.
+    pub fn equal(key: Vec<Datum>) -> Self {
+        KeyRange {
+            lower: Bound::Included(key.clone()),
+            upper: Bound::Included(key),
+            reverse: false,
+        }
+    }
+}
+
+/// What to scan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScanRequest {
+    /// Columns to return, as positions in the table's layout.
+    pub columns: Vec<usize>,
+    /// Append a `UInt64` column of row ids, named `__row_id`.
+    pub row_id: bool,
+    /// How many scans to split the work over (at least 1).
+    pub partitions: usize,
+}
+
+/// A running scan.
+pub trait Scan: Send {
+    /// The next batch (Arrow types as [`crate::array::arrow_type`] maps them, fields named
+    /// `c<position>`), or `None` at the end. At most 8192 rows, never zero.
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>>;
+}
