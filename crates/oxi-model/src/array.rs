@@ -15,9 +15,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, builder::*, cast::AsArray, types::*,
-};
+use arrow_array::{Array, ArrayRef, builder::*, cast::AsArray, types::*};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use oxi_base::{Error, Result, codec};
 
@@ -89,7 +87,8 @@ pub fn datum_at(array: &dyn Array, physical: &PhysicalType, index: usize) -> Res
         PhysicalType::List(element) => {
             let bytes = array.as_binary_view().value(index);
             Datum::List(Arc::new(
-                decode_list(bytes, element).ok_or_else(|| Error::corrupt("malformed array value"))?,
+                decode_list(bytes, element)
+                    .ok_or_else(|| Error::corrupt("malformed array value"))?,
             ))
         }
     })
@@ -280,7 +279,9 @@ pub fn decode_datum(reader: &mut codec::Reader<'_>, physical: &PhysicalType) -> 
             _ => return None,
         }),
         PhysicalType::Int16 => Datum::Int16(i16::from_le_bytes(reader.array()?)),
-        PhysicalType::Int32 | PhysicalType::Date => Datum::Int32(i32::from_le_bytes(reader.array()?)),
+        PhysicalType::Int32 | PhysicalType::Date => {
+            Datum::Int32(i32::from_le_bytes(reader.array()?))
+        }
         PhysicalType::Int64
         | PhysicalType::Time
         | PhysicalType::Timestamp
