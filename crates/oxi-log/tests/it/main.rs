@@ -1,1 +1,6 @@
-//! Tests of the log through its public face.
+//! Tests of the log through its public face: scripted dialogues, simulated crashes, real threads.
+
+mod crashes;
+mod damage;
+mod scripts;
+mod threads;
