@@ -43,6 +43,8 @@ struct Node {
     content: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Change>,
+    /// Open handles; a removed file lives as long as it has some.
+    handles: usize,
 }
 
 enum Change {
@@ -341,8 +343,22 @@ impl State {
 
     fn restart(&mut self) {
         self.run += 1;
+        for node in self.nodes.values_mut() {
+            node.handles = 0;
+        }
         self.locks.clear();
         self.faults = Faults::default();
+    }
+
+    /// Forgets files that can neither be opened again nor come back after a crash.
+    fn forget_removed(&mut self) {
+        let mut named: BTreeSet<u64> = self.names.values().copied().collect();
+        named.extend(self.durable_names.values());
+        named.extend(self.pending_names.iter().filter_map(|change| match change {
+            NameChange::Link { node, .. } | NameChange::Rename { node, .. } => Some(*node),
+            NameChange::Unlink { .. } => None,
+        }));
+        self.nodes.retain(|id, node| node.handles > 0 || named.contains(id));
     }
 
     /// How much of a growth to `end` fits; the rest is refused.
@@ -402,6 +418,7 @@ impl Disk for SimDisk {
             }
         };
         let run = state.run;
+        state.node(run, id)?.handles += 1;
         Ok(Arc::new(SimFile { state: Arc::clone(&self.state), run, node: id }))
     }
 
@@ -481,6 +498,7 @@ impl Disk for SimDisk {
         for change in settled {
             settle_name(&mut state.durable_names, change);
         }
+        state.forget_removed();
         Ok(())
     }
 
@@ -525,6 +543,15 @@ struct SimFile {
     state: Arc<Mutex<State>>,
     run: u64,
     node: u64,
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        if let Ok(node) = state.node(self.run, self.node) {
+            node.handles -= 1;
+        }
+    }
 }
 
 impl File for SimFile {
