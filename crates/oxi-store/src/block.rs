@@ -492,11 +492,6 @@ impl Rows {
         self.created.retain(|run| !Arc::ptr_eq(&run.txn, txn));
     }
 
-    /// Whether the slot has history that some snapshot may need.
-    pub(crate) fn has_history(&self, slot: u16) -> bool {
-        self.chain(slot).is_some() || self.creator(slot).is_some()
-    }
-
     /// Writes a slot directly, for recovery: extends the block as needed.
     pub(crate) fn restore(&mut self, slot: u16, values: &[Datum]) {
         while self.len <= slot.into() {

@@ -38,6 +38,12 @@ pub(crate) struct Sequencer {
     pub(crate) streaming: BTreeMap<TxnId, Lsn>,
 }
 
+impl Sequencer {
+    pub(crate) fn new(last_ts: u64, logged: Marks) -> Self {
+        Sequencer { last_ts, logged, ..Sequencer::default() }
+    }
+}
+
 struct Pending {
     lsn: Lsn,
     ts: Ts,
@@ -214,14 +220,15 @@ impl Future for Durable {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let outcome = match &mut self.inner {
+        let this = &mut *self;
+        let outcome = match &mut this.inner {
             Some(inner) => match inner.as_mut().poll(context) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(outcome) => outcome,
             },
-            None if self.core.log.durable_lsn() >= self.lsn => Ok(()),
-            None => self.core.log.flush().map(|_| ()),
+            None if this.core.log.durable_lsn() >= this.lsn => Ok(()),
+            None => this.core.log.flush().map(|_| ()),
         };
-        Poll::Ready(outcome.map_err(|error| self.core.fail(error)))
+        Poll::Ready(outcome.map_err(|error| this.core.fail(error)))
     }
 }

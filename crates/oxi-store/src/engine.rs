@@ -1,7 +1,7 @@
 //! The store: its shared state, and the engine side of the contract.
 
 use std::sync::{
-    Arc,
+    Arc, Weak,
     atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
@@ -30,6 +30,8 @@ use crate::{
 
 /// Everything that transactions share.
 pub(crate) struct Core {
+    /// Itself, for what outlives a call.
+    pub(crate) this: Weak<Core>,
     pub(crate) options: StoreOptions,
     pub(crate) world: World,
     pub(crate) log: Log,
@@ -67,6 +69,11 @@ pub struct Store {
 }
 
 impl Core {
+    /// A counted reference to itself.
+    pub(crate) fn self_arc(&self) -> Result<Arc<Core>> {
+        self.this.upgrade().ok_or_else(|| Error::bug("the store is being dropped"))
+    }
+
     pub(crate) fn visible_ts(&self) -> Ts {
         Ts(self.visible.load(Ordering::SeqCst))
     }

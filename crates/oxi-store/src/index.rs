@@ -187,6 +187,7 @@ impl Index {
         }
     }
 
+    /// Entries, stale ones included.
     pub(crate) fn len(&self) -> usize {
         self.nulls.len()
             + match &self.entries {

@@ -17,11 +17,17 @@ pub(crate) struct SequenceState {
     pub(crate) is_called: bool,
     /// Values that may be taken before the next log record.
     ahead: u32,
+    logged: i64,
 }
 
 impl SequenceState {
     pub(crate) fn new(value: i64, is_called: bool) -> Self {
-        SequenceState { value, is_called, ahead: 0 }
+        SequenceState { value, is_called, ahead: 0, logged: value }
+    }
+
+    /// What the log knows: at or beyond the value.
+    pub(crate) fn logged(&self) -> (i64, bool) {
+        (self.logged, self.is_called)
     }
 }
 
@@ -54,19 +60,19 @@ impl Core {
                 None => return Err(limit_reached(step)),
             },
         };
+        let mut logged = known.map_or(value, |state| state.logged);
         let mut ahead = known.filter(|state| state.is_called).map_or(0, |state| state.ahead);
         // A wrap-around is a jump that the value logged ahead does not cover.
         let jumped = known.is_some_and(|state| advance(state.value, step, 1) != Some(value));
         if ahead == 0 || jumped {
             // When the limit is near, log one value at a time.
-            let (logged, count) =
+            (logged, ahead) =
                 advance(value, step, AHEAD).map_or((value, 0), |logged| (logged, AHEAD));
             self.log_sequence(sequence, logged, true)?;
-            ahead = count;
         } else {
             ahead -= 1;
         }
-        sequences.insert(sequence, SequenceState { value, is_called: true, ahead });
+        sequences.insert(sequence, SequenceState { value, is_called: true, ahead, logged });
         Ok(value)
     }
 

@@ -1,6 +1,6 @@
 //! Tables and indexes coming, changing and going, within a transaction.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use oxi_base::{Error, IndexId, Result, SqlState, TableId};
 use oxi_model::{
@@ -12,7 +12,7 @@ use super::{Transaction, UndoEntry, Work};
 use crate::{
     block::{Seen, row_id},
     commit::DropAction,
-    index::{Index, IndexUse, key::Key},
+    index::{Index, key::Key},
     redo,
     table::Table,
 };
@@ -114,7 +114,6 @@ pub(crate) fn build(
         .collect::<Option<_>>()
         .ok_or_else(|| Error::bug("index on a column that is not there"))?;
     let mut entries: Vec<(Key, u64)> = Vec::new();
-    let mut seen: BTreeMap<Key, Vec<Datum>> = BTreeMap::new();
     let mut unique: Vec<(Key, u64)> = Vec::new();
     for block in table.blocks() {
         let rows = block.rows.read();
@@ -149,8 +148,7 @@ pub(crate) fn build(
             let rows = block.rows.read();
             positions.iter().map(|p| rows.value(slot, *p, None)).collect::<Vec<_>>()
         });
-        seen.insert(twice[0].0.clone(), values.unwrap_or_default());
-        return Err(not_unique(seen.into_values().next().unwrap_or_default()));
+        return Err(not_unique(values.unwrap_or_default()));
     }
     index.fill(entries);
     Ok(Arc::new(index))
@@ -176,9 +174,4 @@ fn show(datum: &Datum) -> String {
         Datum::Text(value) => value.to_string(),
         other => format!("{other:?}"),
     }
-}
-
-/// The use of an index in its table's current shape.
-pub(crate) fn index_use(table: &Table, id: IndexId) -> Option<IndexUse> {
-    table.shape().index(id).cloned()
 }
