@@ -16,3 +16,4 @@
 //! Types' input and output (oxi-types), the catalog (oxi-catalog), execution (oxi-exec).
 
 pub mod ast;
+pub mod parse;
