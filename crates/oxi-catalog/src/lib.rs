@@ -29,6 +29,8 @@ pub mod resolve;
 pub mod suggest;
 pub mod tables;
 
+pub mod alter;
+pub mod definition;
 pub mod removal;
 
 pub mod system;

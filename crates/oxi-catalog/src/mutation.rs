@@ -194,6 +194,7 @@ impl CatalogTxn {
             Datum::text(relation.name.as_str()),
             Datum::text(to_json(&relation)?),
         ];
+        self.hold_schema(relation.schema).await?;
         let name = relation.name.clone();
         self.insert(tables::RELATIONS, row, || duplicate_relation(&name)).await?;
         match &relation.kind {
@@ -229,6 +230,9 @@ impl CatalogTxn {
             (2, Datum::text(relation.name.as_str())),
             (3, Datum::text(to_json(&relation)?)),
         ];
+        if old.schema != relation.schema {
+            self.hold_schema(relation.schema).await?;
+        }
         let name = relation.name.clone();
         self.update(tables::RELATIONS, row, &changes, || duplicate_relation(&name)).await?;
         if let (Some(old), Some(new)) = (old.as_table(), relation.as_table())
@@ -366,6 +370,26 @@ impl CatalogTxn {
             Ok(false)
         })?;
         Ok(found)
+    }
+
+    /// Keeps other transactions from dropping the schema that a new relation goes to.
+    async fn hold_schema(&self, oid: u32) -> Result<()> {
+        let missing = || {
+            let name = self.catalog.schema_name(oid);
+            Error::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))
+        };
+        let row = self.find(tables::SCHEMAS_OID, Datum::UInt32(oid))?.ok_or_else(missing)?;
+        loop {
+            let snapshot = self.txn.current_snapshot();
+            let (target, lock) = (WriteTarget::Newest, RowLock::KeyShare);
+            match self.txn.lock_row(&*snapshot, tables::SCHEMAS, row, target, lock)? {
+                WriteOutcome::Done => return Ok(()),
+                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Changed => {}
+                WriteOutcome::Gone => return Err(missing()),
+                WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock found a duplicate")),
+            }
+        }
     }
 
     /// Finds and locks the row of an object, and makes sure that it still holds the descriptor

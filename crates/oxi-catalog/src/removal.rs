@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_model::descriptor::{ConstraintKind, RelationDescriptor, RelationKind, SequenceDescriptor};
+use oxi_model::descriptor::{ConstraintKind, RelationDescriptor, RelationKind};
 
-use crate::{catalog::Catalog, expression, identifier, resolve};
+use crate::{catalog::Catalog, expression, identifier, resolve, resolve::Resolved};
 
 /// What a DROP does, in the order to do it.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +62,91 @@ pub fn plan(catalog: &Catalog, targets: &[Target], behavior: Behavior) -> Result
         return Err(walk.refusal(targets));
     }
     Ok(walk.into_plan())
+}
+
+/// The kinds of object that DROP names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "SQL's words")]
+pub enum DropKind {
+    Table,
+    Index,
+    View,
+    Sequence,
+}
+
+impl DropKind {
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            DropKind::Table => ("table", "a table", "TABLE"),
+            DropKind::Index => ("index", "an index", "INDEX"),
+            DropKind::View => ("view", "a view", "VIEW"),
+            DropKind::Sequence => ("sequence", "a sequence", "SEQUENCE"),
+        }
+    }
+
+    fn of(relation: &RelationDescriptor) -> Self {
+        match relation.kind {
+            RelationKind::Table(_) => DropKind::Table,
+            RelationKind::Index(_) => DropKind::Index,
+            RelationKind::View(_) => DropKind::View,
+            RelationKind::Sequence(_) => DropKind::Sequence,
+        }
+    }
+}
+
+/// Finds what `DROP <kind> <name>` names. For IF EXISTS, see
+/// [`missing_notice`].
+///
+/// # Errors
+/// `42P01`, `42704`, `3F000` if it is not there; `42809` if it is something else; `42501` for
+/// system relations.
+pub fn find(
+    catalog: &Catalog,
+    search_path: &[String],
+    parts: &[impl AsRef<str>],
+    kind: DropKind,
+) -> Result<u32> {
+    let (word, article, _) = kind.words();
+    let (schema, _) = resolve::split(parts)?;
+    let relation = match catalog.try_resolve(search_path, parts)? {
+        Some(Resolved::Relation(relation)) => relation,
+        Some(Resolved::System(system)) => {
+            return Err(Error::new(
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{}\" is a system catalog", system.name),
+            ));
+        }
+        None => {
+            if let Some(schema) = schema {
+                catalog.resolve_schema(schema)?;
+            }
+            let written: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+            let code = match kind {
+                DropKind::Index => SqlState::UNDEFINED_OBJECT,
+                _ => SqlState::UNDEFINED_TABLE,
+            };
+            let message = format!("{word} \"{}\" does not exist", written.join("."));
+            return Err(Error::new(code, message));
+        }
+    };
+    let found = DropKind::of(&relation);
+    if found != kind {
+        let (_, actual, upper) = found.words();
+        return Err(Error::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            format!("\"{}\" is not {article}", relation.name),
+        )
+        .with_hint(format!("Use DROP {upper} to remove {actual}.")));
+    }
+    resolve::check_not_system(&relation)?;
+    Ok(relation.oid)
+}
+
+/// Whether an error of [`find`] is one that IF EXISTS turns into a NOTICE, and its text.
+pub fn missing_notice(error: &Error) -> Option<String> {
+    let missing =
+        [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_OBJECT, SqlState::INVALID_SCHEMA_NAME];
+    missing.contains(&error.code()).then(|| format!("{}, skipping", error.message()))
 }
 
 /// What goes.
@@ -205,8 +290,8 @@ impl Walk<'_> {
                     }
                 }
             }
-            RelationKind::Sequence(sequence) => {
-                self.visit_defaults(&relation, sequence, &name);
+            RelationKind::Sequence(_) => {
+                self.visit_defaults(&relation, &name);
             }
             RelationKind::Index(_) | RelationKind::View(_) => {}
         }
@@ -229,12 +314,7 @@ impl Walk<'_> {
     }
 
     /// Defaults that draw from a sequence that goes.
-    fn visit_defaults(
-        &mut self,
-        sequence: &RelationDescriptor,
-        descriptor: &SequenceDescriptor,
-        on: &str,
-    ) {
+    fn visit_defaults(&mut self, sequence: &RelationDescriptor, on: &str) {
         for relation in self.catalog.relations() {
             let Some(table) = relation.as_table() else { continue };
             if self.gone.relations.contains(&relation.oid) {
@@ -245,11 +325,9 @@ impl Walk<'_> {
                     .default
                     .as_deref()
                     .is_some_and(|default| self.draws_from(default, sequence));
-                let owner = descriptor.owned_by == Some((relation.oid, column.id));
                 if self.gone.columns.contains(&(relation.oid, column.id)) || !uses {
                     continue;
                 }
-                let _ = owner;
                 if self.gone.defaults.insert((relation.oid, column.id)) {
                     let described = format!(
                         "default value for column {} of table {}",
@@ -330,7 +408,6 @@ impl Walk<'_> {
                 self.visit_constraint(table, constraint.oid);
             }
         }
-        // A foreign key elsewhere names the column itself even if another index serves it.
         for other in &descriptor.columns {
             let reads = other
                 .generated
@@ -364,11 +441,6 @@ impl Walk<'_> {
         };
         let ConstraintKind::Unique { index, .. } = &constraint.kind else { return };
         self.gone.constraints.insert((table, oid));
-        let on = format!(
-            "constraint {} on table {}",
-            identifier::quote(&constraint.name),
-            self.plain(&relation)
-        );
         // PostgreSQL names the index as what the foreign key depends on.
         let index_on = self.describe(*index);
         self.take(*index);
@@ -376,8 +448,7 @@ impl Walk<'_> {
             let served = key.foreign_key().is_some_and(|key| key.referenced_index == *index);
             if served && let Some(found) = key.descriptor() {
                 let (key_table, key_oid) = (key.table.clone(), found.oid);
-                let on = if key_table.oid == table { &on } else { &index_on };
-                self.report_constraint(&key_table, key_oid, on);
+                self.report_constraint(&key_table, key_oid, &index_on);
             }
         }
     }

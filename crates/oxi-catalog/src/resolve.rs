@@ -206,7 +206,9 @@ impl Catalog {
 
     fn undefined(&self, search_path: &[String], parts: &[impl AsRef<str>]) -> Error {
         let written: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
-        let error = undefined_relation(&written.join("."));
+        // The database part, checked by the caller, is not repeated.
+        let shown = if written.len() == 3 { &written[1..] } else { &written[..] };
+        let error = undefined_relation(&shown.join("."));
         let hint = match written.as_slice() {
             [name] => self.suggest_relation(search_path, name),
             [.., schema, name] => self.schema_by_name(schema).and_then(|schema| {
@@ -269,7 +271,7 @@ pub fn split(parts: &[impl AsRef<str>]) -> Result<(Option<&str>, &str)> {
             let written: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
             Err(Error::new(
                 SqlState::SYNTAX_ERROR,
-                format!("improper relation name (too many dotted names): {}", written.join(".")),
+                format!("improper qualified name (too many dotted names): {}", written.join(".")),
             ))
         }
     }
