@@ -1,0 +1,1 @@
+//! String algorithms that functions share.
