@@ -14,8 +14,14 @@ use oxi_model::{PhysicalType, Row, engine::TableStatistics};
 
 use crate::catalog::Catalog;
 
-mod class;
 mod value;
+
+mod class;
+mod cluster;
+mod constraint;
+mod information;
+mod routine;
+mod usage;
 
 /// A computed relation.
 #[derive(Debug)]
@@ -211,9 +217,65 @@ fn parse_column(line: &'static str) -> Option<SystemColumn> {
 }
 
 const PG: &str = "pg_catalog";
+const INFORMATION: &str = "information_schema";
 
 /// The relations that can have rows.
-const ROWS: &[((&str, &str), RowsFn)] = &[((PG, "pg_namespace"), class::pg_namespace)];
+const ROWS: &[((&str, &str), RowsFn)] = &[
+    ((PG, "pg_namespace"), class::pg_namespace),
+    ((PG, "pg_class"), class::pg_class),
+    ((PG, "pg_attribute"), class::pg_attribute),
+    ((PG, "pg_attrdef"), class::pg_attrdef),
+    ((PG, "pg_sequence"), class::pg_sequence),
+    ((PG, "pg_rewrite"), class::pg_rewrite),
+    ((PG, "pg_description"), class::pg_description),
+    ((PG, "pg_tables"), class::pg_tables),
+    ((PG, "pg_views"), class::pg_views),
+    ((PG, "pg_sequences"), class::pg_sequences),
+    ((PG, "pg_indexes"), class::pg_indexes),
+    ((PG, "pg_index"), constraint::pg_index),
+    ((PG, "pg_constraint"), constraint::pg_constraint),
+    ((PG, "pg_depend"), constraint::pg_depend),
+    ((PG, "pg_type"), routine::pg_type),
+    ((PG, "pg_proc"), routine::pg_proc),
+    ((PG, "pg_operator"), routine::pg_operator),
+    ((PG, "pg_cast"), routine::pg_cast),
+    ((PG, "pg_aggregate"), routine::pg_aggregate),
+    ((PG, "pg_am"), cluster::pg_am),
+    ((PG, "pg_database"), cluster::pg_database),
+    ((PG, "pg_roles"), cluster::pg_roles),
+    ((PG, "pg_authid"), cluster::pg_authid),
+    ((PG, "pg_user"), cluster::pg_user),
+    ((PG, "pg_shadow"), cluster::pg_user),
+    ((PG, "pg_settings"), cluster::pg_settings),
+    ((PG, "pg_stat_activity"), cluster::pg_stat_activity),
+    ((PG, "pg_stat_database"), cluster::pg_stat_database),
+    ((PG, "pg_stat_all_tables"), cluster::pg_stat_tables),
+    ((PG, "pg_stat_user_tables"), cluster::pg_stat_tables),
+    ((PG, "pg_stat_all_indexes"), cluster::pg_stat_indexes),
+    ((PG, "pg_stat_user_indexes"), cluster::pg_stat_indexes),
+    ((PG, "pg_tablespace"), cluster::pg_tablespace),
+    ((PG, "pg_language"), cluster::pg_language),
+    ((PG, "pg_collation"), cluster::pg_collation),
+    ((PG, "pg_opclass"), cluster::pg_opclass),
+    ((PG, "pg_opfamily"), cluster::pg_opfamily),
+    ((INFORMATION, "information_schema_catalog_name"), information::catalog_name),
+    ((INFORMATION, "schemata"), information::schemata),
+    ((INFORMATION, "tables"), information::tables),
+    ((INFORMATION, "columns"), information::columns),
+    ((INFORMATION, "sequences"), information::sequences),
+    ((INFORMATION, "views"), information::views),
+    ((INFORMATION, "view_table_usage"), information::view_table_usage),
+    ((INFORMATION, "character_sets"), information::character_sets),
+    ((INFORMATION, "enabled_roles"), information::enabled_roles),
+    ((INFORMATION, "table_privileges"), information::table_privileges),
+    ((INFORMATION, "role_table_grants"), information::table_privileges),
+    ((INFORMATION, "table_constraints"), usage::table_constraints),
+    ((INFORMATION, "key_column_usage"), usage::key_column_usage),
+    ((INFORMATION, "constraint_column_usage"), usage::constraint_column_usage),
+    ((INFORMATION, "constraint_table_usage"), usage::constraint_table_usage),
+    ((INFORMATION, "referential_constraints"), usage::referential_constraints),
+    ((INFORMATION, "check_constraints"), usage::check_constraints),
+];
 
 #[cfg(test)]
 mod tests;
