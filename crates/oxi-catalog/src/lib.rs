@@ -35,6 +35,11 @@ pub mod removal;
 
 pub mod system;
 
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod sample;
+
 pub use cache::CatalogCache;
 pub use catalog::Catalog;
 pub use mutation::CatalogTxn;
