@@ -19,6 +19,8 @@
 //! What types and functions mean (`oxi-types`), SQL text (`oxi-sql`), locks and when to take them
 //! (`oxi-session`).
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
+
 pub mod cache;
 pub mod catalog;
 pub mod expression;
@@ -33,6 +35,7 @@ pub mod alter;
 pub mod definition;
 pub mod removal;
 
+pub mod functions;
 pub mod system;
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Tests of name resolution and its errors.
 
-use super::*;
 use crate::sample::*;
 
 #[test]

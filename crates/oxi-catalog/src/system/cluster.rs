@@ -6,7 +6,7 @@ use oxi_model::{Datum, Row};
 use super::{SystemContext, class, value::*};
 
 /// Oid of the one database that a session sees.
-pub(super) const DATABASE: u32 = 5;
+pub(crate) const DATABASE: u32 = 5;
 
 /// How text compares: by code point.
 const LOCALE: &str = "C.UTF-8";
