@@ -36,3 +36,6 @@ pub fn round_micros(micros: i64, digits: i32) -> i64 {
         -(micros.saturating_neg().saturating_add(half) / unit * unit)
     }
 }
+
+pub fn date_to_timestamp_saturating(days: i32) -> i64 { i64::from(days) * 86_400_000_000 }
+pub fn timestamp_to_utc(context: &EvalContext, local: i64) -> i64 { context.timezone.to_utc(local) }
