@@ -1,55 +1,66 @@
 //! Who may come in: trust, or proof of a password by SCRAM-SHA-256.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use oxi_base::{Error, Result, SqlState};
+use oxi_session::Authentication;
 
 use crate::connection::Failure;
 use crate::encode::{c_string, message};
 use crate::frame::{self, Body};
 use crate::scram::{self, ServerExchange, Verifier};
+use crate::server::{Random, Server};
 use crate::wire::Wire;
 
 /// What a server asks of its clients.
-#[derive(Clone)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// Everybody is who they say they are.
     Trust,
     /// A password: the verifiers by user name.
-    Scram(Arc<dyn Fn(&str) -> Option<Verifier> + Send + Sync>),
+    Scram(BTreeMap<String, Verifier>),
 }
 
 impl Policy {
-    /// Whether anybody can come in unchecked.
-    pub fn is_trust(&self) -> bool {
-        matches!(self, Policy::Trust)
+    /// The policy for a database's users. A password may be given as its verifier.
+    pub(crate) fn new(authentication: &Authentication, random: &Random) -> Self {
+        let Authentication::Scram(passwords) = authentication else {
+            return Policy::Trust;
+        };
+        let verifier = |(user, password): (&String, &String)| {
+            let verifier = Verifier::parse(password).unwrap_or_else(|| {
+                let mut salt = [0; 16];
+                random(&mut salt);
+                Verifier::new(password, &salt, scram::ITERATIONS)
+            });
+            (user.clone(), verifier)
+        };
+        Policy::Scram(passwords.iter().map(verifier).collect())
     }
 }
 
-/// Lets the client in or ends with the error to show. `peer` is `None` within the process.
+/// Lets the client in or ends with the error to show.
 pub(crate) async fn authenticate(
     wire: &mut Wire,
-    policy: &Policy,
-    random: &(dyn Fn(&mut [u8]) + Send + Sync),
+    server: &Server,
     user: &str,
-    peer: Option<SocketAddr>,
 ) -> Result<(), Failure> {
-    match policy {
-        Policy::Scram(verifiers) if peer.is_some() => {
-            let verifier = verifiers(user);
-            prove(wire, verifier, random, user).await?;
-        }
-        _ => {}
+    if let Policy::Scram(verifiers) = server.policy() {
+        let verifier = verifiers.get(user).cloned();
+        prove(wire, verifier, &server.options().random, user).await?;
     }
-    message(&mut wire.output, b'R', |out| out.extend_from_slice(&0u32.to_be_bytes()));
+    welcome(wire);
     Ok(())
+}
+
+/// `AuthenticationOk`.
+pub(crate) fn welcome(wire: &mut Wire) {
+    message(&mut wire.output, b'R', |out| out.extend_from_slice(&0u32.to_be_bytes()));
 }
 
 async fn prove(
     wire: &mut Wire,
     verifier: Option<Verifier>,
-    random: &(dyn Fn(&mut [u8]) + Send + Sync),
+    random: &Random,
     user: &str,
 ) -> Result<(), Failure> {
     message(&mut wire.output, b'R', |out| {

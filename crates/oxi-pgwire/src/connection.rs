@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use oxi_base::{Error, SqlState};
-use oxi_session::{CancelHandle, Session, TransactionStatus};
-use oxi_types::EvalContext;
+use oxi_session::{CancelTarget, Database, Session, TransactionStatus};
 
 use crate::encode;
 use crate::error::{Severity, error_response, notice_response};
@@ -39,13 +38,25 @@ impl From<Ended> for Failure {
     }
 }
 
+/// Cancels what a session runs.
+#[derive(Clone)]
+pub(crate) struct Interrupt {
+    database: Database,
+    target: CancelTarget,
+}
+
+impl Interrupt {
+    pub(crate) fn cancel(&self) {
+        self.database.cancel(self.target);
+    }
+}
+
 /// A connection past its startup.
 pub(crate) struct Connection {
     pub(crate) session: Session,
     pub(crate) wire: Wire,
     pub(crate) portals: Portals,
-    pub(crate) cancel: CancelHandle,
-    pub(crate) context: Arc<EvalContext>,
+    pub(crate) interrupt: Interrupt,
     pub(crate) scratch: String,
     /// After an error in the extended protocol, messages are skipped up to the next Sync.
     skipping: bool,
@@ -55,8 +66,7 @@ pub(crate) struct Connection {
 
 /// Serves one client until it leaves.
 pub async fn serve(server: &Arc<Server>, stream: Stream, peer: Option<SocketAddr>) {
-    let (stop, abort) = server.tokens();
-    let mut wire = Wire::new(stream, stop, abort);
+    let mut wire = Wire::new(stream, &server.stop, &server.abort);
     let limit = server.options().authentication_timeout_us;
     let started = oxi_world::net::timeout(limit, startup::start(server, &mut wire, peer)).await;
     let session = match started {
@@ -67,8 +77,10 @@ pub async fn serve(server: &Arc<Server>, stream: Stream, peer: Option<SocketAddr
         None => return,
     };
     let mut connection = Connection {
-        cancel: session.cancel_handle(),
-        context: session.eval_context(),
+        interrupt: Interrupt {
+            database: server.database().clone(),
+            target: CancelTarget { backend_id: session.backend_id(), secret: session.secret() },
+        },
         session,
         wire,
         portals: Portals::default(),
@@ -78,7 +90,7 @@ pub async fn serve(server: &Arc<Server>, stream: Stream, peer: Option<SocketAddr
     };
     let failure = connection.run().await;
     connection.portals.clear();
-    connection.session.fail().await;
+    connection.session.fail();
     end(&mut connection.wire, failure).await;
 }
 
@@ -131,7 +143,7 @@ impl Connection {
             b'X' => return Err(Failure::Quit),
             // Left over from a COPY that failed.
             b'd' | b'c' | b'f' => return Ok(()),
-            b'F' => return self.function_call().await,
+            b'F' => return self.function_call(),
             _ if self.skipping => return Ok(()),
             b'B' => self.bind(frame),
             b'E' => self.execute(frame).await,
@@ -149,7 +161,7 @@ impl Connection {
         match outcome {
             Err(Failure::Sql(error)) => {
                 self.skipping = true;
-                self.failed(&error).await;
+                self.failed(&error);
                 Ok(())
             }
             other => other,
@@ -157,19 +169,19 @@ impl Connection {
     }
 
     /// Reports a statement's error and tells the session.
-    pub(crate) async fn failed(&mut self, error: &Error) {
-        self.asides();
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.notices();
         error_response(&mut self.wire.output, Severity::Error, error, &self.text);
         self.text.clear();
         self.portals.clear();
-        self.session.fail().await;
+        self.session.fail();
     }
 
     /// The end of a pipeline: commits what it did.
     async fn sync(&mut self) -> Result<(), Failure> {
         self.skipping = false;
         if let Err(error) = self.session.sync().await {
-            self.failed(&error).await;
+            self.failed(&error);
         }
         self.ready();
         Ok(())
@@ -177,7 +189,10 @@ impl Connection {
 
     /// `ReadyForQuery`, after what the session has to say besides.
     pub(crate) fn ready(&mut self) {
-        self.asides();
+        self.notices();
+        for (name, value) in self.session.take_parameter_changes() {
+            encode::parameter_status(&mut self.wire.output, &name, &value);
+        }
         let status = match self.session.transaction_status() {
             TransactionStatus::Idle => {
                 self.portals.clear();
@@ -189,21 +204,18 @@ impl Connection {
         self.wire.output.extend_from_slice(&[b'Z', 0, 0, 0, 5, status]);
     }
 
-    /// Notices and changed parameters, in front of what comes next.
-    pub(crate) fn asides(&mut self) {
+    /// Notices, in front of what comes next.
+    pub(crate) fn notices(&mut self) {
         for notice in self.session.take_notices() {
             notice_response(&mut self.wire.output, &notice);
         }
-        for (name, value) in self.session.take_parameter_changes() {
-            encode::parameter_status(&mut self.wire.output, &name, &value);
-        }
     }
 
-    async fn function_call(&mut self) -> Result<(), Failure> {
+    fn function_call(&mut self) -> Result<(), Failure> {
         self.skipping = false;
         let error = Error::unsupported("the function call protocol is not supported")
             .with_hint("Use SELECT function(...) instead.");
-        self.failed(&error).await;
+        self.failed(&error);
         self.ready();
         Ok(())
     }

@@ -29,9 +29,9 @@ impl Connection {
             match frame.tag {
                 b'd' => copy.push(&mut self.session, self.wire.body(frame)).await?,
                 b'c' => {
-                    let Connection { session, wire, cancel, .. } = self;
+                    let Connection { session, wire, interrupt, .. } = self;
                     let finish = copy.finish(session);
-                    return Ok(wire.watch(|| cancel.cancel(), finish).await?);
+                    return Ok(wire.watch(|| interrupt.cancel(), finish).await?);
                 }
                 b'f' => {
                     let mut body = Body::new(self.wire.body(frame));
@@ -64,8 +64,8 @@ impl Connection {
         let format = copy.format();
         self.copy_response(b'H', format.binary, format.columns);
         loop {
-            let Connection { session, wire, cancel, .. } = self;
-            match wire.watch(|| cancel.cancel(), copy.next(session)).await? {
+            let Connection { session, wire, interrupt, .. } = self;
+            match wire.watch(|| interrupt.cancel(), copy.next(session)).await? {
                 Some(data) => {
                     let out = &mut self.wire.output;
                     message(out, b'd', |out| out.extend_from_slice(&data));
@@ -82,7 +82,7 @@ impl Connection {
     }
 
     fn copy_response(&mut self, tag: u8, binary: bool, columns: usize) {
-        self.asides();
+        self.notices();
         message(&mut self.wire.output, tag, |out| {
             out.push(u8::from(binary));
             out.extend_from_slice(&(columns as u16).to_be_bytes());

@@ -19,18 +19,19 @@
 //! Statements, transactions and prepared statements (`oxi-session`), text and binary formats of
 //! types (`oxi-types`).
 
-pub mod auth;
 pub mod connection;
 pub mod scram;
 pub mod server;
 pub mod tls;
 
+mod auth;
 mod copy;
 mod encode;
 mod error;
 mod frame;
 mod portal;
 mod query;
+mod signal;
 mod startup;
 mod wire;
 

@@ -43,14 +43,12 @@ pub(crate) struct Portals {
 
 impl Portals {
     fn get(&self, name: &str) -> Result<&Portal> {
-        let portal =
-            if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) };
+        let portal = if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) };
         portal.ok_or_else(|| missing(name))
     }
 
     fn take(&mut self, name: &str) -> Result<Portal> {
-        let portal =
-            if name.is_empty() { self.unnamed.take() } else { self.named.remove(name) };
+        let portal = if name.is_empty() { self.unnamed.take() } else { self.named.remove(name) };
         portal.ok_or_else(|| missing(name))
     }
 
@@ -107,8 +105,8 @@ impl Connection {
         let prepared = self.session.prepared(statement)?;
         let formats = formats(&mut body)?;
         let source = parameters::Source { portal: name, statement, formats: &formats };
-        let session = &self.session;
-        let params = parameters::read(&mut body, &prepared, &source, || session.eval_context())?;
+        let session = &mut self.session;
+        let params = parameters::read(&mut body, &prepared, &source, || session.output_context())?;
         let results = self::formats(&mut body)?;
         body.end()?;
         let columns = match prepared.fields() {
@@ -201,7 +199,10 @@ impl Connection {
         match std::mem::replace(&mut portal.state, State::Spent) {
             State::Ready(params) => {
                 let prepared = Arc::clone(&portal.prepared);
-                match self.run_request(Request::Prepared { prepared, params }).await? {
+                match self
+                    .run_request(Request::Prepared { prepared, params, implicit_block: true })
+                    .await?
+                {
                     Outcome::Done(tag) => self.complete(Some(&tag)),
                     Outcome::Empty => self.complete(None),
                     Outcome::Rows(cursor) => {
@@ -247,7 +248,7 @@ impl Connection {
         }
         match self.send_rows(&mut rows, &portal.columns, limit).await? {
             (Sent::Enough, _) => {
-                self.asides();
+                self.notices();
                 encode::empty_message(&mut self.wire.output, b's');
                 portal.state = State::Suspended(rows);
             }
@@ -273,8 +274,5 @@ fn formats(body: &mut Body<'_>) -> Result<SmallVec<[i16; 16]>> {
 }
 
 fn bad_subtype(message: &str, kind: u8) -> Error {
-    Error::new(
-        SqlState::PROTOCOL_VIOLATION,
-        format!("invalid {message} message subtype {kind}"),
-    )
+    Error::new(SqlState::PROTOCOL_VIOLATION, format!("invalid {message} message subtype {kind}"))
 }

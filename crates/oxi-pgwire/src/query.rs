@@ -3,6 +3,7 @@
 use arrow_array::RecordBatch;
 use oxi_base::Result;
 use oxi_session::{Chunk, CommandTag, Cursor, Outcome, Request};
+use oxi_types::EvalContext;
 
 use crate::connection::{Connection, Failure};
 use crate::encode::{self, BatchRows, Column, data_row};
@@ -38,7 +39,7 @@ impl Connection {
         self.text.clear();
         match self.statements(frame).await {
             Ok(()) => {}
-            Err(Failure::Sql(error)) => self.failed(&error).await,
+            Err(Failure::Sql(error)) => self.failed(&error),
             Err(failure) => return Err(failure),
         }
         self.ready();
@@ -71,8 +72,8 @@ impl Connection {
 
     /// Hands a request to the session and watches the client meanwhile.
     pub(crate) async fn run_request(&mut self, request: Request) -> Result<Outcome, Failure> {
-        let Connection { session, wire, cancel, .. } = self;
-        Ok(wire.watch(|| cancel.cancel(), session.execute(request)).await?)
+        let Connection { session, wire, interrupt, .. } = self;
+        Ok(wire.watch(|| interrupt.cancel(), session.execute(request)).await?)
     }
 
     /// Sends an outcome of the simple protocol up to its tag.
@@ -95,7 +96,7 @@ impl Connection {
 
     /// `CommandComplete`, or `EmptyQueryResponse` without a tag.
     pub(crate) fn complete(&mut self, tag: Option<&CommandTag>) {
-        self.asides();
+        self.notices();
         match tag {
             Some(tag) => encode::command_complete(&mut self.wire.output, tag),
             None => encode::empty_message(&mut self.wire.output, b'I'),
@@ -109,13 +110,17 @@ impl Connection {
         columns: &[Column],
         limit: u64,
     ) -> Result<(Sent, u64), Failure> {
-        if columns.iter().any(Column::needs_context) {
-            self.context = self.session.eval_context();
-        }
+        let context = if columns.iter().any(Column::needs_context) {
+            Some(self.session.output_context()?)
+        } else {
+            None
+        };
         let mut sent = 0;
         loop {
             if let Some((batch, start)) = rows.pending.take() {
-                let end = self.send_batch(&batch, columns, start, limit - sent).await?;
+                let end = self
+                    .send_batch(&batch, columns, context.as_deref(), start, limit - sent)
+                    .await?;
                 sent += (end - start) as u64;
                 if end < batch.num_rows() {
                     rows.pending = Some((batch, end));
@@ -124,11 +129,11 @@ impl Connection {
             if sent >= limit {
                 return Ok((Sent::Enough, sent));
             }
-            let Connection { session, wire, cancel, .. } = self;
-            match wire.watch(|| cancel.cancel(), rows.cursor.next(session)).await? {
+            let Connection { session, wire, interrupt, .. } = self;
+            match wire.watch(|| interrupt.cancel(), rows.cursor.next(session)).await? {
                 Chunk::Row(row) => {
                     let out = &mut self.wire.output;
-                    data_row(out, &self.context, columns, &row, &mut self.scratch)?;
+                    data_row(out, context.as_deref(), columns, &row, &mut self.scratch)?;
                     sent += 1;
                     self.wire.relieve().await?;
                 }
@@ -143,6 +148,7 @@ impl Connection {
         &mut self,
         batch: &RecordBatch,
         columns: &[Column],
+        context: Option<&EvalContext>,
         start: usize,
         limit: u64,
     ) -> Result<usize, Failure> {
@@ -151,7 +157,7 @@ impl Connection {
         let rows = BatchRows::new(batch, columns)?;
         for index in start..end {
             let out = &mut self.wire.output;
-            rows.data_row(out, &self.context, index, &mut self.scratch)?;
+            rows.data_row(out, context, index, &mut self.scratch)?;
             if out.len() > FLUSH_AT {
                 self.wire.flush().await?;
             }

@@ -214,10 +214,8 @@ pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    let inner = Sha256::new()
-        .chain_update(block.map(|byte| byte ^ 0x36))
-        .chain_update(message)
-        .finalize();
+    let inner =
+        Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(message).finalize();
     Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
 }
 

@@ -9,9 +9,10 @@ use oxi_session::Database;
 use oxi_world::net::Listener;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
 
+use crate::auth::Policy;
 use crate::connection;
+use crate::signal::Signal;
 use crate::wire::Stream;
 
 /// How a server treats its clients.
@@ -23,32 +24,36 @@ pub struct Options {
     pub authentication_timeout_us: u64,
     /// Encryption, if the server offers it.
     pub tls: Option<TlsAcceptor>,
-    /// Who must show a password, and what is known about it.
-    pub authentication: crate::auth::Policy,
-    /// Fills a buffer with bytes that nobody can guess.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    /// Where nonces and salts come from.
+    pub random: Random,
 }
+
+/// Fills a buffer with bytes that nobody can guess.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// The door: one per database.
 pub struct Server {
     database: Database,
     options: Options,
+    policy: Policy,
     connected: AtomicUsize,
     left: Notify,
-    stop: CancellationToken,
-    abort: CancellationToken,
+    pub(crate) stop: Signal,
+    pub(crate) abort: Signal,
 }
 
 impl Server {
     /// A server that does not listen yet.
     pub fn new(database: Database, options: Options) -> Arc<Self> {
+        let policy = Policy::new(database.authentication(), &options.random);
         Arc::new(Server {
             database,
+            policy,
             options,
             connected: AtomicUsize::new(0),
             left: Notify::new(),
-            stop: CancellationToken::new(),
-            abort: CancellationToken::new(),
+            stop: Signal::default(),
+            abort: Signal::default(),
         })
     }
 
@@ -60,8 +65,8 @@ impl Server {
         &self.options
     }
 
-    pub(crate) fn tokens(&self) -> (CancellationToken, CancellationToken) {
-        (self.stop.clone(), self.abort.clone())
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// How many clients are connected.
@@ -77,7 +82,7 @@ impl Server {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = self.stop.cancelled() => return Ok(()),
+                () = self.stop.raised() => return Ok(()),
             };
             match accepted {
                 Ok((stream, peer)) => self.spawn(Stream::Tcp(stream.into_tcp()), Some(peer)),
@@ -117,9 +122,9 @@ impl Server {
     /// Stops accepting and lets idle clients go; running statements come to their end, unless
     /// that takes longer than `patience_us`.
     pub async fn stop(&self, patience_us: u64) {
-        self.stop.cancel();
+        self.stop.raise();
         if oxi_world::net::timeout(patience_us, self.empty()).await.is_none() {
-            self.abort.cancel();
+            self.abort.raise();
             let _ = oxi_world::net::timeout(patience_us, self.empty()).await;
         }
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_session::{ConnectOptions, Request, Session};
+use oxi_session::{CancelTarget, ConnectOptions, Session};
 
 use crate::auth;
 use crate::connection::Failure;
@@ -28,7 +28,6 @@ const LONGEST: usize = 10_000;
 struct Hello {
     user: String,
     database: String,
-    application_name: Option<String>,
     /// Run-time parameters to set, in the client's order.
     settings: Vec<(String, String)>,
     /// Protocol extensions we do not know.
@@ -61,22 +60,21 @@ pub(crate) async fn start(
         )));
     }
     server.admit().map_err(Failure::Fatal)?;
-    let options = server.options();
-    let random = options.random.as_ref();
-    auth::authenticate(wire, &options.authentication, random, &hello.user, peer).await?;
+    if peer.is_some() {
+        auth::authenticate(wire, server, &hello.user).await?;
+    } else {
+        auth::welcome(wire);
+    }
 
     let mut session = server
         .database()
         .connect(ConnectOptions {
             user: hello.user,
             database: hello.database,
-            application_name: hello.application_name,
             client: peer.map_or_else(|| "local".to_owned(), |peer| peer.to_string()),
+            settings: hello.settings,
         })
         .map_err(Failure::Fatal)?;
-    for (name, value) in &hello.settings {
-        apply(&mut session, name, value).await.map_err(Failure::Fatal)?;
-    }
     greet(wire, &mut session);
     Ok(Some(session))
 }
@@ -98,18 +96,6 @@ fn greet(wire: &mut Wire, session: &mut Session) {
     wire.output.extend_from_slice(&[b'Z', 0, 0, 0, 5, b'I']);
 }
 
-/// Sets a run-time parameter by the session's own SET.
-async fn apply(session: &mut Session, name: &str, value: &str) -> Result<()> {
-    let name = name.replace('"', "\"\"");
-    let value = value.replace('\'', "''");
-    // E'' strings would read backslashes otherwise than plain ones; plain ones take them as is.
-    let statements = session.split(&format!("SET SESSION \"{name}\" = '{value}'"))?;
-    for parsed in statements {
-        session.execute(Request::Simple { parsed, implicit_block: false }).await?;
-    }
-    session.sync().await
-}
-
 /// Answers encryption and cancel requests until the startup message comes.
 async fn negotiate(server: &Arc<Server>, wire: &mut Wire) -> Result<Option<Hello>, Failure> {
     loop {
@@ -120,8 +106,9 @@ async fn negotiate(server: &Arc<Server>, wire: &mut Wire) -> Result<Option<Hello
         let code = body.i32().map_err(Failure::Fatal)? as u32;
         match code {
             CANCEL => {
-                if let Ok(backend) = body.i32() {
-                    server.database().cancel(backend as u32, body.rest());
+                if let (Ok(backend), Ok(secret)) = (body.i32(), body.rest().try_into()) {
+                    let target = CancelTarget { backend_id: backend as u32, secret };
+                    server.database().cancel(target);
                 }
                 return Ok(None);
             }
@@ -159,14 +146,11 @@ async fn reply(wire: &mut Wire, answer: u8) -> Result<(), Failure> {
 
 fn unencrypted_data() -> Failure {
     Failure::Fatal(
-        Error::new(
-            SqlState::PROTOCOL_VIOLATION,
-            "received unencrypted data after SSL request",
-        )
-        .with_detail(
-            "This could be either a client-software bug or evidence of an attempted \
+        Error::new(SqlState::PROTOCOL_VIOLATION, "received unencrypted data after SSL request")
+            .with_detail(
+                "This could be either a client-software bug or evidence of an attempted \
              man-in-the-middle attack.",
-        ),
+            ),
     )
 }
 
@@ -218,7 +202,6 @@ fn hello(version: u32, mut body: Body<'_>) -> Result<Hello> {
         match name {
             "user" => value.clone_into(&mut hello.user),
             "database" => value.clone_into(&mut hello.database),
-            "application_name" => hello.application_name = Some(value.to_owned()),
             "options" => hello.settings.extend(options(value)?),
             "replication" => {
                 if !matches!(value, "false" | "off" | "no" | "0") {

@@ -9,7 +9,8 @@ use oxi_base::{Error, Result, SqlState};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::signal::{Signal, Watcher};
 
 /// How much room is made for one read.
 const READ_SIZE: usize = 16 * 1024;
@@ -106,29 +107,27 @@ pub(crate) struct Wire {
     pub(crate) output: Vec<u8>,
     /// Set when the client left while a statement ran.
     pub(crate) gone: bool,
-    stop: Pin<Box<WaitForCancellationFutureOwned>>,
-    abort: Pin<Box<WaitForCancellationFutureOwned>>,
-    stop_token: CancellationToken,
+    stop: Watcher,
+    abort: Watcher,
 }
 
 impl Wire {
     /// `stop` ends idle connections; `abort` also ends running statements.
-    pub(crate) fn new(stream: Stream, stop: CancellationToken, abort: CancellationToken) -> Self {
+    pub(crate) fn new(stream: Stream, stop: &Signal, abort: &Signal) -> Self {
         Wire {
             stream,
             input: Vec::with_capacity(READ_SIZE),
             next: 0,
             output: Vec::with_capacity(READ_SIZE),
             gone: false,
-            stop: Box::pin(stop.clone().cancelled_owned()),
-            abort: Box::pin(abort.cancelled_owned()),
-            stop_token: stop,
+            stop: stop.watcher(),
+            abort: abort.watcher(),
         }
     }
 
     /// Whether the server has been asked to stop.
     pub(crate) fn stopping(&self) -> bool {
-        self.stop_token.is_cancelled()
+        self.stop.is_raised()
     }
 
     /// The unread input.
@@ -182,7 +181,7 @@ impl Wire {
             if let Poll::Ready(outcome) = read.as_mut().poll(cx) {
                 return Poll::Ready(Some(outcome));
             }
-            stop.as_mut().poll(cx).map(|()| None)
+            if stop.look(cx) { Poll::Ready(None) } else { Poll::Pending }
         })
         .await;
         match outcome {
@@ -242,7 +241,7 @@ impl Wire {
                 if let Poll::Ready(outcome) = write.as_mut().poll(cx) {
                     return Poll::Ready(Some(outcome));
                 }
-                abort.as_mut().poll(cx).map(|()| None)
+                if abort.look(cx) { Poll::Ready(None) } else { Poll::Pending }
             })
             .await
         };
@@ -285,7 +284,7 @@ impl Wire {
                     Poll::Ready(_) => *gone = true,
                 }
             }
-            if !interrupted && (*gone || abort.as_mut().poll(cx).is_ready()) {
+            if !interrupted && (*gone || abort.look(cx)) {
                 interrupted = true;
                 interrupt();
                 // What the interruption woke is polled again at once.

@@ -125,7 +125,8 @@ impl Client {
                 b'N' | b'v' => continue,
                 _ => return Err(unexpected("no authentication request").into()),
             }
-            let (kind, data) = body.split_at_checked(4).ok_or_else(|| unexpected("a torn frame"))?;
+            let (kind, data) =
+                body.split_at_checked(4).ok_or_else(|| unexpected("a torn frame"))?;
             let password = || {
                 login.password.clone().ok_or_else(|| {
                     Error::new(SqlState::INVALID_PASSWORD, "the server asks for a password")

@@ -6,7 +6,6 @@ mod tests;
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_pgwire::auth::Policy;
 use oxi_pgwire::{Options, Server, Stream};
 use oxi_world::World;
 use oxi_world::process;
@@ -74,7 +73,6 @@ impl Connector {
             max_connections: 100,
             authentication_timeout_us: 60_000_000,
             tls: None,
-            authentication: Policy::Trust,
             random: Arc::new(move |bytes| rng.fill(bytes)),
         };
         Source::Embedded { server: Server::new(database.sessions().clone(), options), database }

@@ -4,8 +4,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_world::disk::{File, OpenMode};
 use oxi_world::World;
+use oxi_world::disk::{File, OpenMode};
 
 /// How much is read from a file at once.
 const PIECE: usize = 64 * 1024;

@@ -42,9 +42,10 @@ impl Renderer {
             Format::Csv => csv_line(out, names.map(Some)),
             Format::Markdown => {
                 markdown_line(out, names.map(Some))?;
-                let rules = self.fields.iter().map(|field| {
-                    if is_number(field.type_oid) { " ---: |" } else { " --- |" }
-                });
+                let rules = self
+                    .fields
+                    .iter()
+                    .map(|field| if is_number(field.type_oid) { " ---: |" } else { " --- |" });
                 writeln!(out, "|{}", rules.collect::<String>())
             }
             Format::Json => write!(out, "["),

@@ -1,17 +1,14 @@
 //! `oxibase serve`: the database behind PostgreSQL's protocol.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_pgwire::auth::Policy;
-use oxi_pgwire::scram::{self, Verifier};
 use oxi_pgwire::{Options, Server};
 use oxi_world::World;
 use oxi_world::net::Listener;
-use oxibase::Database;
+use oxibase::{Authentication, Database};
 
 use crate::args::ServeArguments;
 use crate::config::Config;
@@ -29,13 +26,13 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
     // Asked for before anything is opened, so that an early signal is not lost.
     let stop = oxi_world::net::spawn(oxi_world::net::shutdown_requested());
     let world = World::real(".")?;
-    let authentication = policy(&config, &world);
+    let authentication = authentication(&config);
     let listener = Listener::bind(&config.pg).await?;
     let address = listener.local_addr()?;
     refuse_open_door(address, &authentication)?;
 
     let database = Database::open(&config.data)?;
-    let server = Server::new(database.sessions().clone(), options(&config, &world, authentication)?);
+    let server = Server::new(database.sessions().clone(), options(&config, &world)?);
     announce(address)?;
     tracing::info!(%address, data = config.data, "accepting connections");
 
@@ -56,7 +53,7 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
 }
 
 /// Options of the door.
-fn options(config: &Config, world: &World, authentication: Policy) -> Result<Options> {
+fn options(config: &Config, world: &World) -> Result<Options> {
     let tls = match &config.tls {
         Some(tls) => {
             let certificate = files::read_bytes(&tls.certificate)?;
@@ -69,34 +66,22 @@ fn options(config: &Config, world: &World, authentication: Policy) -> Result<Opt
         max_connections: config.max_connections,
         authentication_timeout_us: 60_000_000,
         tls,
-        authentication,
         random: Arc::new(move |bytes| rng.fill(bytes)),
     })
 }
 
 /// Passwords if the configuration names users, else trust.
-fn policy(config: &Config, world: &World) -> Policy {
+fn authentication(config: &Config) -> Authentication {
     if config.users.is_empty() {
-        return Policy::Trust;
+        Authentication::Trust
+    } else {
+        Authentication::Scram(config.users.clone())
     }
-    let verifiers: BTreeMap<String, Verifier> = config
-        .users
-        .iter()
-        .map(|(user, secret)| {
-            let verifier = Verifier::parse(secret).unwrap_or_else(|| {
-                let mut salt = [0; 16];
-                world.rng.fill(&mut salt);
-                Verifier::new(secret, &salt, scram::ITERATIONS)
-            });
-            (user.clone(), verifier)
-        })
-        .collect();
-    Policy::Scram(Arc::new(move |user| verifiers.get(user).cloned()))
 }
 
 /// Others than this machine may only come in with a password.
-fn refuse_open_door(address: SocketAddr, policy: &Policy) -> Result<()> {
-    if address.ip().is_loopback() || !policy.is_trust() {
+fn refuse_open_door(address: SocketAddr, authentication: &Authentication) -> Result<()> {
+    if address.ip().is_loopback() || *authentication != Authentication::Trust {
         return Ok(());
     }
     Err(Error::new(

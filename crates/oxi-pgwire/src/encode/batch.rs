@@ -47,7 +47,7 @@ impl<'a> BatchRows<'a> {
     pub(crate) fn data_row(
         &self,
         out: &mut Vec<u8>,
-        context: &EvalContext,
+        context: Option<&EvalContext>,
         index: usize,
         scratch: &mut String,
     ) -> Result<()> {
@@ -88,7 +88,7 @@ fn reader<'a>(array: &'a ArrayRef, column: &Column) -> Reader<'a> {
 
 fn field(
     out: &mut Vec<u8>,
-    context: &EvalContext,
+    context: Option<&EvalContext>,
     reader: &Reader<'_>,
     column: &Column,
     index: usize,

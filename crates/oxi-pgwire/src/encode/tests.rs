@@ -12,9 +12,12 @@ use crate::frame::{self, Body};
 
 #[test]
 fn integers_have_their_digits() {
-    for (number, digits) in
-        [(0, "0"), (-1, "-1"), (i64::MIN, "-9223372036854775808"), (i64::MAX, "9223372036854775807")]
-    {
+    for (number, digits) in [
+        (0, "0"),
+        (-1, "-1"),
+        (i64::MIN, "-9223372036854775808"),
+        (i64::MAX, "9223372036854775807"),
+    ] {
         let mut out = Vec::new();
         value::int64(&mut out, number, false);
         assert_eq!(&out[4..], digits.as_bytes());

@@ -1,6 +1,6 @@
 //! Single values on the wire.
 
-use oxi_base::Result;
+use oxi_base::{Error, Result};
 use oxi_model::descriptor::TypeRef;
 use oxi_model::{Datum, PhysicalType};
 use oxi_types::{EvalContext, io, oid, pg_type};
@@ -76,7 +76,7 @@ impl Column {
 /// Writes a `DataRow` of single values.
 pub(crate) fn data_row(
     out: &mut Vec<u8>,
-    context: &EvalContext,
+    context: Option<&EvalContext>,
     columns: &[Column],
     row: &[Datum],
     scratch: &mut String,
@@ -93,7 +93,7 @@ pub(crate) fn data_row(
 /// Writes one value with its length, or the length that means NULL.
 pub(super) fn datum_field(
     out: &mut Vec<u8>,
-    context: &EvalContext,
+    context: Option<&EvalContext>,
     column: &Column,
     datum: &Datum,
     scratch: &mut String,
@@ -121,6 +121,7 @@ pub(super) fn datum_field(
         }
         _ => {
             scratch.clear();
+            let context = context.ok_or_else(|| Error::bug("text without a context"))?;
             io::text_out(context, column.data_type, datum, scratch)?;
             bytes(out, scratch.as_bytes());
         }

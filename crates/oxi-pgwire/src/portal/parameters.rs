@@ -23,7 +23,7 @@ pub(super) fn read(
     body: &mut Body<'_>,
     prepared: &Prepared,
     source: &Source<'_>,
-    context: impl Fn() -> Arc<EvalContext>,
+    mut context: impl FnMut() -> Result<Arc<EvalContext>>,
 ) -> Result<Vec<Datum>> {
     let types = prepared.parameter_types();
     let count = body.count()?;
@@ -31,10 +31,7 @@ pub(super) fn read(
     if formats.len() > 1 && formats.len() != count {
         return Err(Error::new(
             SqlState::PROTOCOL_VIOLATION,
-            format!(
-                "bind message has {} parameter formats but {count} parameters",
-                formats.len()
-            ),
+            format!("bind message has {} parameter formats but {count} parameters", formats.len()),
         ));
     }
     if count != types.len() {
@@ -62,7 +59,11 @@ pub(super) fn read(
             each => each[at],
         };
         let binary = encode::is_binary(code)?;
-        let value = if binary { binary_value(*type_oid, bytes) } else { text(*type_oid, bytes, &context) };
+        let value = if binary {
+            binary_value(*type_oid, bytes)
+        } else {
+            text(*type_oid, bytes, &mut context)
+        };
         values.push(value.map_err(|error| error.with_context(place(source, at, binary)))?);
     }
     Ok(values)
@@ -96,7 +97,7 @@ fn binary_value(type_oid: u32, bytes: &[u8]) -> Result<Datum> {
 fn text(
     type_oid: u32,
     bytes: &[u8],
-    context: &impl Fn() -> Arc<EvalContext>,
+    context: &mut impl FnMut() -> Result<Arc<EvalContext>>,
 ) -> Result<Datum> {
     let text = value_text(bytes)?;
     match type_oid {
@@ -113,7 +114,8 @@ fn text(
         oid::TEXT | oid::VARCHAR => return Ok(Datum::text(text)),
         _ => {}
     }
-    io::text_in(&context(), TypeRef::plain(type_oid), text)
+    let context = context()?;
+    io::text_in(&context, TypeRef::plain(type_oid), text)
 }
 
 /// Plain digits, the most frequent parameter; all else is left to the type's own reader.

@@ -44,9 +44,14 @@ pub(super) fn boxed(out: &mut dyn Write, fields: &[Field], rows: &[Row]) -> io::
     }
     rule(out, &widths, ['┌', '┬', '┐'])?;
     let names: Vec<Vec<String>> = fields.iter().map(|f| lines(&f.name).collect()).collect();
-    cells(out, &widths, &names, |at, pad| {
-        if is_number(fields[at].type_oid) { (pad, 0) } else { (0, pad) }
-    })?;
+    cells(
+        out,
+        &widths,
+        &names,
+        |at, pad| {
+            if is_number(fields[at].type_oid) { (pad, 0) } else { (0, pad) }
+        },
+    )?;
     rule(out, &widths, ['├', '┼', '┤'])?;
     for row in rows {
         let values: Vec<Vec<String>> =

@@ -73,10 +73,8 @@ impl Shell {
             _ => match describe::list_query(name, &argument) {
                 Some(sql) => return Box::pin(self.execute(&sql, &mut Lines::default())).await,
                 None => {
-                    let error = Error::new(
-                        SqlState::SYNTAX_ERROR,
-                        format!("invalid command {name}"),
-                    );
+                    let error =
+                        Error::new(SqlState::SYNTAX_ERROR, format!("invalid command {name}"));
                     return Err(self.complain(&error.with_hint("Try \\? for help.")));
                 }
             },
@@ -186,8 +184,12 @@ fn copy_parts(text: &str) -> Option<CopyParts> {
         let file = unquote(&rest[..end]);
         let options = rest[end..].trim().to_owned();
         let what = text[..start].trim().to_owned();
-        return (!file.is_empty() && !what.is_empty())
-            .then_some(CopyParts { what, from, file, options });
+        return (!file.is_empty() && !what.is_empty()).then_some(CopyParts {
+            what,
+            from,
+            file,
+            options,
+        });
     }
     None
 }

@@ -44,10 +44,7 @@ impl Prompt for StatePrompt {
         Cow::Borrowed("... ")
     }
 
-    fn render_prompt_history_search_indicator(
-        &self,
-        search: PromptHistorySearch,
-    ) -> Cow<'_, str> {
+    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
         Cow::Owned(format!("(search: {}) ", search.term))
     }
 }
@@ -69,7 +66,6 @@ impl Shell {
                 Ok(Signal::Success(text)) => text,
                 Ok(Signal::CtrlC) => continue,
                 Ok(Signal::CtrlD) => return Ok(()),
-                Ok(_) => continue,
                 Err(error) => {
                     let message = format!("the terminal cannot be read: {error}");
                     return Err(self.complain(&Error::new(SqlState::IO_ERROR, message)));
