@@ -53,7 +53,7 @@ impl Shell {
                 Event::CopyIn => self.feed(lines, &mut file).await?,
                 other => {
                     if let Err(error) = self.show(other, &mut file) {
-                        return Err(self.broken_pipe(&error));
+                        return Err(broken_pipe(&error));
                     }
                 }
             }
@@ -167,14 +167,6 @@ impl Shell {
         say(&diagnose::describe(error, sql, &self.place));
     }
 
-    /// The reader of our output has gone, as `head` does: that is no failure worth a word.
-    fn broken_pipe(&mut self, error: &io::Error) -> Stop {
-        if error.kind() != io::ErrorKind::BrokenPipe {
-            say(&format!("could not write the result: {error}\n"));
-        }
-        Stop::Failed
-    }
-
     /// Runs a query of the shell's own and returns its rows.
     pub(crate) async fn fetch(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Stop> {
         if let Err(error) = self.client.query(sql).await {
@@ -198,4 +190,12 @@ impl Shell {
             None => Ok(rows),
         }
     }
+}
+
+/// The reader of our output has gone, as `head` does: that is no failure worth a word.
+fn broken_pipe(error: &io::Error) -> Stop {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        say(&format!("could not write the result: {error}\n"));
+    }
+    Stop::Failed
 }

@@ -70,14 +70,13 @@ impl Shell {
             "\\o" | "\\out" => return self.redirect(&argument),
             "\\copy" => return self.copy(rest).await,
             "\\d" if !argument.is_empty() => return self.describe(&argument).await,
-            _ => match describe::list_query(name, &argument) {
-                Some(sql) => return Box::pin(self.execute(&sql, &mut Lines::default())).await,
-                None => {
-                    let error =
-                        Error::new(SqlState::SYNTAX_ERROR, format!("invalid command {name}"));
-                    return Err(self.complain(&error.with_hint("Try \\? for help.")));
+            _ => {
+                if let Some(sql) = describe::list_query(name, &argument) {
+                    return Box::pin(self.execute(&sql, &mut Lines::default())).await;
                 }
-            },
+                let error = Error::new(SqlState::SYNTAX_ERROR, format!("invalid command {name}"));
+                return Err(self.complain(&error.with_hint("Try \\? for help.")));
+            }
         }
         Ok(())
     }
@@ -101,9 +100,10 @@ impl Shell {
     }
 
     fn help(&mut self) {
+        use std::fmt::Write as _;
         let mut text = String::from("Statements end with a semicolon. Commands of the shell:\n");
         for (usage, meaning) in COMMANDS {
-            text.push_str(&format!("  {usage:<38} {meaning}\n"));
+            let _ = writeln!(text, "  {usage:<38} {meaning}");
         }
         self.write(&text);
     }
