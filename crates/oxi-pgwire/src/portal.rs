@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::Datum;
-use oxi_session::{CommandTag, Outcome, Prepared, Request};
+use oxi_session::{CommandTag, Outcome, OutputField, Prepared, Request};
 use smallvec::SmallVec;
 
 use crate::connection::{Connection, Failure};
@@ -19,7 +19,11 @@ use crate::wire::Frame;
 /// A statement with its parameters, at some point of its execution.
 pub(crate) struct Portal {
     prepared: Arc<Prepared>,
+    /// The columns, if they are known before the statement runs.
+    fields: Option<Arc<[OutputField]>>,
     columns: Vec<Column>,
+    /// The formats the client wants, for columns that are known only then.
+    formats: SmallVec<[i16; 16]>,
     state: State,
 }
 
@@ -109,7 +113,8 @@ impl Connection {
         let params = parameters::read(&mut body, &prepared, &source, || session.output_context())?;
         let results = self::formats(&mut body)?;
         body.end()?;
-        let columns = match prepared.fields() {
+        let fields = prepared.fields();
+        let columns = match &fields {
             Some(fields) => encode::columns(fields, &results)?,
             None => Vec::new(),
         };
@@ -119,7 +124,9 @@ impl Connection {
                 format!("portal \"{name}\" already exists"),
             )));
         }
-        self.portals.put(name, Portal { prepared, columns, state: State::Ready(params) });
+        let portal =
+            Portal { prepared, fields, columns, formats: results, state: State::Ready(params) };
+        self.portals.put(name, portal);
         encode::empty_message(&mut self.wire.output, b'2');
         Ok(())
     }
@@ -138,8 +145,8 @@ impl Connection {
                 encode::parameter_description(out, prepared.parameter_types());
                 match prepared.fields() {
                     Some(fields) => {
-                        let columns = encode::columns(fields, &[])?;
-                        encode::row_description(out, fields, &columns);
+                        let columns = encode::columns(&fields, &[])?;
+                        encode::row_description(out, &fields, &columns);
                     }
                     None => encode::empty_message(out, b'n'),
                 }
@@ -147,7 +154,7 @@ impl Connection {
             b'P' => {
                 let portal = self.portals.get(name)?;
                 let out = &mut self.wire.output;
-                match portal.prepared.fields() {
+                match &portal.fields {
                     Some(fields) => encode::row_description(out, fields, &portal.columns),
                     None => encode::empty_message(out, b'n'),
                 }
@@ -241,6 +248,9 @@ impl Connection {
         limit: u64,
         resumed: bool,
     ) -> Result<(), Failure> {
+        if portal.fields.is_none() {
+            portal.columns = encode::columns(rows.cursor.fields(), &portal.formats)?;
+        }
         if portal.columns.len() != rows.cursor.fields().len() {
             return Err(Failure::Sql(Error::unsupported(
                 "cached plan must not change result type",
