@@ -1,0 +1,121 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const ABOUT: &str = "Oxibase: a database in a directory, with PostgreSQL's dialect";
+
+const LONG_ABOUT: &str = "\
+Oxibase: a database in a directory, with PostgreSQL's dialect.
+
+Without a command it is a shell: on a directory, on a database in memory, or on any server that
+speaks PostgreSQL's protocol. With `serve` it is such a server.";
+
+const EXAMPLES: &str = "\
+Examples:
+  oxibase                                   shell on a database in memory
+  oxibase ./shop                            shell on the database in ./shop (made if missing)
+  oxibase ./shop -c 'SELECT 1' --format csv one statement, for scripts
+  oxibase ./shop -f schema.sql              run a file; stops at the first error
+  oxibase postgres://ann@127.0.0.1:5433/app shell on a server
+  oxibase serve --data ./shop               serve ./shop on 127.0.0.1:5433
+  oxibase check ./shop                      verify every page and log record of ./shop
+
+Exit status: 0 all went well, 1 a statement or the database failed, 2 wrong usage,
+3 the server cannot be reached, 130 interrupted.";
+
+/// What the user asked for.
+#[derive(Parser, Debug)]
+#[command(
+    name = "oxibase",
+    version,
+    about = ABOUT,
+    long_about = LONG_ABOUT,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) shell: ShellArguments,
+}
+
+/// The commands besides the shell.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Serve a database to PostgreSQL clients until interrupted
+    Serve(ServeArguments),
+    /// Verify a database that nobody has open
+    Check(CheckArguments),
+}
+
+/// Arguments of the shell.
+#[derive(Args, Debug)]
+pub(crate) struct ShellArguments {
+    /// A directory, `:memory:`, or `postgres://user:password@host:port/database`
+    #[arg(value_name = "DATABASE", default_value = ":memory:")]
+    pub(crate) target: String,
+    /// Run SQL (or one \command) and exit; may be repeated
+    #[arg(short = 'c', long = "command", value_name = "SQL")]
+    pub(crate) commands: Vec<String>,
+    /// Run a file and exit, `-` is standard input; may be repeated, runs after -c
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+    /// How results are shown
+    #[arg(long, value_enum, default_value_t = Format::Box)]
+    pub(crate) format: Format,
+    /// Show results only: no command tags, no notices, no greeting
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// How results are shown.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// A table with lines
+    Box,
+    /// Comma-separated values with a header
+    Csv,
+    /// One JSON array of objects
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// One value a line
+    Line,
+    /// A Markdown table
+    Markdown,
+}
+
+/// Arguments of `serve`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArguments {
+    /// The database's directory; made if missing [default: ./oxibase-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<String>,
+    /// Where PostgreSQL clients connect [default: 127.0.0.1:5433]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) pg: Option<String>,
+    /// A TOML file with settings; arguments win over it
+    #[arg(long, value_name = "FILE", long_help = CONFIG_HELP)]
+    pub(crate) config: Option<String>,
+}
+
+const CONFIG_HELP: &str = "\
+A TOML file with settings; arguments win over it:
+
+  data = \"/var/lib/oxibase\"
+  pg = \"0.0.0.0:5433\"
+  max_connections = 200
+  [tls]
+  certificate = \"server.crt\"
+  key = \"server.key\"
+  [users]                 # with users, all must log in with their password (SCRAM-SHA-256)
+  ann = \"secret\"          # or a verifier, as SCRAM-SHA-256$4096:salt$key:key";
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArguments {
+    /// The database's directory
+    #[arg(value_name = "DIR")]
+    pub(crate) data: String,
+}

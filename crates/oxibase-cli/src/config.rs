@@ -1,0 +1,59 @@
+//! Settings of `serve`: the file, then the arguments on top.
+
+use std::collections::BTreeMap;
+
+use oxi_base::{Error, Result, SqlState};
+use serde::Deserialize;
+
+use crate::args::ServeArguments;
+use crate::files;
+
+/// The settings of a server.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) data: String,
+    pub(crate) pg: String,
+    pub(crate) max_connections: usize,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) users: BTreeMap<String, String>,
+}
+
+/// Certificate and key files.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            data: "./oxibase-data".to_owned(),
+            pg: "127.0.0.1:5433".to_owned(),
+            max_connections: 200,
+            tls: None,
+            users: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The settings that the arguments ask for.
+    pub(crate) fn load(arguments: &ServeArguments) -> Result<Self> {
+        let mut config = match &arguments.config {
+            Some(path) => toml::from_str(&files::read_text(path)?).map_err(|error| {
+                Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("{path}: {error}"))
+            })?,
+            None => Config::default(),
+        };
+        if let Some(data) = &arguments.data {
+            config.data.clone_from(data);
+        }
+        if let Some(pg) = &arguments.pg {
+            config.pg.clone_from(pg);
+        }
+        Ok(config)
+    }
+}
