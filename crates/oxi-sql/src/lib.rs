@@ -17,3 +17,5 @@
 
 pub mod ast;
 pub mod parse;
+
+pub mod deparse;
