@@ -7,6 +7,7 @@ use std::sync::{
 
 use oxi_base::{Error, Result, Ts};
 use oxi_log::{Log, LogOptions};
+use oxi_model::engine::FIRST_FREE_STORAGE;
 use oxi_world::{TaskHandle, World};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
@@ -273,8 +274,8 @@ fn assemble(
         gate: RwLock::new(()),
         visible: AtomicU64::new(visible),
         next_txn: AtomicU64::new(replay.last_txn + 1),
-        next_table: AtomicU32::new(logged.table),
-        next_index: AtomicU32::new(logged.index),
+        next_table: AtomicU32::new(logged.table.max(FIRST_FREE_STORAGE)),
+        next_index: AtomicU32::new(logged.index.max(FIRST_FREE_STORAGE)),
         next_oid: AtomicU32::new(logged.oid),
         catalog_version: AtomicU64::new(1),
         garbage: Mutex::new(Garbage::default()),

@@ -1,4 +1,8 @@
-//! Integration tests of the catalog: the relations that clients ask for.
+//! Integration tests of the catalog: in a real store, and against what clients ask for.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod persistence;
 
 use oxi_catalog::system;
 
