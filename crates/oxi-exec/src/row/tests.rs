@@ -1,0 +1,1 @@
+//! Row expressions compute as SQL says.
