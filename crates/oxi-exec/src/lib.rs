@@ -32,3 +32,6 @@ pub mod planner;
 
 pub mod executor;
 
+pub mod fast;
+
+pub mod copy;

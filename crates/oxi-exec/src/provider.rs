@@ -14,12 +14,12 @@ use datafusion::{
     logical_expr::{Expr, TableProviderFilterPushDown, TableSource, TableType},
     physical_plan::ExecutionPlan,
 };
-use oxi_base::Result;
+use oxi_base::{Result, TableId};
 use oxi_catalog::{Catalog, SystemRelation};
 use oxi_model::{
     PhysicalType,
     array::arrow_type,
-    descriptor::{ConstraintKind, RelationDescriptor},
+    descriptor::{ConstraintKind, RelationDescriptor, TableDescriptor},
     engine::Engine,
 };
 use oxi_sql::{bind::Relations, plan::modify::ROW_ID};
@@ -137,6 +137,21 @@ impl OxiTable {
     /// The table's indexes.
     pub fn indexes(&self) -> &[IndexInfo] {
         &self.indexes
+    }
+
+    /// How many columns it has.
+    pub fn width(&self) -> usize {
+        self.physical.len()
+    }
+
+    /// The physical type of a column.
+    pub fn physical(&self, position: usize) -> Option<&PhysicalType> {
+        self.physical.get(position)
+    }
+
+    /// Where its rows are.
+    pub fn storage(&self) -> TableId {
+        self.relation.as_table().map(TableDescriptor::storage).unwrap_or_default()
     }
 
     fn target(&self, projection: Option<&Vec<usize>>) -> DfResult<ScanTarget> {

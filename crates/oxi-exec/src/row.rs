@@ -11,7 +11,7 @@ use arrow::{
 };
 use datafusion::{
     common::ScalarValue,
-    logical_expr::ColumnarValue,
+    logical_expr::{ColumnarValue, ScalarUDFImpl, Volatility},
     physical_expr::PhysicalExpr,
 };
 use oxi_base::{Error, Result};
@@ -175,7 +175,7 @@ impl RowExpr {
         Ok(truth(&*self.eval(eval, scope)?)? == Some(false))
     }
 
-    /// Whether no part of it reads a column.
+    /// Whether it has one value for the whole statement.
     pub fn is_constant(&self) -> bool {
         match self {
             RowExpr::Column(_) | RowExpr::Batch(_) => false,
@@ -187,7 +187,10 @@ impl RowExpr {
             | RowExpr::IsNull(inner, _)
             | RowExpr::IsBool(inner, _, _)
             | RowExpr::Widen(inner, _) => inner.is_constant(),
-            RowExpr::Call(_, args) => args.iter().all(RowExpr::is_constant),
+            RowExpr::Call(function, args) => {
+                function.signature().volatility != Volatility::Volatile
+                    && args.iter().all(RowExpr::is_constant)
+            }
             RowExpr::Case(branches, otherwise) => {
                 branches.iter().all(|(when, then)| when.is_constant() && then.is_constant())
                     && otherwise.as_ref().is_none_or(|expr| expr.is_constant())
@@ -196,6 +199,84 @@ impl RowExpr {
                 needle.is_constant() && list.iter().all(RowExpr::is_constant)
             }
         }
+    }
+}
+
+impl RowExpr {
+    /// Visits the direct parts.
+    fn parts_mut(&mut self, visit: &mut dyn FnMut(&mut RowExpr)) {
+        match self {
+            RowExpr::Column(_) | RowExpr::Param(_) | RowExpr::Literal(_) | RowExpr::Batch(_) => {}
+            RowExpr::Compare(_, sides) | RowExpr::And(sides) | RowExpr::Or(sides) => {
+                visit(&mut sides.0);
+                visit(&mut sides.1);
+            }
+            RowExpr::Not(inner)
+            | RowExpr::IsNull(inner, _)
+            | RowExpr::IsBool(inner, _, _)
+            | RowExpr::Widen(inner, _) => visit(inner),
+            RowExpr::Call(_, args) => args.iter_mut().for_each(visit),
+            RowExpr::Case(branches, otherwise) => {
+                for (when, then) in branches {
+                    visit(when);
+                    visit(then);
+                }
+                if let Some(otherwise) = otherwise {
+                    visit(otherwise);
+                }
+            }
+            RowExpr::InList(needle, list, _) => {
+                visit(needle);
+                list.iter_mut().for_each(visit);
+            }
+        }
+    }
+
+    /// Renumbers the columns.
+    pub(crate) fn map_columns(&mut self, map: &mut dyn FnMut(usize) -> usize) {
+        if let RowExpr::Column(column) = self {
+            *column = map(*column);
+        }
+        self.parts_mut(&mut |part| part.map_columns(map));
+    }
+
+    /// Whether some column satisfies the test; visits every use of a column until one does.
+    pub(crate) fn any_column(&self, test: &mut dyn FnMut(usize) -> bool) -> bool {
+        let mut found = false;
+        self.clone().map_columns(&mut |column| {
+            found = found || test(column);
+            column
+        });
+        found
+    }
+
+    /// The expression with columns replaced by other expressions.
+    pub(crate) fn inline(&self, columns: &[RowExpr]) -> RowExpr {
+        fn replace(expr: &mut RowExpr, columns: &[RowExpr]) {
+            if let RowExpr::Column(column) = expr
+                && let Some(value) = columns.get(*column)
+            {
+                *expr = value.clone();
+                return;
+            }
+            expr.parts_mut(&mut |part| replace(part, columns));
+        }
+        let mut expr = self.clone();
+        replace(&mut expr, columns);
+        expr
+    }
+
+    /// One more than the highest parameter number used.
+    pub(crate) fn parameters(&self) -> usize {
+        fn highest(expr: &mut RowExpr, found: &mut usize) {
+            if let RowExpr::Param(number) = expr {
+                *found = (*found).max(*number + 1);
+            }
+            expr.parts_mut(&mut |part| highest(part, found));
+        }
+        let mut found = 0;
+        highest(&mut self.clone(), &mut found);
+        found
     }
 }
 
