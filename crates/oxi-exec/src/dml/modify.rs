@@ -163,7 +163,9 @@ async fn run(
             None => &mut nowhere,
         };
         match &plan.action {
-            RowAction::Insert(None) => insert_batch(plan, &mut writer, &batch, sink).await?,
+            RowAction::Insert(None) => insert_batch(plan, &mut writer, &batch, sink)
+                .await
+                .map_err(|failure| failure.error)?,
             RowAction::Insert(Some(_)) => {
                 let reader = Reader::of_target(plan, &batch)?;
                 for row in 0..batch.num_rows() {
@@ -214,6 +216,18 @@ async fn change_batch(
     Ok(())
 }
 
+/// Why a batch was not inserted, and at which of its rows.
+pub(crate) struct BatchFailure {
+    pub(crate) error: Error,
+    pub(crate) row: usize,
+}
+
+impl From<Error> for BatchFailure {
+    fn from(error: Error) -> Self {
+        BatchFailure { error, row: 0 }
+    }
+}
+
 /// Inserts a batch in bulk. Constraints are checked for the whole batch first; when a row violates
 /// one, the rows before it are inserted all the same, for one of them may violate another, and the
 /// first violation is the one to report.
@@ -222,7 +236,7 @@ pub(crate) async fn insert_batch(
     writer: &mut Writer<'_>,
     batch: &RecordBatch,
     sink: &mut (dyn RowSink + Send),
-) -> Result<()> {
+) -> Result<(), BatchFailure> {
     let reader = Reader::of_target(plan, batch)?;
     let by_row = !plan.rules.checks.is_empty() || plan.returning.is_some();
     let mut end = batch.num_rows();
@@ -255,12 +269,13 @@ pub(crate) async fn insert_batch(
             Some(InsertOutcome::Done(_)) => {}
             Some(InsertOutcome::Wait(wait)) => writer.statement.wait(wait).await?,
             Some(InsertOutcome::Duplicate(duplicate)) => {
-                return Err(writer.duplicate(duplicate, &reader.row(from)?));
+                let error = writer.duplicate(duplicate, &reader.row(from)?);
+                return Err(BatchFailure { error, row: from });
             }
         }
     }
-    if let Some(failure) = failure {
-        return Err(failure);
+    if let Some(error) = failure {
+        return Err(BatchFailure { error, row: end });
     }
     writer.count += end as u64;
     if by_row || !plan.target.outgoing.is_empty() {
