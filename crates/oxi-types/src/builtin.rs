@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod args;
 pub mod cast;
 pub mod compare;
+pub mod datetime;
 pub mod math;
 pub mod string;
 

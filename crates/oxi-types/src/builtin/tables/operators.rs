@@ -1,7 +1,7 @@
 //! Rows of operators.
 
 use super::operator_rows;
-use crate::{builtin::{compare, math, string}, oid::*};
+use crate::{builtin::{compare, datetime, math, string}, oid::*};
 
 // oid, name, left, right, result, function, its oid, commutator, negator, strictness, volatility,
 // implementation
@@ -192,12 +192,17 @@ operator_rows! {
     1073 ">" ANYARRAY ANYARRAY -> BOOL "array_gt" 392 "<" "<=" strict Immutable typed compare::any_gt;
     1074 "<=" ANYARRAY ANYARRAY -> BOOL "array_le" 393 ">=" ">" strict Immutable typed compare::any_le;
     1075 ">=" ANYARRAY ANYARRAY -> BOOL "array_ge" 396 "<=" "<" strict Immutable typed compare::any_ge;
+    1076 "+" DATE INTERVAL -> TIMESTAMP "date_pl_interval" 2071 "+" "" strict Immutable plain datetime::date_pl_interval;
+    1077 "-" DATE INTERVAL -> TIMESTAMP "date_mi_interval" 2072 "" "" strict Immutable plain datetime::date_mi_interval;
     1093 "=" DATE DATE -> BOOL "date_eq" 1086 "=" "<>" strict Immutable plain compare::eq::<{ DATE }>;
     1094 "<>" DATE DATE -> BOOL "date_ne" 1091 "<>" "=" strict Immutable plain compare::ne::<{ DATE }>;
     1095 "<" DATE DATE -> BOOL "date_lt" 1087 ">" ">=" strict Immutable plain compare::lt::<{ DATE }>;
     1096 "<=" DATE DATE -> BOOL "date_le" 1088 ">=" ">" strict Immutable plain compare::le::<{ DATE }>;
     1097 ">" DATE DATE -> BOOL "date_gt" 1089 "<" "<=" strict Immutable plain compare::gt::<{ DATE }>;
     1098 ">=" DATE DATE -> BOOL "date_ge" 1090 "<=" "<" strict Immutable plain compare::ge::<{ DATE }>;
+    1099 "-" DATE DATE -> INT4 "date_mi" 1140 "" "" strict Immutable plain datetime::date_mi;
+    1100 "+" DATE INT4 -> DATE "date_pli" 1141 "+" "" strict Immutable plain datetime::date_pli;
+    1101 "-" DATE INT4 -> DATE "date_mii" 1142 "" "" strict Immutable plain datetime::date_mii;
     1108 "=" TIME TIME -> BOOL "time_eq" 1145 "=" "<>" strict Immutable plain compare::eq::<{ TIME }>;
     1109 "<>" TIME TIME -> BOOL "time_ne" 1106 "<>" "=" strict Immutable plain compare::ne::<{ TIME }>;
     1110 "<" TIME TIME -> BOOL "time_lt" 1102 ">" ">=" strict Immutable plain compare::lt::<{ TIME }>;
@@ -242,18 +247,32 @@ operator_rows! {
     1323 "<=" TIMESTAMPTZ TIMESTAMPTZ -> BOOL "timestamptz_le" 1155 ">=" ">" strict Immutable plain compare::le::<{ TIMESTAMPTZ }>;
     1324 ">" TIMESTAMPTZ TIMESTAMPTZ -> BOOL "timestamptz_gt" 1157 "<" "<=" strict Immutable plain compare::gt::<{ TIMESTAMPTZ }>;
     1325 ">=" TIMESTAMPTZ TIMESTAMPTZ -> BOOL "timestamptz_ge" 1156 "<=" "<" strict Immutable plain compare::ge::<{ TIMESTAMPTZ }>;
+    1327 "+" TIMESTAMPTZ INTERVAL -> TIMESTAMPTZ "timestamptz_pl_interval" 1189 "+" "" strict Stable plain datetime::timestamptz_pl_interval;
+    1328 "-" TIMESTAMPTZ TIMESTAMPTZ -> INTERVAL "timestamptz_mi" 1188 "" "" strict Immutable plain datetime::timestamp_mi;
+    1329 "-" TIMESTAMPTZ INTERVAL -> TIMESTAMPTZ "timestamptz_mi_interval" 1190 "" "" strict Stable plain datetime::timestamptz_mi_interval;
     1330 "=" INTERVAL INTERVAL -> BOOL "interval_eq" 1162 "=" "<>" strict Immutable plain compare::eq::<{ INTERVAL }>;
     1331 "<>" INTERVAL INTERVAL -> BOOL "interval_ne" 1163 "<>" "=" strict Immutable plain compare::ne::<{ INTERVAL }>;
     1332 "<" INTERVAL INTERVAL -> BOOL "interval_lt" 1164 ">" ">=" strict Immutable plain compare::lt::<{ INTERVAL }>;
     1333 "<=" INTERVAL INTERVAL -> BOOL "interval_le" 1165 ">=" ">" strict Immutable plain compare::le::<{ INTERVAL }>;
     1334 ">" INTERVAL INTERVAL -> BOOL "interval_gt" 1167 "<" "<=" strict Immutable plain compare::gt::<{ INTERVAL }>;
     1335 ">=" INTERVAL INTERVAL -> BOOL "interval_ge" 1166 "<=" "<" strict Immutable plain compare::ge::<{ INTERVAL }>;
+    1336 "-" none INTERVAL -> INTERVAL "interval_um" 1168 "" "" strict Immutable plain datetime::interval_um;
+    1337 "+" INTERVAL INTERVAL -> INTERVAL "interval_pl" 1169 "+" "" strict Immutable plain datetime::interval_pl;
+    1338 "-" INTERVAL INTERVAL -> INTERVAL "interval_mi" 1170 "" "" strict Immutable plain datetime::interval_mi;
+    1360 "+" DATE TIME -> TIMESTAMP "datetime_pl" 1272 "+" "" strict Immutable plain datetime::datetime_timestamp;
+    1361 "+" DATE TIMETZ -> TIMESTAMPTZ "datetimetz_pl" 1297 "+" "" strict Immutable plain datetime::datetimetz_timestamptz;
+    1363 "+" TIME DATE -> TIMESTAMP "timedate_pl" 1296 "+" "" strict Immutable plain datetime::sql_timedate_pl;
+    1366 "+" TIMETZ DATE -> TIMESTAMPTZ "timetzdate_pl" 1298 "+" "" strict Immutable plain datetime::sql_timetzdate_pl;
+    1399 "-" TIME TIME -> INTERVAL "time_mi_time" 1690 "" "" strict Immutable plain datetime::time_mi_time;
     1550 "=" TIMETZ TIMETZ -> BOOL "timetz_eq" 1352 "=" "<>" strict Immutable plain compare::eq::<{ TIMETZ }>;
     1551 "<>" TIMETZ TIMETZ -> BOOL "timetz_ne" 1353 "<>" "=" strict Immutable plain compare::ne::<{ TIMETZ }>;
     1552 "<" TIMETZ TIMETZ -> BOOL "timetz_lt" 1354 ">" ">=" strict Immutable plain compare::lt::<{ TIMETZ }>;
     1553 "<=" TIMETZ TIMETZ -> BOOL "timetz_le" 1355 ">=" ">" strict Immutable plain compare::le::<{ TIMETZ }>;
     1554 ">" TIMETZ TIMETZ -> BOOL "timetz_gt" 1357 "<" "<=" strict Immutable plain compare::gt::<{ TIMETZ }>;
     1555 ">=" TIMETZ TIMETZ -> BOOL "timetz_ge" 1356 "<=" "<" strict Immutable plain compare::ge::<{ TIMETZ }>;
+    1583 "*" INTERVAL FLOAT8 -> INTERVAL "interval_mul" 1618 "*" "" strict Immutable plain datetime::interval_mul;
+    1584 "*" FLOAT8 INTERVAL -> INTERVAL "mul_d_interval" 1624 "*" "" strict Immutable plain datetime::mul_d_interval;
+    1585 "/" INTERVAL FLOAT8 -> INTERVAL "interval_div" 1326 "" "" strict Immutable plain datetime::interval_div;
     1694 "<=" BOOL BOOL -> BOOL "boolle" 1691 ">=" ">" strict Immutable plain compare::le::<{ BOOL }>;
     1695 ">=" BOOL BOOL -> BOOL "boolge" 1692 "<=" "<" strict Immutable plain compare::ge::<{ BOOL }>;
     1751 "-" none NUMERIC -> NUMERIC "numeric_uminus" 1771 "" "" strict Immutable plain math::numeric_uminus;
@@ -275,12 +294,17 @@ operator_rows! {
     1787 ">" BIT BIT -> BOOL "bitgt" 1593 "<" "<=" strict Immutable plain compare::gt::<{ BIT }>;
     1788 "<=" BIT BIT -> BOOL "bitle" 1594 ">=" ">" strict Immutable plain compare::le::<{ BIT }>;
     1789 ">=" BIT BIT -> BOOL "bitge" 1592 "<=" "<" strict Immutable plain compare::ge::<{ BIT }>;
+    1800 "+" TIME INTERVAL -> TIME "time_pl_interval" 1747 "+" "" strict Immutable plain datetime::time_pl_interval;
+    1801 "-" TIME INTERVAL -> TIME "time_mi_interval" 1748 "" "" strict Immutable plain datetime::time_mi_interval;
+    1802 "+" TIMETZ INTERVAL -> TIMETZ "timetz_pl_interval" 1749 "+" "" strict Immutable plain datetime::timetz_pl_interval;
+    1803 "-" TIMETZ INTERVAL -> TIMETZ "timetz_mi_interval" 1750 "" "" strict Immutable plain datetime::timetz_mi_interval;
     1804 "=" VARBIT VARBIT -> BOOL "varbiteq" 1666 "=" "<>" strict Immutable plain compare::eq::<{ VARBIT }>;
     1805 "<>" VARBIT VARBIT -> BOOL "varbitne" 1667 "<>" "=" strict Immutable plain compare::ne::<{ VARBIT }>;
     1806 "<" VARBIT VARBIT -> BOOL "varbitlt" 1671 ">" ">=" strict Immutable plain compare::lt::<{ VARBIT }>;
     1807 ">" VARBIT VARBIT -> BOOL "varbitgt" 1669 "<" "<=" strict Immutable plain compare::gt::<{ VARBIT }>;
     1808 "<=" VARBIT VARBIT -> BOOL "varbitle" 1670 ">=" ">" strict Immutable plain compare::le::<{ VARBIT }>;
     1809 ">=" VARBIT VARBIT -> BOOL "varbitge" 1668 "<=" "<" strict Immutable plain compare::ge::<{ VARBIT }>;
+    1849 "+" INTERVAL TIME -> TIME "interval_pl_time" 1848 "+" "" strict Immutable plain datetime::sql_interval_pl_time;
     1862 "=" INT2 INT8 -> BOOL "int28eq" 1850 "=" "<>" strict Immutable plain compare::integer_eq;
     1863 "<>" INT2 INT8 -> BOOL "int28ne" 1851 "<>" "=" strict Immutable plain compare::integer_ne;
     1864 "<" INT2 INT8 -> BOOL "int28lt" 1852 ">" ">=" strict Immutable plain compare::integer_lt;
@@ -330,6 +354,9 @@ operator_rows! {
     2063 "<=" TIMESTAMP TIMESTAMP -> BOOL "timestamp_le" 2055 ">=" ">" strict Immutable plain compare::le::<{ TIMESTAMP }>;
     2064 ">" TIMESTAMP TIMESTAMP -> BOOL "timestamp_gt" 2057 "<" "<=" strict Immutable plain compare::gt::<{ TIMESTAMP }>;
     2065 ">=" TIMESTAMP TIMESTAMP -> BOOL "timestamp_ge" 2056 "<=" "<" strict Immutable plain compare::ge::<{ TIMESTAMP }>;
+    2066 "+" TIMESTAMP INTERVAL -> TIMESTAMP "timestamp_pl_interval" 2032 "+" "" strict Immutable plain datetime::timestamp_pl_interval;
+    2067 "-" TIMESTAMP TIMESTAMP -> INTERVAL "timestamp_mi" 2031 "" "" strict Immutable plain datetime::timestamp_mi;
+    2068 "-" TIMESTAMP INTERVAL -> TIMESTAMP "timestamp_mi_interval" 2033 "" "" strict Immutable plain datetime::timestamp_mi_interval;
     2345 "<" DATE TIMESTAMP -> BOOL "date_lt_timestamp" 2338 ">" ">=" strict Immutable plain compare::moment_lt::<{ DATE }, { TIMESTAMP }>;
     2346 "<=" DATE TIMESTAMP -> BOOL "date_le_timestamp" 2339 ">=" ">" strict Immutable plain compare::moment_le::<{ DATE }, { TIMESTAMP }>;
     2347 "=" DATE TIMESTAMP -> BOOL "date_eq_timestamp" 2340 "=" "<>" strict Immutable plain compare::moment_eq::<{ DATE }, { TIMESTAMP }>;
@@ -366,6 +393,11 @@ operator_rows! {
     2543 ">=" TIMESTAMPTZ TIMESTAMP -> BOOL "timestamptz_ge_timestamp" 2531 "<=" "<" strict Stable plain compare::moment_ge::<{ TIMESTAMPTZ }, { TIMESTAMP }>;
     2544 ">" TIMESTAMPTZ TIMESTAMP -> BOOL "timestamptz_gt_timestamp" 2530 "<" "<=" strict Stable plain compare::moment_gt::<{ TIMESTAMPTZ }, { TIMESTAMP }>;
     2545 "<>" TIMESTAMPTZ TIMESTAMP -> BOOL "timestamptz_ne_timestamp" 2532 "<>" "=" strict Stable plain compare::moment_ne::<{ TIMESTAMPTZ }, { TIMESTAMP }>;
+    2551 "+" INTERVAL DATE -> TIMESTAMP "interval_pl_date" 2546 "+" "" strict Immutable plain datetime::sql_interval_pl_date;
+    2552 "+" INTERVAL TIMETZ -> TIMETZ "interval_pl_timetz" 2547 "+" "" strict Immutable plain datetime::sql_interval_pl_timetz;
+    2553 "+" INTERVAL TIMESTAMP -> TIMESTAMP "interval_pl_timestamp" 2548 "+" "" strict Immutable plain datetime::sql_interval_pl_timestamp;
+    2554 "+" INTERVAL TIMESTAMPTZ -> TIMESTAMPTZ "interval_pl_timestamptz" 2549 "+" "" strict Stable plain datetime::sql_interval_pl_timestamptz;
+    2555 "+" INT4 DATE -> DATE "integer_pl_date" 2550 "+" "" strict Immutable plain datetime::sql_integer_pl_date;
     2779 "||" TEXT ANYNONARRAY -> TEXT "textanycat" 2003 "" "" strict Stable typed string::sql_textanycat;
     2780 "||" ANYNONARRAY TEXT -> TEXT "anytextcat" 2004 "" "" strict Stable typed string::sql_anytextcat;
     2799 "<" TID TID -> BOOL "tidlt" 2791 ">" ">=" strict Immutable plain compare::lt::<{ TID }>;
