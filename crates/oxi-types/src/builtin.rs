@@ -6,6 +6,7 @@ pub mod args;
 pub mod cast;
 pub mod compare;
 pub mod datetime;
+pub mod json;
 pub mod math;
 pub mod string;
 

@@ -4,6 +4,7 @@ mod cast;
 mod casts;
 mod compare;
 mod datetime;
+mod json;
 mod math;
 mod operators;
 mod string;
@@ -107,7 +108,7 @@ use cast_rows;
 /// Every built-in function, in the order of oids.
 pub static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
     let mut rows: Vec<Function> =
-        [cast::ROWS, compare::ROWS, datetime::ROWS, math::ROWS, string::ROWS].concat();
+        [cast::ROWS, compare::ROWS, datetime::ROWS, json::ROWS, math::ROWS, string::ROWS].concat();
     rows.sort_by_key(|row| row.oid);
     rows
 });

@@ -1,7 +1,7 @@
 //! Rows of casts, in the order of source and target.
 
 use super::cast_rows;
-use crate::{builtin::{cast, datetime, math, string}, oid::*};
+use crate::{builtin::{cast, datetime, json, math, string}, oid::*};
 
 // source, target, context, method
 cast_rows! {
@@ -158,7 +158,14 @@ cast_rows! {
     REGDICTIONARY INT8 Assignment plain cast::oidtoi8;
     REGDICTIONARY INT4 Assignment Binary;
     REGDICTIONARY OID Implicit Binary;
+    JSONB BOOL Explicit plain json::jsonb_bool;
+    JSONB INT8 Explicit plain json::jsonb_int8;
+    JSONB INT2 Explicit plain json::jsonb_int2;
+    JSONB INT4 Explicit plain json::jsonb_int4;
     JSONB JSON Assignment InOut;
+    JSONB FLOAT4 Explicit plain json::jsonb_float4;
+    JSONB FLOAT8 Explicit plain json::jsonb_float8;
+    JSONB NUMERIC Explicit plain json::jsonb_numeric;
     REGNAMESPACE INT8 Assignment plain cast::oidtoi8;
     REGNAMESPACE INT4 Assignment Binary;
     REGNAMESPACE OID Implicit Binary;

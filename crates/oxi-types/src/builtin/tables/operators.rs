@@ -1,7 +1,7 @@
 //! Rows of operators.
 
 use super::operator_rows;
-use crate::{builtin::{compare, datetime, math, string}, oid::*};
+use crate::{builtin::{compare, datetime, json, math, string}, oid::*};
 
 // oid, name, left, right, result, function, its oid, commutator, negator, strictness, volatility,
 // implementation
@@ -422,6 +422,10 @@ operator_rows! {
     2991 ">" RECORD RECORD -> BOOL "record_gt" 2984 "<" "<=" strict Immutable typed compare::any_gt;
     2992 "<=" RECORD RECORD -> BOOL "record_le" 2985 ">=" ">" strict Immutable typed compare::any_le;
     2993 ">=" RECORD RECORD -> BOOL "record_ge" 2986 "<=" "<" strict Immutable typed compare::any_ge;
+    3206 "#>>" JSONB _TEXT -> TEXT "jsonb_extract_path_text" 3940 "" "" strict Immutable plain json::jsonb_extract_path_text;
+    3211 "->" JSONB TEXT -> JSONB "jsonb_object_field" 3478 "" "" strict Immutable plain json::jsonb_object_field;
+    3212 "->" JSONB INT4 -> JSONB "jsonb_array_element" 3215 "" "" strict Immutable plain json::jsonb_array_element;
+    3213 "#>" JSONB _TEXT -> JSONB "jsonb_extract_path" 3217 "" "" strict Immutable plain json::jsonb_extract_path;
     3222 "=" PG_LSN PG_LSN -> BOOL "pg_lsn_eq" 3233 "=" "<>" strict Immutable plain compare::eq::<{ PG_LSN }>;
     3223 "<>" PG_LSN PG_LSN -> BOOL "pg_lsn_ne" 3236 "<>" "=" strict Immutable plain compare::ne::<{ PG_LSN }>;
     3224 "<" PG_LSN PG_LSN -> BOOL "pg_lsn_lt" 3231 ">" ">=" strict Immutable plain compare::lt::<{ PG_LSN }>;
@@ -434,8 +438,20 @@ operator_rows! {
     3243 ">" JSONB JSONB -> BOOL "jsonb_gt" 4040 "<" "<=" strict Immutable plain compare::gt::<{ JSONB }>;
     3244 "<=" JSONB JSONB -> BOOL "jsonb_le" 4041 ">=" ">" strict Immutable plain compare::le::<{ JSONB }>;
     3245 ">=" JSONB JSONB -> BOOL "jsonb_ge" 4042 "<=" "<" strict Immutable plain compare::ge::<{ JSONB }>;
+    3246 "@>" JSONB JSONB -> BOOL "jsonb_contains" 4046 "<@" "" strict Immutable plain json::jsonb_contains;
+    3247 "?" JSONB TEXT -> BOOL "jsonb_exists" 4047 "" "" strict Immutable plain json::jsonb_exists;
+    3248 "?|" JSONB _TEXT -> BOOL "jsonb_exists_any" 4048 "" "" strict Immutable plain json::jsonb_exists_any;
+    3249 "?&" JSONB _TEXT -> BOOL "jsonb_exists_all" 4049 "" "" strict Immutable plain json::jsonb_exists_all;
+    3250 "<@" JSONB JSONB -> BOOL "jsonb_contained" 4050 "@>" "" strict Immutable plain json::jsonb_contained;
+    3284 "||" JSONB JSONB -> JSONB "jsonb_concat" 3301 "" "" strict Immutable plain json::jsonb_concat;
+    3285 "-" JSONB TEXT -> JSONB "jsonb_delete" 3302 "" "" strict Immutable plain json::jsonb_delete;
+    3286 "-" JSONB INT4 -> JSONB "jsonb_delete" 3303 "" "" strict Immutable plain json::jsonb_delete_idx;
+    3287 "#-" JSONB _TEXT -> JSONB "jsonb_delete_path" 3304 "" "" strict Immutable plain json::jsonb_delete_path;
     3315 "<>" XID XID -> BOOL "xidneq" 3308 "<>" "=" strict Immutable plain compare::ne::<{ XID }>;
     3316 "<>" XID INT4 -> BOOL "xidneqint4" 3309 "" "=" strict Immutable plain compare::integer_ne;
+    3398 "-" JSONB _TEXT -> JSONB "jsonb_delete" 3343 "" "" strict Immutable plain json::jsonb_delete_array;
+    3477 "->>" JSONB TEXT -> TEXT "jsonb_object_field_text" 3214 "" "" strict Immutable plain json::jsonb_object_field_text;
+    3481 "->>" JSONB INT4 -> TEXT "jsonb_array_element_text" 3216 "" "" strict Immutable plain json::jsonb_array_element_text;
     3516 "=" ANYENUM ANYENUM -> BOOL "enum_eq" 3508 "=" "<>" strict Immutable typed compare::any_eq;
     3517 "<>" ANYENUM ANYENUM -> BOOL "enum_ne" 3509 "<>" "=" strict Immutable typed compare::any_ne;
     3518 "<" ANYENUM ANYENUM -> BOOL "enum_lt" 3510 ">" ">=" strict Immutable typed compare::any_lt;
@@ -449,6 +465,12 @@ operator_rows! {
     3885 "<=" ANYRANGE ANYRANGE -> BOOL "range_le" 3872 ">=" ">" strict Immutable plain compare::le::<{ ANYRANGE }>;
     3886 ">=" ANYRANGE ANYRANGE -> BOOL "range_ge" 3873 "<=" "<" strict Immutable plain compare::ge::<{ ANYRANGE }>;
     3887 ">" ANYRANGE ANYRANGE -> BOOL "range_gt" 3874 "<" "<=" strict Immutable plain compare::gt::<{ ANYRANGE }>;
+    3962 "->" JSON TEXT -> JSON "json_object_field" 3947 "" "" strict Immutable plain json::json_object_field;
+    3963 "->>" JSON TEXT -> TEXT "json_object_field_text" 3948 "" "" strict Immutable plain json::json_object_field_text;
+    3964 "->" JSON INT4 -> JSON "json_array_element" 3949 "" "" strict Immutable plain json::json_array_element;
+    3965 "->>" JSON INT4 -> TEXT "json_array_element_text" 3950 "" "" strict Immutable plain json::json_array_element_text;
+    3966 "#>" JSON _TEXT -> JSON "json_extract_path" 3951 "" "" strict Immutable plain json::json_extract_path;
+    3967 "#>>" JSON _TEXT -> TEXT "json_extract_path_text" 3953 "" "" strict Immutable plain json::json_extract_path_text;
     5068 "=" XID8 XID8 -> BOOL "xid8eq" 5084 "=" "<>" strict Immutable plain compare::eq::<{ XID8 }>;
     5072 "<>" XID8 XID8 -> BOOL "xid8ne" 5085 "<>" "=" strict Immutable plain compare::ne::<{ XID8 }>;
     5073 "<" XID8 XID8 -> BOOL "xid8lt" 5034 ">" ">=" strict Immutable plain compare::lt::<{ XID8 }>;
