@@ -8,6 +8,7 @@ pub mod compare;
 pub mod datetime;
 pub mod json;
 pub mod math;
+pub mod pattern;
 pub mod string;
 
 mod tables;

@@ -1,7 +1,7 @@
 //! Rows of operators.
 
 use super::operator_rows;
-use crate::{builtin::{compare, datetime, json, math, string}, oid::*};
+use crate::{builtin::{compare, datetime, json, math, pattern, string}, oid::*};
 
 // oid, name, left, right, result, function, its oid, commutator, negator, strictness, volatility,
 // implementation
@@ -127,6 +127,10 @@ operator_rows! {
     632 "<=" CHAR CHAR -> BOOL "charle" 72 ">=" ">" strict Immutable plain compare::le::<{ CHAR }>;
     633 ">" CHAR CHAR -> BOOL "chargt" 73 "<" "<=" strict Immutable plain compare::gt::<{ CHAR }>;
     634 ">=" CHAR CHAR -> BOOL "charge" 74 "<=" "<" strict Immutable plain compare::ge::<{ CHAR }>;
+    639 "~" NAME TEXT -> BOOL "nameregexeq" 79 "" "!~" strict Immutable plain pattern::nameregexeq;
+    640 "!~" NAME TEXT -> BOOL "nameregexne" 1252 "" "~" strict Immutable plain pattern::nameregexne;
+    641 "~" TEXT TEXT -> BOOL "textregexeq" 1254 "" "!~" strict Immutable plain pattern::textregexeq;
+    642 "!~" TEXT TEXT -> BOOL "textregexne" 1256 "" "~" strict Immutable plain pattern::textregexne;
     643 "<>" NAME NAME -> BOOL "namene" 659 "<>" "=" strict Immutable plain compare::ne::<{ TEXT }>;
     644 "<>" OIDVECTOR OIDVECTOR -> BOOL "oidvectorne" 619 "<>" "=" strict Immutable plain compare::ne::<{ OIDVECTOR }>;
     645 "<" OIDVECTOR OIDVECTOR -> BOOL "oidvectorlt" 677 ">" ">=" strict Immutable plain compare::lt::<{ OIDVECTOR }>;
@@ -181,6 +185,8 @@ operator_rows! {
     974 "=" ACLITEM ACLITEM -> BOOL "aclitemeq" 1062 "=" "" strict Immutable plain compare::eq::<{ ACLITEM }>;
     1038 "^" NUMERIC NUMERIC -> NUMERIC "numeric_power" 1739 "" "" strict Immutable plain math::numeric_power;
     1054 "=" BPCHAR BPCHAR -> BOOL "bpchareq" 1048 "=" "<>" strict Immutable plain compare::eq::<{ BPCHAR }>;
+    1055 "~" BPCHAR TEXT -> BOOL "bpcharregexeq" 1658 "" "!~" strict Immutable plain pattern::textregexeq;
+    1056 "!~" BPCHAR TEXT -> BOOL "bpcharregexne" 1659 "" "~" strict Immutable plain pattern::textregexne;
     1057 "<>" BPCHAR BPCHAR -> BOOL "bpcharne" 1053 "<>" "=" strict Immutable plain compare::ne::<{ BPCHAR }>;
     1058 "<" BPCHAR BPCHAR -> BOOL "bpcharlt" 1049 ">" ">=" strict Immutable plain compare::lt::<{ BPCHAR }>;
     1059 "<=" BPCHAR BPCHAR -> BOOL "bpcharle" 1050 ">=" ">" strict Immutable plain compare::le::<{ BPCHAR }>;
@@ -235,12 +241,24 @@ operator_rows! {
     1204 "<=" INET INET -> BOOL "network_le" 922 ">=" ">" strict Immutable plain compare::le::<{ INET }>;
     1205 ">" INET INET -> BOOL "network_gt" 923 "<" "<=" strict Immutable plain compare::gt::<{ INET }>;
     1206 ">=" INET INET -> BOOL "network_ge" 924 "<=" "<" strict Immutable plain compare::ge::<{ INET }>;
+    1207 "~~" NAME TEXT -> BOOL "namelike" 858 "" "!~~" strict Immutable plain pattern::namelike;
+    1208 "!~~" NAME TEXT -> BOOL "namenlike" 859 "" "~~" strict Immutable plain pattern::namenlike;
+    1209 "~~" TEXT TEXT -> BOOL "textlike" 850 "" "!~~" strict Immutable plain pattern::textlike;
+    1210 "!~~" TEXT TEXT -> BOOL "textnlike" 851 "" "~~" strict Immutable plain pattern::textnlike;
+    1211 "~~" BPCHAR TEXT -> BOOL "bpcharlike" 1631 "" "!~~" strict Immutable plain pattern::textlike;
+    1212 "!~~" BPCHAR TEXT -> BOOL "bpcharnlike" 1632 "" "~~" strict Immutable plain pattern::textnlike;
     1220 "=" MACADDR MACADDR -> BOOL "macaddr_eq" 830 "=" "<>" strict Immutable plain compare::eq::<{ MACADDR }>;
     1221 "<>" MACADDR MACADDR -> BOOL "macaddr_ne" 835 "<>" "=" strict Immutable plain compare::ne::<{ MACADDR }>;
     1222 "<" MACADDR MACADDR -> BOOL "macaddr_lt" 831 ">" ">=" strict Immutable plain compare::lt::<{ MACADDR }>;
     1223 "<=" MACADDR MACADDR -> BOOL "macaddr_le" 832 ">=" ">" strict Immutable plain compare::le::<{ MACADDR }>;
     1224 ">" MACADDR MACADDR -> BOOL "macaddr_gt" 833 "<" "<=" strict Immutable plain compare::gt::<{ MACADDR }>;
     1225 ">=" MACADDR MACADDR -> BOOL "macaddr_ge" 834 "<=" "<" strict Immutable plain compare::ge::<{ MACADDR }>;
+    1226 "~*" NAME TEXT -> BOOL "nameicregexeq" 1240 "" "!~*" strict Immutable plain pattern::nameicregexeq;
+    1227 "!~*" NAME TEXT -> BOOL "nameicregexne" 1241 "" "~*" strict Immutable plain pattern::nameicregexne;
+    1228 "~*" TEXT TEXT -> BOOL "texticregexeq" 1238 "" "!~*" strict Immutable plain pattern::texticregexeq;
+    1229 "!~*" TEXT TEXT -> BOOL "texticregexne" 1239 "" "~*" strict Immutable plain pattern::texticregexne;
+    1234 "~*" BPCHAR TEXT -> BOOL "bpcharicregexeq" 1656 "" "!~*" strict Immutable plain pattern::texticregexeq;
+    1235 "!~*" BPCHAR TEXT -> BOOL "bpcharicregexne" 1657 "" "~*" strict Immutable plain pattern::texticregexne;
     1320 "=" TIMESTAMPTZ TIMESTAMPTZ -> BOOL "timestamptz_eq" 1152 "=" "<>" strict Immutable plain compare::eq::<{ TIMESTAMPTZ }>;
     1321 "<>" TIMESTAMPTZ TIMESTAMPTZ -> BOOL "timestamptz_ne" 1153 "<>" "=" strict Immutable plain compare::ne::<{ TIMESTAMPTZ }>;
     1322 "<" TIMESTAMPTZ TIMESTAMPTZ -> BOOL "timestamptz_lt" 1154 ">" ">=" strict Immutable plain compare::lt::<{ TIMESTAMPTZ }>;
@@ -273,6 +291,12 @@ operator_rows! {
     1583 "*" INTERVAL FLOAT8 -> INTERVAL "interval_mul" 1618 "*" "" strict Immutable plain datetime::interval_mul;
     1584 "*" FLOAT8 INTERVAL -> INTERVAL "mul_d_interval" 1624 "*" "" strict Immutable plain datetime::mul_d_interval;
     1585 "/" INTERVAL FLOAT8 -> INTERVAL "interval_div" 1326 "" "" strict Immutable plain datetime::interval_div;
+    1625 "~~*" NAME TEXT -> BOOL "nameiclike" 1635 "" "!~~*" strict Immutable plain pattern::nameiclike;
+    1626 "!~~*" NAME TEXT -> BOOL "nameicnlike" 1636 "" "~~*" strict Immutable plain pattern::nameicnlike;
+    1627 "~~*" TEXT TEXT -> BOOL "texticlike" 1633 "" "!~~*" strict Immutable plain pattern::texticlike;
+    1628 "!~~*" TEXT TEXT -> BOOL "texticnlike" 1634 "" "~~*" strict Immutable plain pattern::texticnlike;
+    1629 "~~*" BPCHAR TEXT -> BOOL "bpchariclike" 1660 "" "!~~*" strict Immutable plain pattern::texticlike;
+    1630 "!~~*" BPCHAR TEXT -> BOOL "bpcharicnlike" 1661 "" "~~*" strict Immutable plain pattern::texticnlike;
     1694 "<=" BOOL BOOL -> BOOL "boolle" 1691 ">=" ">" strict Immutable plain compare::le::<{ BOOL }>;
     1695 ">=" BOOL BOOL -> BOOL "boolge" 1692 "<=" "<" strict Immutable plain compare::ge::<{ BOOL }>;
     1751 "-" none NUMERIC -> NUMERIC "numeric_uminus" 1771 "" "" strict Immutable plain math::numeric_uminus;
@@ -347,6 +371,8 @@ operator_rows! {
     1958 "<=" BYTEA BYTEA -> BOOL "byteale" 1950 ">=" ">" strict Immutable plain compare::le::<{ BYTEA }>;
     1959 ">" BYTEA BYTEA -> BOOL "byteagt" 1951 "<" "<=" strict Immutable plain compare::gt::<{ BYTEA }>;
     1960 ">=" BYTEA BYTEA -> BOOL "byteage" 1952 "<=" "<" strict Immutable plain compare::ge::<{ BYTEA }>;
+    2016 "~~" BYTEA BYTEA -> BOOL "bytealike" 2005 "" "!~~" strict Immutable plain pattern::bytealike;
+    2017 "!~~" BYTEA BYTEA -> BOOL "byteanlike" 2006 "" "~~" strict Immutable plain pattern::byteanlike;
     2018 "||" BYTEA BYTEA -> BYTEA "byteacat" 2011 "" "" strict Immutable plain string::byteacat;
     2060 "=" TIMESTAMP TIMESTAMP -> BOOL "timestamp_eq" 2052 "=" "<>" strict Immutable plain compare::eq::<{ TIMESTAMP }>;
     2061 "<>" TIMESTAMP TIMESTAMP -> BOOL "timestamp_ne" 2053 "<>" "=" strict Immutable plain compare::ne::<{ TIMESTAMP }>;
