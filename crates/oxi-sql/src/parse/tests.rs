@@ -253,7 +253,7 @@ fn errors_point_at_the_token() {
             42601 trailing junk after numeric literal at or near "1a" Some(7)
             42601 unterminated dollar-quoted string at or near "$$x" Some(7)
             42601 syntax error at or near "'b'" Some(11)
-            0A000 this form of SELECT is not supported, at or near "<" Some(13)
+            42601 syntax error at or near "<" Some(13)
             42601 syntax error at or near "selec" Some(0)
             42601 syntax error at or near ")" Some(24)
             42601 syntax error at or near "where" Some(13)
@@ -352,7 +352,7 @@ fn statements_are_read() {
             Delete
             Merge
             Truncate
-            0A000 this form of COPY is not supported, at or near "null" Some(51)
+            Copy
             Copy
             Copy
             CreateTable
