@@ -109,11 +109,11 @@ fn column_uses<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = Token> 
     let uses: Vec<Token> = all
         .iter()
         .enumerate()
-        .filter(|(at, token)| {
-            identifier(text, **token).is_some_and(|found| found == name)
-                && !symbol(all.get(at + 1), "(")
-                && !(*at > 0 && symbol(all.get(at - 1), ":"))
-                && !(symbol(all.get(at + 1), "."))
+        .filter(|(_, token)| identifier(text, **token).is_some_and(|found| found == name))
+        .filter(|(at, _)| {
+            let call_or_qualifier = symbol(all.get(at + 1), "(") || symbol(all.get(at + 1), ".");
+            let type_name = *at > 0 && symbol(all.get(at - 1), ":");
+            !call_or_qualifier && !type_name
         })
         .map(|(_, token)| *token)
         .collect();

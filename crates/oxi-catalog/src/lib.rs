@@ -19,6 +19,8 @@
 //! What types and functions mean (`oxi-types`), SQL text (`oxi-sql`), locks and when to take them
 //! (`oxi-session`).
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
+
 pub mod cache;
 pub mod catalog;
 pub mod expression;
@@ -33,7 +35,13 @@ pub mod alter;
 pub mod definition;
 pub mod removal;
 
+pub mod functions;
 pub mod system;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod sample;
 
 pub use cache::CatalogCache;
 pub use catalog::Catalog;

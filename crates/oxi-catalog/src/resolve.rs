@@ -156,8 +156,8 @@ impl Catalog {
             Some(relation) => relation.name.clone(),
             None => system::by_oid(oid)?.name.to_owned(),
         };
-        let found = self.try_resolve(search_path, &[name]).ok()??;
-        Some(found.oid() == oid)
+        let found = self.try_resolve(search_path, &[name]).ok()?;
+        Some(found.is_some_and(|found| found.oid() == oid))
     }
 
     /// The name by which SQL finds the relation: plain if visible, else with its schema

@@ -216,6 +216,10 @@ fn parse_column(line: &'static str) -> Option<SystemColumn> {
     Some(SystemColumn { name, type_oid: *type_oid, physical: physical.physical(), not_null })
 }
 
+pub(crate) use cluster::DATABASE;
+pub(crate) use routine::{type_function_name, type_function_oid};
+pub(crate) use value::OWNER;
+
 const PG: &str = "pg_catalog";
 const INFORMATION: &str = "information_schema";
 

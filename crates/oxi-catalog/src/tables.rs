@@ -126,8 +126,11 @@ pub fn descriptors() -> Vec<RelationDescriptor> {
     relations
 }
 
+/// The storage of one system table: its layout and its indexes'.
+pub(crate) type Storage = (TableId, TableLayout, Vec<(IndexId, IndexLayout)>);
+
 /// What storage must create in a new database.
-pub(crate) fn layouts() -> Vec<(TableId, TableLayout, Vec<(IndexId, IndexLayout)>)> {
+pub(crate) fn layouts() -> Vec<Storage> {
     TABLES
         .iter()
         .map(|table| {

@@ -7,6 +7,7 @@ mod arith;
 mod encode;
 mod integer;
 mod parse;
+mod transcendental;
 
 use std::cmp::Ordering;
 

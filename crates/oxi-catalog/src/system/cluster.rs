@@ -6,7 +6,7 @@ use oxi_model::{Datum, Row};
 use super::{SystemContext, class, value::*};
 
 /// Oid of the one database that a session sees.
-pub(super) const DATABASE: u32 = 5;
+pub(crate) const DATABASE: u32 = 5;
 
 /// How text compares: by code point.
 const LOCALE: &str = "C.UTF-8";
@@ -159,7 +159,7 @@ pub(super) fn pg_stat_activity(context: &SystemContext) -> Vec<Row> {
 pub(super) fn pg_stat_database(context: &SystemContext) -> Vec<Row> {
     let sessions = i32::try_from(context.server.sessions().len()).unwrap_or(i32::MAX);
     let mut row = vec![oid(DATABASE), text(&context.database), int4(sessions)];
-    row.extend(std::iter::repeat_n(int8(0), 14));
+    row.extend(std::iter::repeat_n(int8(0), 13));
     row.extend([NULL, NULL]);
     row.extend(std::iter::repeat_n(Datum::Float64(0.0), 5));
     row.extend([int8(i64::from(sessions)), int8(0), int8(0), int8(0), NULL]);

@@ -44,6 +44,46 @@ static DETAILS: LazyLock<BTreeMap<u32, TypeDetail>> = LazyLock::new(|| {
         .collect()
 });
 
+/// A function of `type_functions.txt`.
+struct TypeFunction {
+    oid: u32,
+    name: &'static str,
+    returns: u32,
+    volatility: Volatility,
+    args: Vec<u32>,
+}
+
+static TYPE_FUNCTIONS: LazyLock<Vec<TypeFunction>> = LazyLock::new(|| {
+    include_str!("type_functions.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            Some(TypeFunction {
+                oid: words.next()?.parse().ok()?,
+                name: words.next()?,
+                returns: words.next()?.parse().ok()?,
+                volatility: match words.next()? {
+                    "i" => Volatility::Immutable,
+                    "s" => Volatility::Stable,
+                    _ => Volatility::Volatile,
+                },
+                args: words.next()?.split(',').filter_map(|word| word.parse().ok()).collect(),
+            })
+        })
+        .collect()
+});
+
+/// The name of an input, output or like function of a type.
+pub(crate) fn type_function_name(oid: u32) -> Option<&'static str> {
+    TYPE_FUNCTIONS.iter().find(|found| found.oid == oid).map(|found| found.name)
+}
+
+/// The oid of an input, output or like function of a type.
+pub(crate) fn type_function_oid(name: &str) -> Option<u32> {
+    TYPE_FUNCTIONS.iter().find(|found| found.name == name).map(|found| found.oid)
+}
+
 /// `typalign`, `typstorage` and `typcollation`.
 pub(super) fn physical_letters(type_oid: u32) -> (&'static str, &'static str, u32) {
     DETAILS
@@ -222,7 +262,26 @@ pub(super) fn pg_proc(_: &SystemContext) -> Vec<Row> {
         }
         .row()
     });
-    functions.chain(aggregates).chain(windows).collect()
+    let of_types = TYPE_FUNCTIONS
+        .iter()
+        .filter(|found| !FUNCTIONS.iter().any(|function| function.oid == found.oid))
+        .map(|found| {
+            Routine {
+                oid: found.oid,
+                name: found.name,
+                kind: "f",
+                args: &found.args,
+                variadic: false,
+                defaults: &[],
+                returns: found.returns,
+                returns_set: false,
+                columns: &[],
+                strict: true,
+                volatility: found.volatility,
+            }
+            .row()
+        });
+    functions.chain(aggregates).chain(windows).chain(of_types).collect()
 }
 
 pub(super) fn pg_operator(_: &SystemContext) -> Vec<Row> {

@@ -100,7 +100,7 @@ pub(super) const NULL: Datum = Datum::Null;
 pub(super) const TRUE: Datum = Datum::Bool(true);
 pub(super) const FALSE: Datum = Datum::Bool(false);
 /// Oid of the one role, which owns everything.
-pub(super) const OWNER: u32 = 10;
+pub(crate) const OWNER: u32 = 10;
 
 pub(super) fn oid(value: u32) -> Datum {
     Datum::UInt32(value)

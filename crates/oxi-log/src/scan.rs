@@ -1,0 +1,193 @@
+//! Reading one file frame by frame, and telling a torn tail from damage.
+
+use std::sync::Arc;
+
+use oxi_base::{Lsn, Result};
+use oxi_world::{Disk, File, OpenMode, disk};
+
+use crate::frame::{self, FLUSH_START, Frame, HEADER_BYTES, OVERHEAD_BYTES};
+use crate::segment::{FILE_HEADER_BYTES, FileHeader};
+
+/// How much is read at once.
+const READ_BYTES: usize = 256 << 10;
+
+/// What is at a position.
+pub(crate) enum Step {
+    /// A sound frame, and whether a flush began with it.
+    Frame { frame: Frame, flush_start: bool },
+    /// Zeros or the end of the file.
+    End,
+    /// Bytes that are no frame.
+    Bad(&'static str),
+}
+
+/// A position within one file.
+pub(crate) struct Scanner {
+    file: Arc<dyn File>,
+    pub(crate) header: FileHeader,
+    pub(crate) lsn: Lsn,
+    previous: u32,
+    /// Bytes read ahead; those before `used` are done with.
+    buffer: Vec<u8>,
+    used: usize,
+}
+
+impl Scanner {
+    /// Starts at the first frame of a file.
+    pub(crate) fn open(disk: &dyn Disk, dir: &str, header: FileHeader) -> Result<Scanner> {
+        let file = disk.open(&disk::join(dir, &header.name()), OpenMode::Read)?;
+        Ok(Scanner {
+            file,
+            header,
+            lsn: header.first_lsn,
+            previous: header.chain_start(),
+            buffer: Vec::new(),
+            used: 0,
+        })
+    }
+
+    /// The byte of the file where the position is.
+    pub(crate) fn offset(&self) -> u64 {
+        self.header.offset_of(self.lsn)
+    }
+
+    /// Makes up to `wanted` bytes available from the position and tells how many there are.
+    fn ensure(&mut self, wanted: usize, bound: Option<Lsn>) -> Result<usize> {
+        let available = self.buffer.len() - self.used;
+        let room = bound.map_or(usize::MAX, |bound| (bound.0 - self.lsn.0) as usize);
+        if available >= wanted.min(room) {
+            return Ok(available.min(room));
+        }
+        self.buffer.drain(..self.used);
+        self.used = 0;
+        let length = wanted.max(READ_BYTES).min(room);
+        let offset = self.offset() + available as u64;
+        // The claimed length may be garbage: never make room for more than the file has.
+        let rest = self.file.len()?.saturating_sub(offset) as usize;
+        self.buffer.resize(available + (length - available).min(rest), 0);
+        let got = self.file.read_at(&mut self.buffer[available..], offset)?;
+        self.buffer.truncate(available + got);
+        Ok(self.buffer.len().min(room))
+    }
+
+    /// Reads the frame at the position; nothing at or behind `bound` is looked at.
+    pub(crate) fn next(&mut self, bound: Option<Lsn>) -> Result<Step> {
+        let available = self.ensure(HEADER_BYTES, bound)?;
+        let head = &self.buffer[self.used..self.used + available.min(HEADER_BYTES)];
+        if head.iter().all(|&byte| byte == 0) {
+            return Ok(Step::End);
+        }
+        let Some(length) = frame::claimed_length(head) else {
+            return Ok(Step::Bad("impossible frame length"));
+        };
+        if self.ensure(length, bound)? < length {
+            return Ok(Step::Bad("frame is cut short"));
+        }
+        let bytes = &self.buffer[self.used..self.used + length];
+        let Some(decoded) = frame::decode(bytes, self.previous, self.lsn) else {
+            return Ok(Step::Bad("checksum does not match"));
+        };
+        let end_lsn = Lsn(self.lsn.0 + length as u64);
+        let frame = Frame {
+            lsn: self.lsn,
+            end_lsn,
+            kind: decoded.parts.kind,
+            txn: decoded.parts.txn,
+            commit_ts: decoded.parts.commit_ts,
+            payload: decoded.parts.payload.to_vec(),
+        };
+        let flush_start = decoded.parts.flags & FLUSH_START != 0;
+        self.previous = decoded.crc;
+        self.lsn = end_lsn;
+        self.used += length;
+        Ok(Step::Frame { frame, flush_start })
+    }
+
+    /// Looks at what is behind the last sound frame.
+    pub(crate) fn tail(&self) -> Result<Tail> {
+        let offset = self.offset();
+        let mut bytes = vec![0; self.file.len()?.saturating_sub(offset) as usize];
+        let got = self.file.read_at(&mut bytes, offset)?;
+        bytes.truncate(got);
+        while bytes.last() == Some(&0) {
+            bytes.pop();
+        }
+        // A frame's checksum may end in zeros.
+        bytes.extend_from_slice(&[0; 4]);
+        let later = (OVERHEAD_BYTES..bytes.len()).find(|&at| begins_flush(&bytes, at, self.lsn));
+        Ok(Tail { torn_bytes: bytes.len() as u64 - 4, later_flush: later.is_some() })
+    }
+}
+
+/// What is behind the last sound frame of a file.
+pub(crate) struct Tail {
+    /// Bytes up to the last that is not zero.
+    pub(crate) torn_bytes: u64,
+    /// Whether a later flush left a sound frame: then what precedes it was durable once.
+    pub(crate) later_flush: bool,
+}
+
+/// Whether a sound frame that began a flush is at `at` of `bytes`, which begin at `start`.
+fn begins_flush(bytes: &[u8], at: usize, start: Lsn) -> bool {
+    if bytes.get(at + 5) != Some(&FLUSH_START) {
+        return false;
+    }
+    let Some(length) = frame::claimed_length(&bytes[at..]) else { return false };
+    let (Some(bytes_of_frame), Some(previous)) =
+        (bytes.get(at..at + length), bytes[..at].last_chunk::<4>())
+    else {
+        return false;
+    };
+    let lsn = Lsn(start.0 + at as u64);
+    frame::decode(bytes_of_frame, u32::from_le_bytes(*previous), lsn).is_some()
+}
+
+/// Where the last file ends.
+pub(crate) struct FileEnd {
+    /// The position behind the last sound frame.
+    pub(crate) lsn: Lsn,
+    /// The position where the last flush began; `None` when there is no frame.
+    pub(crate) last_flush: Option<Lsn>,
+    /// Bytes behind the end that are not zero.
+    pub(crate) torn_bytes: u64,
+}
+
+/// Finds the end of the last file, or the damage in it.
+pub(crate) fn find_end(disk: &dyn Disk, dir: &str, header: FileHeader) -> Result<FileEnd> {
+    let mut scanner = Scanner::open(disk, dir, header)?;
+    let mut last_flush = None;
+    let reason = loop {
+        match scanner.next(None)? {
+            Step::Frame { frame, flush_start } => {
+                if flush_start {
+                    last_flush = Some(frame.lsn);
+                }
+            }
+            Step::End => break "zeros before a later frame",
+            Step::Bad(reason) => break reason,
+        }
+    };
+    let tail = scanner.tail()?;
+    if tail.later_flush {
+        let (name, offset) = (header.name(), scanner.offset());
+        return Err(crate::segment::corrupt(&name, offset, scanner.lsn, reason));
+    }
+    Ok(FileEnd { lsn: scanner.lsn, last_flush, torn_bytes: tail.torn_bytes })
+}
+
+/// Whether a file has nothing but zeros behind its header.
+pub(crate) fn is_blank(disk: &dyn Disk, path: &str) -> Result<bool> {
+    let file = disk.open(path, OpenMode::Read)?;
+    let mut offset = FILE_HEADER_BYTES;
+    let mut bytes = vec![0; READ_BYTES];
+    loop {
+        let got = file.read_at(&mut bytes, offset)?;
+        if bytes[..got].iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+        if got < bytes.len() {
+            return Ok(true);
+        }
+        offset += got as u64;
+    }
+}

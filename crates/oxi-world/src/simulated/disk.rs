@@ -1,0 +1,616 @@
+//! A disk with a page cache that forgets: the worst that POSIX allows, from one seed.
+//!
+//! Each file has a *content* (what reads see) and a *durable* image (what a crash leaves). Writes
+//! change the content and queue up; a sync carries the queue over to the durable image; a crash
+//! carries over a random part of it, cut at 512-byte sectors, so that writes tear and overtake each
+//! other. Names work the same way, with `sync_dir` as their sync.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use oxi_base::{Error, Result, SqlState};
+use parking_lot::Mutex;
+
+use crate::disk::{Disk, DiskLock, File, OpenMode, check_path, join, lock_taken, parent_of};
+use crate::rng::Prng;
+
+/// What hardware writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// How often the disk was asked for what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DiskCounts {
+    /// Calls that wrote bytes.
+    pub writes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+    /// Syncs of files.
+    pub syncs: u64,
+    /// Syncs of directories.
+    pub dir_syncs: u64,
+    /// Calls that read bytes.
+    pub reads: u64,
+}
+
+/// The simulated disk.
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct Node {
+    path: String,
+    content: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    SetLen(usize),
+}
+
+enum NameChange {
+    Link { path: String, node: u64 },
+    Unlink { path: String },
+    Rename { from: String, to: String, node: u64 },
+}
+
+impl NameChange {
+    fn touches(&self, dir: &str) -> bool {
+        match self {
+            NameChange::Link { path, .. } | NameChange::Unlink { path } => parent_of(path) == dir,
+            NameChange::Rename { from, to, .. } => parent_of(from) == dir || parent_of(to) == dir,
+        }
+    }
+}
+
+struct Countdown {
+    fragment: String,
+    skip: u64,
+}
+
+#[derive(Default)]
+struct Faults {
+    halt_after: Option<u64>,
+    halted: bool,
+    space: Option<u64>,
+    sync: Vec<Countdown>,
+    write: Vec<Countdown>,
+    reads: Option<String>,
+}
+
+struct State {
+    /// Counts restarts; handles of an earlier run are dead.
+    run: u64,
+    prng: Prng,
+    nodes: BTreeMap<u64, Node>,
+    next_node: u64,
+    names: BTreeMap<String, u64>,
+    durable_names: BTreeMap<String, u64>,
+    pending_names: Vec<NameChange>,
+    dirs: BTreeSet<String>,
+    locks: BTreeSet<String>,
+    faults: Faults,
+    counts: DiskCounts,
+}
+
+/// What a crash keeps of the queued changes.
+#[derive(Clone, Copy)]
+enum Survival {
+    Nothing,
+    Everything,
+    /// Each change, in order, until the dice say stop.
+    Prefix,
+    /// Each change by its own toss.
+    Scattered,
+}
+
+impl SimDisk {
+    pub(crate) fn new(prng: Prng) -> Self {
+        let state = State {
+            run: 0,
+            prng,
+            nodes: BTreeMap::new(),
+            next_node: 1,
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            pending_names: Vec::new(),
+            dirs: BTreeSet::from([String::new()]),
+            locks: BTreeSet::new(),
+            faults: Faults::default(),
+            counts: DiskCounts::default(),
+        };
+        SimDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    pub(crate) fn crash(&self) {
+        let mut state = self.state.lock();
+        let survival = match state.prng.below(4) {
+            0 => Survival::Nothing,
+            1 => Survival::Everything,
+            2 => Survival::Prefix,
+            _ => Survival::Scattered,
+        };
+        state.crash(survival);
+    }
+
+    pub(crate) fn crash_losing_all_unsynced(&self) {
+        self.state.lock().crash(Survival::Nothing);
+    }
+
+    pub(crate) fn kill(&self) {
+        self.state.lock().restart();
+    }
+
+    pub(crate) fn halt_after(&self, operations: u64) {
+        self.state.lock().faults.halt_after = Some(operations);
+    }
+
+    pub(crate) fn limit_space(&self, bytes: Option<u64>) {
+        self.state.lock().faults.space = bytes;
+    }
+
+    pub(crate) fn fail_sync(&self, fragment: &str, skip: u64) {
+        self.state.lock().faults.sync.push(Countdown { fragment: fragment.to_owned(), skip });
+    }
+
+    pub(crate) fn fail_write(&self, fragment: &str, skip: u64) {
+        self.state.lock().faults.write.push(Countdown { fragment: fragment.to_owned(), skip });
+    }
+
+    pub(crate) fn fail_reads(&self, fragment: Option<&str>) {
+        self.state.lock().faults.reads = fragment.map(str::to_owned);
+    }
+
+    pub(crate) fn flip_bit(&self, path: &str, byte_offset: u64, bit: u32) -> Result<()> {
+        let mut state = self.state.lock();
+        let node = *state.names.get(path).ok_or_else(|| not_found("open file", path))?;
+        let node = state.nodes.get_mut(&node).expect("every name has its node");
+        let at = byte_offset as usize;
+        let mask = 1u8 << (bit % 8);
+        for image in [&mut node.content, &mut node.durable] {
+            if let Some(byte) = image.get_mut(at) {
+                *byte ^= mask;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flip_random_bit(&self, path: &str) -> Result<u64> {
+        let (byte_offset, bit) = {
+            let mut state = self.state.lock();
+            let node = *state.names.get(path).ok_or_else(|| not_found("open file", path))?;
+            let length = state.nodes[&node].content.len() as u64;
+            (state.prng.below(length), state.prng.below(8) as u32)
+        };
+        self.flip_bit(path, byte_offset, bit)?;
+        Ok(byte_offset)
+    }
+
+    pub(crate) fn counts(&self) -> DiskCounts {
+        self.state.lock().counts
+    }
+}
+
+fn not_found(action: &str, path: &str) -> Error {
+    Error::new(
+        SqlState::UNDEFINED_FILE,
+        format!("could not {action} \"{path}\": No such file or directory"),
+    )
+}
+
+fn input_output(action: &str, path: &str) -> Error {
+    Error::new(SqlState::IO_ERROR, format!("could not {action} \"{path}\": Input/output error"))
+}
+
+fn halted() -> Error {
+    Error::new(SqlState::IO_ERROR, "the simulated machine has stopped")
+}
+
+fn store(image: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+    let end = offset + bytes.len();
+    if image.len() < end {
+        image.resize(end, 0);
+    }
+    image[offset..end].copy_from_slice(bytes);
+}
+
+/// Cuts a write at sector boundaries.
+fn sectors(offset: usize, bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        if at == bytes.len() {
+            return None;
+        }
+        let start = offset + at;
+        let length = (SECTOR_BYTES - start % SECTOR_BYTES).min(bytes.len() - at);
+        let piece = &bytes[at..at + length];
+        at += length;
+        Some((start, piece))
+    })
+}
+
+impl Node {
+    fn settle(&mut self) {
+        for change in self.pending.drain(..) {
+            match change {
+                Change::Write { offset, bytes } => store(&mut self.durable, offset, &bytes),
+                Change::SetLen(length) => self.durable.resize(length, 0),
+            }
+        }
+    }
+
+    fn settle_some(&mut self, mut keep: impl FnMut() -> bool) {
+        for change in self.pending.drain(..) {
+            match change {
+                Change::Write { offset, bytes } => {
+                    for (start, piece) in sectors(offset, &bytes) {
+                        if keep() {
+                            store(&mut self.durable, start, piece);
+                        }
+                    }
+                }
+                Change::SetLen(length) => {
+                    if keep() {
+                        self.durable.resize(length, 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// Counts one change of the disk; an error means the machine has stopped *in* it.
+    fn step(&mut self) -> Result<()> {
+        self.alive()?;
+        match &mut self.faults.halt_after {
+            None => Ok(()),
+            Some(0) => {
+                self.faults.halted = true;
+                Err(halted())
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn alive(&self) -> Result<()> {
+        if self.faults.halted { Err(halted()) } else { Ok(()) }
+    }
+
+    fn strikes(faults: &mut Vec<Countdown>, path: &str) -> bool {
+        let Some(at) = faults.iter().position(|fault| path.contains(&fault.fragment)) else {
+            return false;
+        };
+        if faults[at].skip > 0 {
+            faults[at].skip -= 1;
+            return false;
+        }
+        faults.remove(at);
+        true
+    }
+
+    fn node(&mut self, run: u64, id: u64) -> Result<&mut Node> {
+        if run != self.run {
+            return Err(halted());
+        }
+        self.nodes.get_mut(&id).ok_or_else(|| Error::bug("a simulated file lost its node"))
+    }
+
+    fn crash(&mut self, survival: Survival) {
+        let prng = &mut self.prng;
+        // One prefix across names, one per file: metadata and data are ordered independently.
+        let keeper = |prng: &mut Prng| {
+            let mut stopped = false;
+            let odds = 2 + prng.below(14);
+            move |prng: &mut Prng| match survival {
+                Survival::Nothing => false,
+                Survival::Everything => true,
+                Survival::Prefix => {
+                    stopped |= prng.below(odds) == 0;
+                    !stopped
+                }
+                Survival::Scattered => prng.below(2) == 0,
+            }
+        };
+        let mut keep_name = keeper(prng);
+        for change in std::mem::take(&mut self.pending_names) {
+            if keep_name(prng) {
+                settle_name(&mut self.durable_names, change);
+            }
+        }
+        for node in self.nodes.values_mut() {
+            let mut keep = keeper(prng);
+            node.settle_some(|| keep(prng));
+            node.content.clone_from(&node.durable);
+        }
+        self.names.clone_from(&self.durable_names);
+        let named: BTreeSet<u64> = self.names.values().copied().collect();
+        self.nodes.retain(|id, _| named.contains(id));
+        for (path, id) in &self.names {
+            if let Some(node) = self.nodes.get_mut(id) {
+                node.path.clone_from(path);
+            }
+        }
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        self.run += 1;
+        self.locks.clear();
+        self.faults = Faults::default();
+    }
+
+    /// How much of a growth to `end` fits; the rest is refused.
+    fn reserve(&mut self, id: u64, end: usize) -> usize {
+        let length = self.nodes.get(&id).map_or(0, |node| node.content.len());
+        let growth = end.saturating_sub(length) as u64;
+        let Some(space) = &mut self.faults.space else { return end };
+        let granted = growth.min(*space);
+        *space -= granted;
+        if granted == growth { end } else { length + granted as usize }
+    }
+}
+
+fn settle_name(names: &mut BTreeMap<String, u64>, change: NameChange) {
+    match change {
+        NameChange::Link { path, node } => {
+            names.insert(path, node);
+        }
+        NameChange::Unlink { path } => {
+            names.remove(&path);
+        }
+        NameChange::Rename { from, to, node } => {
+            if names.get(&from) == Some(&node) {
+                names.remove(&from);
+            }
+            names.insert(to, node);
+        }
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self, path: &str, mode: OpenMode) -> Result<Arc<dyn File>> {
+        check_path(path)?;
+        let mut state = self.state.lock();
+        state.alive()?;
+        let id = match (state.names.get(path).copied(), mode) {
+            (Some(_), OpenMode::Create) => {
+                let message = format!("could not create file \"{path}\": File exists");
+                return Err(Error::new(SqlState::DUPLICATE_FILE, message));
+            }
+            (Some(id), _) => id,
+            (None, OpenMode::Read | OpenMode::ReadWrite) => {
+                return Err(not_found("open file", path));
+            }
+            (None, OpenMode::Create | OpenMode::CreateOrOpen) => {
+                if !state.dirs.contains(parent_of(path)) {
+                    return Err(not_found("create file", path));
+                }
+                let stopped = state.step();
+                let id = state.next_node;
+                state.next_node += 1;
+                state.nodes.insert(id, Node { path: path.to_owned(), ..Node::default() });
+                state.names.insert(path.to_owned(), id);
+                state.pending_names.push(NameChange::Link { path: path.to_owned(), node: id });
+                stopped?;
+                id
+            }
+        };
+        let run = state.run;
+        Ok(Arc::new(SimFile { state: Arc::clone(&self.state), run, node: id }))
+    }
+
+    fn list(&self, dir: &str) -> Result<Vec<String>> {
+        check_path(dir)?;
+        let state = self.state.lock();
+        state.alive()?;
+        if !state.dirs.contains(dir) {
+            return Err(not_found("read directory", dir));
+        }
+        let entries = state.names.keys().chain(state.dirs.iter().filter(|path| !path.is_empty()));
+        let names: BTreeSet<String> = entries
+            .filter(|path| parent_of(path) == dir)
+            .map(|path| path.rsplit('/').next().unwrap_or(path).to_owned())
+            .collect();
+        Ok(names.into_iter().collect())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        check_path(from)?;
+        check_path(to)?;
+        let mut state = self.state.lock();
+        state.alive()?;
+        let node = *state.names.get(from).ok_or_else(|| not_found("rename file", from))?;
+        let stopped = state.step();
+        state.names.remove(from);
+        state.names.insert(to.to_owned(), node);
+        if let Some(node) = state.nodes.get_mut(&node) {
+            to.clone_into(&mut node.path);
+        }
+        let change = NameChange::Rename { from: from.to_owned(), to: to.to_owned(), node };
+        state.pending_names.push(change);
+        stopped
+    }
+
+    fn remove(&self, path: &str) -> Result<()> {
+        check_path(path)?;
+        let mut state = self.state.lock();
+        state.alive()?;
+        if !state.names.contains_key(path) {
+            return Err(not_found("remove file", path));
+        }
+        let stopped = state.step();
+        state.names.remove(path);
+        state.pending_names.push(NameChange::Unlink { path: path.to_owned() });
+        stopped
+    }
+
+    fn create_dir_all(&self, path: &str) -> Result<()> {
+        check_path(path)?;
+        let mut state = self.state.lock();
+        state.step()?;
+        let mut dir = String::new();
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            dir = join(&dir, part);
+            state.dirs.insert(dir.clone());
+        }
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &str) -> Result<()> {
+        check_path(path)?;
+        let mut state = self.state.lock();
+        state.step()?;
+        state.counts.dir_syncs += 1;
+        if !state.dirs.contains(path) {
+            return Err(not_found("fsync directory", path));
+        }
+        let struck = State::strikes(&mut state.faults.sync, path);
+        let pending = std::mem::take(&mut state.pending_names);
+        let (settled, waiting): (Vec<_>, Vec<_>) =
+            pending.into_iter().partition(|change| change.touches(path));
+        state.pending_names = waiting;
+        if struck {
+            return Err(input_output("fsync directory", path));
+        }
+        for change in settled {
+            settle_name(&mut state.durable_names, change);
+        }
+        Ok(())
+    }
+
+    fn exists(&self, path: &str) -> Result<bool> {
+        check_path(path)?;
+        let state = self.state.lock();
+        state.alive()?;
+        Ok(state.names.contains_key(path) || state.dirs.contains(path))
+    }
+
+    fn lock(&self, path: &str) -> Result<DiskLock> {
+        self.open(path, OpenMode::CreateOrOpen)?;
+        let mut state = self.state.lock();
+        if !state.locks.insert(path.to_owned()) {
+            return Err(lock_taken(path, "This process holds the lock."));
+        }
+        let run = state.run;
+        Ok(DiskLock::new(SimLock { state: Arc::clone(&self.state), run, path: path.to_owned() }))
+    }
+
+    fn describe(&self) -> String {
+        "simulated disk".to_owned()
+    }
+}
+
+struct SimLock {
+    state: Arc<Mutex<State>>,
+    run: u64,
+    path: String,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        if state.run == self.run {
+            state.locks.remove(&self.path);
+        }
+    }
+}
+
+struct SimFile {
+    state: Arc<Mutex<State>>,
+    run: u64,
+    node: u64,
+}
+
+impl File for SimFile {
+    fn read_at(&self, out: &mut [u8], offset: u64) -> Result<usize> {
+        let mut state = self.state.lock();
+        state.alive()?;
+        state.counts.reads += 1;
+        let path = &state.node(self.run, self.node)?.path.clone();
+        if state.faults.reads.as_ref().is_some_and(|fragment| path.contains(fragment)) {
+            return Err(input_output("read file", path));
+        }
+        let content = &state.node(self.run, self.node)?.content;
+        let rest = content.get(offset as usize..).unwrap_or_default();
+        let length = rest.len().min(out.len());
+        out[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let mut state = self.state.lock();
+        let path = state.node(self.run, self.node)?.path.clone();
+        state.alive()?;
+        let stopped = state.step();
+        state.counts.writes += 1;
+        state.counts.written_bytes += bytes.len() as u64;
+        let struck = State::strikes(&mut state.faults.write, &path);
+        let offset = offset as usize;
+        let mut end = state.reserve(self.node, offset + bytes.len());
+        let full = end < offset + bytes.len();
+        if struck {
+            let most = bytes.len() as u64;
+            end = end.min(offset + state.prng.below(most) as usize);
+        }
+        let written = &bytes[..end.saturating_sub(offset)];
+        let node = state.node(self.run, self.node)?;
+        if !written.is_empty() {
+            store(&mut node.content, offset, written);
+            node.pending.push(Change::Write { offset, bytes: written.to_vec() });
+        }
+        stopped?;
+        if struck {
+            return Err(input_output("write to file", &path));
+        }
+        if full {
+            let message = format!("could not write to file \"{path}\": No space left on device");
+            return Err(Error::new(SqlState::DISK_FULL, message));
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> Result<()> {
+        let mut state = self.state.lock();
+        state.alive()?;
+        state.node(self.run, self.node)?;
+        let stopped = state.step();
+        let granted = state.reserve(self.node, length as usize);
+        let node = state.node(self.run, self.node)?;
+        if granted < length as usize {
+            let message = format!("could not truncate file \"{}\": No space left", node.path);
+            return Err(Error::new(SqlState::DISK_FULL, message));
+        }
+        node.content.resize(length as usize, 0);
+        node.pending.push(Change::SetLen(length as usize));
+        stopped
+    }
+
+    fn len(&self) -> Result<u64> {
+        let mut state = self.state.lock();
+        state.alive()?;
+        Ok(state.node(self.run, self.node)?.content.len() as u64)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        let path = state.node(self.run, self.node)?.path.clone();
+        state.step()?;
+        state.counts.syncs += 1;
+        let struck = State::strikes(&mut state.faults.sync, &path);
+        let State { nodes, prng, .. } = &mut *state;
+        let node = nodes.get_mut(&self.node).ok_or_else(halted)?;
+        if struck {
+            // The kernel reports the loss once and marks the pages clean: some reached the medium.
+            node.settle_some(|| prng.below(2) == 0);
+            return Err(input_output("fsync file", &path));
+        }
+        node.settle();
+        Ok(())
+    }
+}
