@@ -89,7 +89,8 @@ impl Shared {
                 .with_detail("Recovery decides which of the transactions being committed survive.")
                 .with_hint("Repair the storage, then reopen the database.")
         });
-        self.waiters.lock().take_all().wake();
+        let waiting = self.waiters.lock().take_all();
+        waiting.wake();
         self.durable_changed.notify_all();
         // The lock makes sure that a writer about to wait sees the failure.
         drop(self.queue.lock());
@@ -123,7 +124,8 @@ impl Log {
         self.shared.queue.lock().next_lsn
     }
 
-    /// The oldest position that can still be read.
+    /// The position where the oldest file begins. What was retired may still be there in part, when
+    /// the directory could not be synced: read from the position that was given to `retire`.
     pub fn oldest_lsn(&self) -> Lsn {
         self.shared.files.lock().first().map_or(Lsn(0), |header| header.first_lsn)
     }

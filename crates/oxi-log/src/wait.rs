@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
-use oxi_base::{Lsn, Result};
+use oxi_base::{Error, Lsn, Result};
 
 use crate::log::{Log, Shared};
 
@@ -65,6 +65,9 @@ impl Future for WaitDurable {
             return Poll::Ready(outcome);
         }
         let shared = Arc::clone(&self.shared);
+        if let Err(error) = shared.check_appended(self.lsn) {
+            return Poll::Ready(Err(error));
+        }
         if shared.writers.load(Ordering::Acquire) == 0 {
             // Nobody else will flush: the waiter leads the group itself.
             let flushed = shared.flush();
@@ -92,6 +95,17 @@ impl Drop for WaitDurable {
     }
 }
 
+impl Shared {
+    /// Refuses a position that nothing was appended up to: it might never become durable.
+    fn check_appended(&self, lsn: Lsn) -> Result<()> {
+        let next = self.queue.lock().next_lsn;
+        if lsn <= next {
+            return Ok(());
+        }
+        Err(Error::bug(format!("log position {lsn} is waited for, but the log ends at {next}")))
+    }
+}
+
 impl Log {
     /// Waits until everything before `lsn` is durable. Without a writer thread the first poll
     /// flushes.
@@ -102,6 +116,7 @@ impl Log {
     /// Like [`Self::wait_durable`], blocking the calling thread.
     pub fn wait_durable_blocking(&self, lsn: Lsn) -> Result<()> {
         let shared = &*self.shared;
+        shared.check_appended(lsn)?;
         if shared.durable() < lsn && shared.writers.load(Ordering::Acquire) == 0 {
             shared.flush()?;
         }

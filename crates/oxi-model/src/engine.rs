@@ -95,6 +95,9 @@ pub struct CheckpointReport {
     pub log_bytes_retired: u64,
 }
 
+/// Tables and indexes below this number are the system's own, which knows them by number.
+pub const FIRST_FREE_STORAGE: u32 = 16;
+
 /// A database's storage.
 pub trait Engine: Send + Sync {
     /// Begins a transaction. Costs nothing until it writes or locks.
@@ -104,10 +107,10 @@ pub trait Engine: Send + Sync {
     /// same committed catalog.
     fn catalog_version(&self) -> u64;
 
-    /// A table number never used before.
+    /// A table number never used before, at least [`FIRST_FREE_STORAGE`].
     fn allocate_table_id(&self) -> TableId;
 
-    /// An index number never used before.
+    /// An index number never used before, at least [`FIRST_FREE_STORAGE`].
     fn allocate_index_id(&self) -> IndexId;
 
     /// An object number never used before in this database (at least 16384, as PostgreSQL's).
@@ -266,7 +269,8 @@ pub trait Txn: Send + Sync {
     fn create_table(&self, table: TableId, layout: TableLayout) -> Result<()>;
 
     /// Changes a table's layout: columns added (rows read their `missing` value), dropped or
-    /// reordered. The caller holds the exclusive lock.
+    /// reordered. Columns that are there already keep their values, whatever `missing` now says.
+    /// The caller holds the exclusive lock.
     fn alter_table(&self, table: TableId, layout: TableLayout) -> Result<()>;
 
     /// Drops a table's storage and its indexes at commit.

@@ -180,3 +180,6 @@ pub async fn shutdown_requested() -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

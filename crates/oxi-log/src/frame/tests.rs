@@ -76,6 +76,8 @@ fn golden_bytes() {
     };
     let mut bytes = Vec::new();
     encode(&mut bytes, 0xdead_beef, Lsn(100), &parts);
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, "1e00000001010000070000000000000004030201000000006869f509441b");
+    assert_eq!(
+        bytes,
+        *b"\x1e\0\0\0\x01\x01\0\0\x07\0\0\0\0\0\0\0\x04\x03\x02\x01\0\0\0\0hi\xf5\x09\x44\x1b"
+    );
 }

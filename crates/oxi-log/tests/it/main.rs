@@ -1,1 +1,11 @@
-//! Tests of the log through its public face.
+//! Tests of the log through its public face: scripted dialogues, simulated crashes, real threads.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail by panics and use real directories"
+)]
+
+mod crashes;
+mod damage;
+mod scripts;
+mod threads;

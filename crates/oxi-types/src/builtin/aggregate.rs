@@ -5,6 +5,9 @@ use oxi_model::{Datum, descriptor::TypeRef};
 
 use crate::context::EvalContext;
 
+mod ordered;
+mod simple;
+mod statistics;
 mod tables;
 
 pub use tables::{AGGREGATES, WINDOWS};

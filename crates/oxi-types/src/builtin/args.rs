@@ -169,7 +169,7 @@ pub fn list(elements: Vec<Datum>) -> Datum {
 macro_rules! scalar {
     ($(fn $name:ident $([$context:ident])? ($($arg:ident : $type:ty),* $(,)?) -> $returns:ty $body:block)*) => {$(
         #[doc = concat!("`", stringify!($name), "` of `pg_proc.prosrc`.")]
-        #[allow(unused_mut, unused_variables, unused_assignments, clippy::redundant_closure_call,
+        #[allow(unused_mut, unused_variables, unused_assignments, non_snake_case, clippy::redundant_closure_call,
             reason = "the macro covers functions with and without arguments")]
         pub fn $name(
             context: &$crate::context::EvalContext,

@@ -1,1 +1,9 @@
-//! Strings.
+//! Strings and bytea.
+
+mod binary;
+mod format;
+mod plain;
+
+pub use binary::*;
+pub use format::*;
+pub use plain::*;

@@ -5,6 +5,7 @@ mod casts;
 mod compare;
 mod math;
 mod operators;
+mod string;
 
 use std::sync::LazyLock;
 
@@ -105,7 +106,7 @@ use cast_rows;
 /// Every built-in function, in the order of oids.
 pub static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
     let mut rows: Vec<Function> =
-        [cast::ROWS, compare::ROWS, math::ROWS].concat();
+        [cast::ROWS, compare::ROWS, math::ROWS, string::ROWS].concat();
     rows.sort_by_key(|row| row.oid);
     rows
 });

@@ -61,13 +61,13 @@ fn a_failed_sync_loses_bytes_that_reads_still_see() {
     let (world, control) = World::simulated(3);
     let file = world.disk.open("file", OpenMode::Create).unwrap();
     world.disk.sync_dir("").unwrap();
-    file.write_at(&[7; 64 * 512], 0).unwrap();
+    file.write_at(&[7; 16 * 512], 0).unwrap();
     control.fail_sync("file", 0);
     assert_eq!(file.sync_data().unwrap_err().code(), SqlState::IO_ERROR);
     file.sync_data().unwrap();
-    assert_eq!(world.disk.read("file").unwrap(), [7; 64 * 512]);
+    assert_eq!(world.disk.read("file").unwrap(), [7; 16 * 512]);
     control.crash();
-    assert_ne!(world.disk.read("file").unwrap(), [7; 64 * 512]);
+    assert_ne!(world.disk.read("file").unwrap(), [7; 16 * 512]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Rows of casts, in the order of source and target.
 
 use super::cast_rows;
-use crate::{builtin::{cast, math}, oid::*};
+use crate::{builtin::{cast, math, string}, oid::*};
 
 // source, target, context, method
 cast_rows! {
@@ -108,6 +108,8 @@ cast_rows! {
     FLOAT8 NUMERIC Assignment plain math::float8_numeric;
     BPCHAR CHAR Assignment plain cast::text_char;
     BPCHAR NAME Implicit plain cast::bpchar_name;
+    BPCHAR TEXT Implicit plain string::rtrim1;
+    BPCHAR VARCHAR Implicit plain string::rtrim1;
     VARCHAR CHAR Assignment plain cast::text_char;
     VARCHAR NAME Implicit plain cast::text_name;
     VARCHAR TEXT Implicit Binary;

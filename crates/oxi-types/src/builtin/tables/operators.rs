@@ -1,7 +1,7 @@
 //! Rows of operators.
 
 use super::operator_rows;
-use crate::{builtin::{compare, math}, oid::*};
+use crate::{builtin::{compare, math, string}, oid::*};
 
 // oid, name, left, right, result, function, its oid, commutator, negator, strictness, volatility,
 // implementation
@@ -134,6 +134,7 @@ operator_rows! {
     647 "<=" OIDVECTOR OIDVECTOR -> BOOL "oidvectorle" 678 ">=" ">" strict Immutable plain compare::le::<{ OIDVECTOR }>;
     648 ">=" OIDVECTOR OIDVECTOR -> BOOL "oidvectorge" 680 "<=" "<" strict Immutable plain compare::ge::<{ OIDVECTOR }>;
     649 "=" OIDVECTOR OIDVECTOR -> BOOL "oidvectoreq" 679 "=" "<>" strict Immutable plain compare::eq::<{ OIDVECTOR }>;
+    654 "||" TEXT TEXT -> TEXT "textcat" 1258 "" "" strict Immutable plain string::textcat;
     660 "<" NAME NAME -> BOOL "namelt" 655 ">" ">=" strict Immutable plain compare::lt::<{ TEXT }>;
     661 "<=" NAME NAME -> BOOL "namele" 656 ">=" ">" strict Immutable plain compare::le::<{ TEXT }>;
     662 ">" NAME NAME -> BOOL "namegt" 657 "<" "<=" strict Immutable plain compare::gt::<{ TEXT }>;
@@ -322,6 +323,7 @@ operator_rows! {
     1958 "<=" BYTEA BYTEA -> BOOL "byteale" 1950 ">=" ">" strict Immutable plain compare::le::<{ BYTEA }>;
     1959 ">" BYTEA BYTEA -> BOOL "byteagt" 1951 "<" "<=" strict Immutable plain compare::gt::<{ BYTEA }>;
     1960 ">=" BYTEA BYTEA -> BOOL "byteage" 1952 "<=" "<" strict Immutable plain compare::ge::<{ BYTEA }>;
+    2018 "||" BYTEA BYTEA -> BYTEA "byteacat" 2011 "" "" strict Immutable plain string::byteacat;
     2060 "=" TIMESTAMP TIMESTAMP -> BOOL "timestamp_eq" 2052 "=" "<>" strict Immutable plain compare::eq::<{ TIMESTAMP }>;
     2061 "<>" TIMESTAMP TIMESTAMP -> BOOL "timestamp_ne" 2053 "<>" "=" strict Immutable plain compare::ne::<{ TIMESTAMP }>;
     2062 "<" TIMESTAMP TIMESTAMP -> BOOL "timestamp_lt" 2054 ">" ">=" strict Immutable plain compare::lt::<{ TIMESTAMP }>;
@@ -364,6 +366,8 @@ operator_rows! {
     2543 ">=" TIMESTAMPTZ TIMESTAMP -> BOOL "timestamptz_ge_timestamp" 2531 "<=" "<" strict Stable plain compare::moment_ge::<{ TIMESTAMPTZ }, { TIMESTAMP }>;
     2544 ">" TIMESTAMPTZ TIMESTAMP -> BOOL "timestamptz_gt_timestamp" 2530 "<" "<=" strict Stable plain compare::moment_gt::<{ TIMESTAMPTZ }, { TIMESTAMP }>;
     2545 "<>" TIMESTAMPTZ TIMESTAMP -> BOOL "timestamptz_ne_timestamp" 2532 "<>" "=" strict Stable plain compare::moment_ne::<{ TIMESTAMPTZ }, { TIMESTAMP }>;
+    2779 "||" TEXT ANYNONARRAY -> TEXT "textanycat" 2003 "" "" strict Stable typed string::sql_textanycat;
+    2780 "||" ANYNONARRAY TEXT -> TEXT "anytextcat" 2004 "" "" strict Stable typed string::sql_anytextcat;
     2799 "<" TID TID -> BOOL "tidlt" 2791 ">" ">=" strict Immutable plain compare::lt::<{ TID }>;
     2800 ">" TID TID -> BOOL "tidgt" 2790 "<" "<=" strict Immutable plain compare::gt::<{ TID }>;
     2801 "<=" TID TID -> BOOL "tidle" 2793 ">=" ">" strict Immutable plain compare::le::<{ TID }>;
@@ -406,6 +410,7 @@ operator_rows! {
     3519 ">" ANYENUM ANYENUM -> BOOL "enum_gt" 3511 "<" "<=" strict Immutable typed compare::any_gt;
     3520 "<=" ANYENUM ANYENUM -> BOOL "enum_le" 3512 ">=" ">" strict Immutable typed compare::any_le;
     3521 ">=" ANYENUM ANYENUM -> BOOL "enum_ge" 3513 "<=" "<" strict Immutable typed compare::any_ge;
+    3877 "^@" TEXT TEXT -> BOOL "starts_with" 3696 "" "" strict Immutable plain string::text_starts_with;
     3882 "=" ANYRANGE ANYRANGE -> BOOL "range_eq" 3855 "=" "<>" strict Immutable plain compare::eq::<{ ANYRANGE }>;
     3883 "<>" ANYRANGE ANYRANGE -> BOOL "range_ne" 3856 "<>" "=" strict Immutable plain compare::ne::<{ ANYRANGE }>;
     3884 "<" ANYRANGE ANYRANGE -> BOOL "range_lt" 3871 ">" ">=" strict Immutable plain compare::lt::<{ ANYRANGE }>;

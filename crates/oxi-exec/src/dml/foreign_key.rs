@@ -1,0 +1,563 @@
+//! Foreign keys: what is owed at the end of a statement, and how it is settled.
+//!
+//! Writing a row only notes what must be looked at; the notes are worked off in order after the
+//! statement's last row, because rows may refer to rows of the same statement. Actions on
+//! referencing rows add notes of their own.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use oxi_base::{Error, Result, RowId, SqlState};
+use oxi_model::{
+    Datum, Row,
+    array::{datum_at, encode_datum},
+    descriptor::{ReferentialAction, RelationDescriptor, TypeRef},
+    engine::{KeyRange, RowLock, ScanRequest, Snapshot, WriteOutcome, WriteTarget},
+};
+use oxi_types::{EvalContext, compare, io};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::{
+    context::StatementContext,
+    dml::{
+        action,
+        target::{IncomingKey, OutgoingKey, Target},
+        violation,
+    },
+};
+
+/// How often a lock is tried on a row that others keep changing.
+const ATTEMPTS: usize = 1000;
+
+/// What a statement still owes to foreign keys.
+#[derive(Default)]
+pub struct Queue {
+    notes: VecDeque<Note>,
+    /// References already noted or settled, per table and key: bulk loads repeat few values.
+    seen: FxHashMap<(u32, usize), FxHashSet<Vec<u8>>>,
+    targets: FxHashMap<u32, Arc<Target>>,
+}
+
+enum Note {
+    /// A row refers to these values.
+    Refers { target: Arc<Target>, key: usize, values: Vec<Datum> },
+    /// A referenced row no longer has the old values.
+    Departed { target: Arc<Target>, key: usize, old: Vec<Datum>, new: Option<Vec<Datum>> },
+}
+
+impl Queue {
+    /// Notes an inserted row.
+    pub fn inserted(&mut self, target: &Arc<Target>, row: &[Datum]) -> Result<()> {
+        for key in 0..target.outgoing.len() {
+            self.refers(target, key, row)?;
+        }
+        Ok(())
+    }
+
+    /// Notes a deleted row.
+    pub fn deleted(&mut self, target: &Arc<Target>, old: &[Datum]) {
+        for (key, incoming) in target.incoming.iter().enumerate() {
+            let old = pick(old, &incoming.columns);
+            if !old.iter().any(Datum::is_null) {
+                let target = Arc::clone(target);
+                self.notes.push_back(Note::Departed { target, key, old, new: None });
+            }
+        }
+    }
+
+    /// Notes an updated row.
+    pub fn updated(&mut self, target: &Arc<Target>, old: &[Datum], new: &[Datum]) -> Result<()> {
+        for (key, outgoing) in target.outgoing.iter().enumerate() {
+            if outgoing.columns.iter().any(|column| old.get(*column) != new.get(*column)) {
+                self.refers(target, key, new)?;
+            }
+        }
+        for (key, incoming) in target.incoming.iter().enumerate() {
+            if same(target, &incoming.columns, old, new) {
+                continue;
+            }
+            let old = pick(old, &incoming.columns);
+            if !old.iter().any(Datum::is_null) {
+                let new = Some(pick(new, &incoming.columns));
+                let target = Arc::clone(target);
+                self.notes.push_back(Note::Departed { target, key, old, new });
+            }
+        }
+        Ok(())
+    }
+
+    fn refers(&mut self, target: &Arc<Target>, key: usize, row: &[Datum]) -> Result<()> {
+        let outgoing = &target.outgoing[key];
+        let values = pick(row, &outgoing.columns);
+        let nulls = values.iter().filter(|value| value.is_null()).count();
+        if nulls == values.len() || (nulls > 0 && !outgoing.match_full) {
+            return Ok(());
+        }
+        if nulls > 0 {
+            return Err(violation::match_full(target, outgoing));
+        }
+        let mut encoded = Vec::new();
+        for value in &values {
+            encode_datum(&mut encoded, value);
+        }
+        if self.seen.entry((target.relation.oid, key)).or_default().insert(encoded) {
+            let target = Arc::clone(target);
+            self.notes.push_back(Note::Refers { target, key, values });
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is owed.
+    pub fn is_empty(&self) -> bool {
+        self.notes.is_empty()
+    }
+
+    /// Settles everything, also what the actions themselves add.
+    pub async fn settle(&mut self, statement: &StatementContext) -> Result<()> {
+        while let Some(note) = self.notes.pop_front() {
+            statement.cancel.check()?;
+            match note {
+                Note::Refers { target, key, values } => {
+                    require_parent(statement, &target, &target.outgoing[key], &values).await?;
+                }
+                Note::Departed { target, key, old, new } => {
+                    let mut departed = vec![(old, new)];
+                    if target.incoming[key].child_index.is_none() {
+                        // Without an index the table is scanned once for all keys.
+                        self.take_departed(&target, key, &mut departed);
+                    }
+                    self.act(statement, &target, key, departed).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_departed(&mut self, wanted: &Arc<Target>, wanted_key: usize, into: &mut Vec<Departure>) {
+        let notes = std::mem::take(&mut self.notes);
+        for note in notes {
+            match note {
+                Note::Departed { target, key, old, new }
+                    if key == wanted_key && target.relation.oid == wanted.relation.oid =>
+                {
+                    into.push((old, new));
+                }
+                other => self.notes.push_back(other),
+            }
+        }
+    }
+
+    async fn act(
+        &mut self,
+        statement: &StatementContext,
+        target: &Arc<Target>,
+        key: usize,
+        departed: Vec<Departure>,
+    ) -> Result<()> {
+        let incoming = &target.incoming[key];
+        for (child, departure) in children(statement, target, incoming, &departed)? {
+            let (old, new) = &departed[departure];
+            let rule =
+                if new.is_some() { incoming.on_update } else { incoming.on_delete };
+            match rule {
+                ReferentialAction::NoAction | ReferentialAction::Restrict => {
+                    let restrict = rule == ReferentialAction::Restrict;
+                    if !restrict && parent_again(statement, incoming, old)? {
+                        continue;
+                    }
+                    if still_refers(statement, target, incoming, &child, old).await? {
+                        let schema = statement.catalog.schema_name(incoming.child.schema);
+                        let eval = &statement.eval;
+                        return Err(violation::referenced(eval, target, incoming, schema, old));
+                    }
+                }
+                _ => {
+                    let child_target = self.target(statement, &incoming.child)?;
+                    let change = action::Change { target, key: incoming, old, new: new.as_deref() };
+                    action::apply(self, statement, &child_target, &child, &change, rule).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The constraints of a table, resolved once per statement.
+    pub(crate) fn target(
+        &mut self,
+        statement: &StatementContext,
+        relation: &Arc<RelationDescriptor>,
+    ) -> Result<Arc<Target>> {
+        if let Some(target) = self.targets.get(&relation.oid) {
+            return Ok(Arc::clone(target));
+        }
+        let target = Arc::new(Target::new(&statement.catalog, relation)?);
+        self.targets.insert(relation.oid, Arc::clone(&target));
+        Ok(target)
+    }
+}
+
+/// Old key, and new key unless the row was deleted; in the order of [`IncomingKey::columns`].
+type Departure = (Vec<Datum>, Option<Vec<Datum>>);
+
+/// A row that refers to a departed key.
+pub(crate) struct Child {
+    pub(crate) row: RowId,
+    pub(crate) values: Row,
+    pub(crate) snapshot: Arc<dyn Snapshot>,
+}
+
+/// Checks that a referenced row exists and keeps it from going away.
+async fn require_parent(
+    statement: &StatementContext,
+    target: &Target,
+    key: &OutgoingKey,
+    values: &[Datum],
+) -> Result<()> {
+    let violated = || violation::reference(&statement.eval, target, key, values);
+    let Some(probe) = parent_key(&statement.eval, target, key, values)? else {
+        return Err(violated());
+    };
+    let range = KeyRange::equal(probe.clone());
+    for _ in 0..ATTEMPTS {
+        let snapshot = statement.txn.current_snapshot();
+        let mut found = None;
+        snapshot.index_scan(key.parent_index, &range, &[], &mut |row, _| {
+            found = Some(row);
+            Ok(false)
+        })?;
+        let Some(row) = found else { return Err(violated()) };
+        let mut version = WriteTarget::Snapshot;
+        loop {
+            let outcome = statement.txn.lock_row(
+                snapshot.as_ref(),
+                key.parent_table,
+                row,
+                version,
+                RowLock::KeyShare,
+            )?;
+            match outcome {
+                WriteOutcome::Done => {}
+                WriteOutcome::Wait(wait) => {
+                    statement.wait(wait).await?;
+                    continue;
+                }
+                WriteOutcome::Changed => {
+                    version = WriteTarget::Newest;
+                    continue;
+                }
+                WriteOutcome::Gone | WriteOutcome::Duplicate(_) => break,
+            }
+            if version == WriteTarget::Snapshot {
+                return Ok(());
+            }
+            let newest = statement.txn.newest(key.parent_table, row)?;
+            let parent = key.parent.as_table().map_or(&[][..], |table| &table.columns);
+            let same = newest.is_some_and(|newest| {
+                key.parent_columns.iter().zip(&probe).all(|(column, value)| {
+                    let parent_type = parent.get(*column).map_or(0, |column| column.data_type.oid);
+                    newest.get(*column).is_some_and(|found| equal(parent_type, found, value))
+                })
+            });
+            if same {
+                return Ok(());
+            }
+            break;
+        }
+        // The row went away or got another key; another one may have come.
+        if statement.txn.newest(key.parent_table, row)?.is_none()
+            && !visible_again(statement, key, &range, row)?
+        {
+            return Err(violated());
+        }
+    }
+    Err(Error::new(
+        SqlState::SERIALIZATION_FAILURE,
+        "could not serialize access due to concurrent update",
+    ))
+}
+
+/// Whether a snapshot taken now finds another row than `gone` under the key.
+fn visible_again(
+    statement: &StatementContext,
+    key: &OutgoingKey,
+    range: &KeyRange,
+    gone: RowId,
+) -> Result<bool> {
+    let mut found = false;
+    let snapshot = statement.txn.current_snapshot();
+    snapshot.index_scan(key.parent_index, range, &[], &mut |row, _| {
+        found = row != gone;
+        Ok(!found)
+    })?;
+    Ok(found)
+}
+
+fn parent_key(
+    eval: &EvalContext,
+    target: &Target,
+    key: &OutgoingKey,
+    values: &[Datum],
+) -> Result<Option<Vec<Datum>>> {
+    let mut out = Vec::with_capacity(values.len());
+    for (place, (column, value)) in key.columns.iter().zip(values).enumerate() {
+        let from = target.columns().get(*column).map(|column| column.data_type);
+        let to = key.parent_column(place).map(|column| column.data_type);
+        let (Some(from), Some(to)) = (from, to) else {
+            return Err(Error::bug("foreign key column without type"));
+        };
+        match convert(eval, from, to, value)? {
+            Some(value) => out.push(value),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(out))
+}
+
+/// The value in another type of the same family; `None` if that type has no such value.
+pub(crate) fn convert(
+    eval: &EvalContext,
+    from: TypeRef,
+    to: TypeRef,
+    value: &Datum,
+) -> Result<Option<Datum>> {
+    if from.oid == to.oid || value.is_null() {
+        return Ok(Some(value.clone()));
+    }
+    let physical = oxi_types::pg_type::physical(to.oid);
+    let integer = match value {
+        Datum::Int16(value) => Some(i64::from(*value)),
+        Datum::Int32(value) => Some(i64::from(*value)),
+        Datum::Int64(value) => Some(*value),
+        _ => None,
+    };
+    use oxi_model::PhysicalType as P;
+    Ok(match (integer, physical) {
+        (Some(value), Some(P::Int16)) => i16::try_from(value).ok().map(Datum::Int16),
+        (Some(value), Some(P::Int32)) => i32::try_from(value).ok().map(Datum::Int32),
+        (Some(value), Some(P::Int64)) => Some(Datum::Int64(value)),
+        (None, Some(P::Text)) if matches!(value, Datum::Text(_)) => Some(value.clone()),
+        _ => {
+            let mut text = String::new();
+            io::text_out(eval, from, value, &mut text)?;
+            io::text_in(eval, TypeRef::plain(to.oid), &text).ok()
+        }
+    })
+}
+
+/// Rows that refer to any of the departed keys, each with the place of that key.
+fn children(
+    statement: &StatementContext,
+    target: &Target,
+    key: &IncomingKey,
+    departed: &[Departure],
+) -> Result<Vec<(Child, usize)>> {
+    let mut wanted = Vec::with_capacity(departed.len());
+    for (old, _) in departed {
+        wanted.push(child_key(&statement.eval, target, key, old)?);
+    }
+    let snapshot = statement.txn.current_snapshot();
+    let mut found = search(key, &snapshot, &wanted)?;
+    if statement.txn.isolation() == oxi_model::engine::Isolation::RepeatableRead {
+        // Rows committed since the transaction's snapshot refer to the key as well.
+        let latest = statement
+            .engine
+            .begin(oxi_model::engine::Isolation::ReadCommitted)
+            .begin_statement();
+        for (child, place) in search(key, &latest, &wanted)? {
+            let known = found.iter().any(|(other, _)| other.row == child.row);
+            if known || statement.txn.newest(key.child_table, child.row)?.is_none() {
+                continue;
+            }
+            let (old, new) = &departed[place];
+            let rule = if new.is_some() { key.on_update } else { key.on_delete };
+            if matches!(rule, ReferentialAction::NoAction | ReferentialAction::Restrict) {
+                found.push((child, place));
+                continue;
+            }
+            let _ = old;
+            return Err(Error::new(
+                SqlState::SERIALIZATION_FAILURE,
+                "could not serialize access due to concurrent update",
+            ));
+        }
+    }
+    Ok(found)
+}
+
+fn child_key(
+    eval: &EvalContext,
+    target: &Target,
+    key: &IncomingKey,
+    values: &[Datum],
+) -> Result<Option<Vec<Datum>>> {
+    let child = key.child.as_table().map_or(&[][..], |table| &table.columns);
+    let mut out = Vec::with_capacity(values.len());
+    for ((from, to), value) in key.columns.iter().zip(&key.child_columns).zip(values) {
+        let (Some(from), Some(to)) = (target.columns().get(*from), child.get(*to)) else {
+            return Err(Error::bug("foreign key column without type"));
+        };
+        match convert(eval, from.data_type, to.data_type, value)? {
+            Some(value) => out.push(value),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(out))
+}
+
+fn search(
+    key: &IncomingKey,
+    snapshot: &Arc<dyn Snapshot>,
+    wanted: &[Option<Vec<Datum>>],
+) -> Result<Vec<(Child, usize)>> {
+    let columns = key.child.as_table().map_or(&[][..], |table| &table.columns);
+    let all: Vec<usize> = (0..columns.len()).collect();
+    let mut found = Vec::new();
+    if let Some(index) = key.child_index {
+        for (place, values) in wanted.iter().enumerate() {
+            let Some(values) = values else { continue };
+            let range = KeyRange::equal(values.clone());
+            snapshot.index_scan(index, &range, &all, &mut |row, values| {
+                let child =
+                    Child { row, values: values.to_vec(), snapshot: Arc::clone(snapshot) };
+                found.push((child, place));
+                Ok(true)
+            })?;
+        }
+        return Ok(found);
+    }
+    let types: Vec<u32> =
+        key.child_columns.iter().map(|column| columns[*column].data_type.oid).collect();
+    let mut places: FxHashMap<Vec<u8>, usize> = FxHashMap::default();
+    for (place, values) in wanted.iter().enumerate() {
+        if let Some(values) = values {
+            places.insert(comparable(&types, values), place);
+        }
+    }
+    let request = ScanRequest { columns: all, row_id: true, partitions: 1 };
+    for mut scan in snapshot.scan(key.child_table, &request)? {
+        while let Some(batch) = scan.next_batch()? {
+            let row_ids = batch.column(columns.len());
+            let row_ids = arrow::array::AsArray::as_primitive_opt::<arrow::datatypes::UInt64Type>(
+                row_ids.as_ref(),
+            )
+            .ok_or_else(|| Error::bug("a scan without row ids"))?;
+            for row in 0..batch.num_rows() {
+                let mut values = Vec::with_capacity(key.child_columns.len());
+                for column in &key.child_columns {
+                    let physical = &columns[*column].physical;
+                    values.push(datum_at(batch.column(*column).as_ref(), physical, row)?);
+                }
+                if values.iter().any(Datum::is_null) {
+                    continue;
+                }
+                let Some(place) = places.get(&comparable(&types, &values)) else { continue };
+                let values = row_of(&batch, columns, row)?;
+                let row = RowId(row_ids.value(row));
+                found.push((Child { row, values, snapshot: Arc::clone(snapshot) }, *place));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn row_of(
+    batch: &arrow::array::RecordBatch,
+    columns: &[oxi_model::descriptor::ColumnDescriptor],
+    row: usize,
+) -> Result<Row> {
+    columns
+        .iter()
+        .enumerate()
+        .map(|(place, column)| datum_at(batch.column(place).as_ref(), &column.physical, row))
+        .collect()
+}
+
+fn comparable(types: &[u32], values: &[Datum]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (oid, value) in types.iter().zip(values) {
+        if compare::needs_key(*oid) {
+            encode_datum(&mut out, &compare::key(*oid, value));
+        } else {
+            encode_datum(&mut out, value);
+        }
+    }
+    out
+}
+
+/// Whether some row of the referenced table has the departed key (again).
+fn parent_again(statement: &StatementContext, key: &IncomingKey, old: &[Datum]) -> Result<bool> {
+    let (index, order) = &key.parent_index;
+    let probe: Vec<Datum> = order.iter().map(|place| old[*place].clone()).collect();
+    let mut found = false;
+    let snapshot = statement.txn.current_snapshot();
+    snapshot.index_scan(*index, &KeyRange::equal(probe), &[], &mut |_, _| {
+        found = true;
+        Ok(false)
+    })?;
+    Ok(found)
+}
+
+/// Whether a row that seemed to refer to a key does so once nobody else is changing it.
+async fn still_refers(
+    statement: &StatementContext,
+    target: &Target,
+    key: &IncomingKey,
+    child: &Child,
+    old: &[Datum],
+) -> Result<bool> {
+    let snapshot = child.snapshot.as_ref();
+    loop {
+        let outcome = statement.txn.lock_row(
+            snapshot,
+            key.child_table,
+            child.row,
+            WriteTarget::Newest,
+            RowLock::KeyShare,
+        )?;
+        match outcome {
+            WriteOutcome::Done => break,
+            WriteOutcome::Wait(wait) => statement.wait(wait).await?,
+            WriteOutcome::Gone => return Ok(false),
+            WriteOutcome::Changed | WriteOutcome::Duplicate(_) => return Ok(true),
+        }
+    }
+    refers_now(statement, target, key, child.row, old).map(|row| row.is_some())
+}
+
+/// The newest version of a row if it still refers to the key.
+pub(crate) fn refers_now(
+    statement: &StatementContext,
+    target: &Target,
+    key: &IncomingKey,
+    row: RowId,
+    old: &[Datum],
+) -> Result<Option<Row>> {
+    let Some(values) = statement.txn.newest(key.child_table, row)? else { return Ok(None) };
+    let Some(wanted) = child_key(&statement.eval, target, key, old)? else { return Ok(None) };
+    let columns = key.child.as_table().map_or(&[][..], |table| &table.columns);
+    let same = key.child_columns.iter().zip(&wanted).all(|(column, value)| {
+        let oid = columns.get(*column).map_or(0, |column| column.data_type.oid);
+        values.get(*column).is_some_and(|found| equal(oid, found, value))
+    });
+    Ok(same.then_some(values))
+}
+
+fn equal(oid: u32, left: &Datum, right: &Datum) -> bool {
+    match (left.is_null(), right.is_null()) {
+        (false, false) => compare::compare(oid, left, right).is_eq(),
+        (left, right) => left && right,
+    }
+}
+
+fn same(target: &Target, columns: &[usize], old: &[Datum], new: &[Datum]) -> bool {
+    columns.iter().all(|column| {
+        let oid = target.columns().get(*column).map_or(0, |column| column.data_type.oid);
+        match (old.get(*column), new.get(*column)) {
+            (Some(old), Some(new)) => old == new || equal(oid, old, new),
+            _ => false,
+        }
+    })
+}
+
+fn pick(row: &[Datum], columns: &[usize]) -> Vec<Datum> {
+    columns.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
+}

@@ -1,0 +1,315 @@
+//! The physical node of SELECT … FOR UPDATE and its kin.
+//!
+//! Rows are locked in the order the input yields them, and only as many as a LIMIT above wants.
+//! When a row was changed after the snapshot, READ COMMITTED wants the query evaluated on the newest
+//! version: the node runs its input again on a newer snapshot, keeping the locks it has, until every
+//! row it yields is locked in the version it yields. Nothing is yielded before that.
+
+use std::{fmt, sync::Arc};
+
+use arrow::{
+    array::{Array, AsArray, BooleanArray, RecordBatch},
+    compute::filter_record_batch,
+    datatypes::{SchemaRef, UInt64Type},
+};
+use datafusion::{
+    common::tree_node::TreeNodeRecursion,
+    error::Result as DfResult,
+    execution::{SendableRecordBatchStream, TaskContext},
+    physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr},
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, Partitioning,
+        PlanProperties,
+        execution_plan::{
+            Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
+            reset_plan_states,
+        },
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use oxi_base::{Error, Result, RowId, SqlState};
+use oxi_model::engine::{RowLock, WriteOutcome, WriteTarget};
+use oxi_sql::plan::{LockStrength, LockWait, LockedTable};
+
+use crate::{
+    context::StatementContext,
+    error::{convert_arrow, from_datafusion, to_datafusion},
+};
+
+/// Locks the rows of its input and yields them without the row ids.
+#[derive(Debug)]
+pub struct RowLockExec {
+    input: Arc<dyn ExecutionPlan>,
+    locks: Arc<Locks>,
+    fetch: Option<usize>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+/// What is locked and how.
+#[derive(Debug)]
+pub struct Locks {
+    /// The tables of the trailing row id columns.
+    pub tables: Vec<LockedTable>,
+    /// How strongly.
+    pub strength: LockStrength,
+    /// What to do about rows that others hold.
+    pub wait: LockWait,
+}
+
+impl RowLockExec {
+    /// The node; `schema` is the input's without the row ids.
+    pub fn new(
+        input: Arc<dyn ExecutionPlan>,
+        locks: Arc<Locks>,
+        fetch: Option<usize>,
+        schema: SchemaRef,
+    ) -> Self {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            Boundedness::Bounded,
+        ));
+        RowLockExec { input, locks, fetch, schema, properties }
+    }
+}
+
+impl DisplayAs for RowLockExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LockRows")?;
+        if let Some(fetch) = self.fetch {
+            write!(f, " (limit {fetch})")?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for RowLockExec {
+    fn name(&self) -> &'static str {
+        "RowLockExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
+    ) -> DfResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let input =
+            children.pop().ok_or_else(|| to_datafusion(Error::bug("locking without input")))?;
+        let locks = Arc::clone(&self.locks);
+        Ok(Arc::new(RowLockExec::new(input, locks, self.fetch, Arc::clone(&self.schema))))
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        let (input, locks) = (Arc::clone(&self.input), Arc::clone(&self.locks));
+        Some(Arc::new(RowLockExec::new(input, locks, limit, Arc::clone(&self.schema))))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.fetch
+    }
+
+    fn execute(
+        &self,
+        _: usize,
+        context: Arc<TaskContext>,
+    ) -> DfResult<SendableRecordBatchStream> {
+        let run = Run {
+            statement: StatementContext::of(&context)?,
+            input: Arc::clone(&self.input),
+            locks: Arc::clone(&self.locks),
+            fetch: self.fetch.unwrap_or(usize::MAX),
+            schema: Arc::clone(&self.schema),
+        };
+        let batches = stream::once(async move { run.run(context).await.map_err(to_datafusion) })
+            .map_ok(|batches| stream::iter(batches.into_iter().map(Ok)))
+            .try_flatten();
+        let schema = Arc::clone(&self.schema);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+}
+
+struct Run {
+    statement: Arc<StatementContext>,
+    input: Arc<dyn ExecutionPlan>,
+    locks: Arc<Locks>,
+    fetch: usize,
+    schema: SchemaRef,
+}
+
+/// What locking a row came to.
+enum Locked {
+    Yes,
+    /// Leave the row out.
+    No,
+    /// Evaluate anew.
+    Stale,
+}
+
+impl Run {
+    async fn run(self, context: Arc<TaskContext>) -> Result<Vec<RecordBatch>> {
+        let mut statement = Arc::clone(&self.statement);
+        let mut context = context;
+        let mut input = Arc::clone(&self.input);
+        loop {
+            if let Some(batches) = self.attempt(&statement, &input, &context).await? {
+                return Ok(batches);
+            }
+            let newer = StatementContext {
+                snapshot: statement.txn.begin_statement(),
+                ..statement.as_ref().clone()
+            };
+            statement = Arc::new(newer);
+            let config = context.session_config().clone().with_extension(Arc::clone(&statement));
+            context = Arc::new(TaskContext::new(
+                context.task_id(),
+                context.session_id(),
+                config,
+                context.scalar_functions().clone(),
+                context.higher_order_functions().clone(),
+                context.aggregate_functions().clone(),
+                context.window_functions().clone(),
+                context.runtime_env(),
+            ));
+            input = reset_plan_states(input).map_err(from_datafusion)?;
+        }
+    }
+
+    /// All rows, or `None` if some row must be evaluated anew.
+    async fn attempt(
+        &self,
+        statement: &StatementContext,
+        input: &Arc<dyn ExecutionPlan>,
+        context: &Arc<TaskContext>,
+    ) -> Result<Option<Vec<RecordBatch>>> {
+        let mut rows = input.execute(0, Arc::clone(context)).map_err(from_datafusion)?;
+        let mut done = Vec::new();
+        let mut left = self.fetch;
+        let mut stale = false;
+        while left > 0
+            && let Some(batch) = rows.next().await
+        {
+            let batch = batch.map_err(from_datafusion)?;
+            let mut keep = Vec::with_capacity(batch.num_rows());
+            for row in 0..batch.num_rows() {
+                if left == 0 {
+                    keep.push(false);
+                    continue;
+                }
+                let locked = self.lock(statement, &batch, row).await?;
+                stale |= matches!(locked, Locked::Stale);
+                let yes = matches!(locked, Locked::Yes);
+                left -= usize::from(yes);
+                keep.push(yes);
+            }
+            if stale {
+                return Ok(None);
+            }
+            let columns: Vec<usize> = (0..self.schema.fields().len()).collect();
+            let visible = batch.project(&columns).map_err(|error| convert_arrow(&error))?;
+            let kept = filter_record_batch(&visible, &BooleanArray::from(keep));
+            done.push(kept.map_err(|error| convert_arrow(&error))?);
+        }
+        Ok(Some(done))
+    }
+
+    async fn lock(
+        &self,
+        statement: &StatementContext,
+        batch: &RecordBatch,
+        row: usize,
+    ) -> Result<Locked> {
+        let first = batch.num_columns() - self.locks.tables.len();
+        for (place, table) in self.locks.tables.iter().enumerate() {
+            let ids = batch
+                .column(first + place)
+                .as_primitive_opt::<UInt64Type>()
+                .ok_or_else(|| Error::bug("locking rows without row ids"))?;
+            if ids.is_null(row) {
+                continue;
+            }
+            match self.lock_row(statement, table, RowId(ids.value(row))).await? {
+                Locked::Yes => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Locked::Yes)
+    }
+
+    async fn lock_row(
+        &self,
+        statement: &StatementContext,
+        table: &LockedTable,
+        row: RowId,
+    ) -> Result<Locked> {
+        let lock = match self.locks.strength {
+            LockStrength::KeyShare => RowLock::KeyShare,
+            LockStrength::Update | LockStrength::NoKeyUpdate | LockStrength::Share => {
+                RowLock::Update
+            }
+        };
+        let mut version = WriteTarget::Snapshot;
+        loop {
+            let outcome = statement.txn.lock_row(
+                statement.snapshot.as_ref(),
+                table.storage,
+                row,
+                version,
+                lock,
+            )?;
+            match outcome {
+                WriteOutcome::Done if version == WriteTarget::Newest => return Ok(Locked::Stale),
+                WriteOutcome::Done => return Ok(Locked::Yes),
+                WriteOutcome::Gone => return Ok(Locked::No),
+                // Locked first, so that the next evaluation finds it unchanged.
+                WriteOutcome::Changed => version = WriteTarget::Newest,
+                WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock that conflicts")),
+                WriteOutcome::Wait(wait) => match self.locks.wait {
+                    LockWait::Block => statement.wait(wait).await?,
+                    LockWait::SkipLocked => return Ok(Locked::No),
+                    LockWait::NoWait => {
+                        return Err(Error::new(
+                            SqlState::LOCK_NOT_AVAILABLE,
+                            format!("could not obtain lock on row in relation \"{}\"", table.name),
+                        ));
+                    }
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What must be computed and checked for each row of a table, compiled.
+
+use std::sync::Arc;
+
+use oxi_base::Result;
+use oxi_model::{Datum, Row, descriptor::RelationDescriptor};
+use oxi_types::EvalContext;
+
+use crate::{
+    context::StatementContext,
+    dml::{target::Target, violation},
+    row::{RowExpr, Scope, into_physical},
+};
+
+/// Gives the rules of a table that a statement did not name, for actions of foreign keys.
+pub trait RuleSource: Send + Sync {
+    /// The rules of a table.
+    fn rules(
+        &self,
+        statement: &StatementContext,
+        relation: &Arc<RelationDescriptor>,
+    ) -> Result<Arc<Rules>>;
+}
+
+/// Expressions over a table's row (columns in layout order).
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// CHECK constraints in the order of their names.
+    pub checks: Vec<(String, RowExpr)>,
+    /// Generated columns: position and expression.
+    pub generated: Vec<(usize, RowExpr)>,
+    /// Default values by position; `None` is NULL. Only asked for by SET DEFAULT.
+    pub defaults: Vec<Option<RowExpr>>,
+}
+
+impl Rules {
+    /// Checks NOT NULL and CHECK of a row.
+    ///
+    /// # Errors
+    /// `23502`, `23514`, or what a CHECK raises.
+    pub fn check(
+        &self,
+        eval: &EvalContext,
+        target: &Target,
+        row: &[Datum],
+        params: &[Datum],
+    ) -> Result<()> {
+        violation::require_not_null(eval, target, row)?;
+        for (name, expression) in &self.checks {
+            if expression.fails(eval, Scope::of(row, params))? {
+                return Err(violation::check(eval, target, name, row));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// New values for columns of a row.
+#[derive(Debug, Default)]
+pub struct Assignments {
+    /// Position and value.
+    pub set: Vec<(usize, RowExpr)>,
+    /// Generated columns, over the new row.
+    pub generated: Vec<(usize, RowExpr)>,
+}
+
+impl Assignments {
+    /// The new row that comes from `old`, and the list of changes for storage.
+    pub fn apply(
+        &self,
+        eval: &EvalContext,
+        target: &Target,
+        old: &[Datum],
+        scope: Scope<'_>,
+    ) -> Result<(Row, Vec<(usize, Datum)>)> {
+        let mut row = old.to_vec();
+        let mut changes = Vec::with_capacity(self.set.len() + self.generated.len());
+        for (column, expression) in &self.set {
+            let value = expression.eval(eval, scope)?.into_owned();
+            let value = match target.columns().get(*column) {
+                Some(descriptor) => into_physical(value, &descriptor.physical)?,
+                None => value,
+            };
+            row[*column] = value.clone();
+            changes.push((*column, value));
+        }
+        for (column, expression) in &self.generated {
+            let value = expression.eval(eval, Scope::of(&row, scope.params))?.into_owned();
+            row[*column] = value.clone();
+            changes.push((*column, value));
+        }
+        Ok((row, changes))
+    }
+}

@@ -1,0 +1,158 @@
+//! Running a [`FastPlan`].
+
+use oxi_base::{Result, RowId};
+use oxi_model::{Datum, PhysicalType, Row, engine::KeyRange};
+use oxi_types::EvalContext;
+
+use crate::{
+    context::StatementContext,
+    dml::{apply::{RowAction, RowSink}, writer::Writer},
+    fast::{FastPlan, Kind, Lookup},
+    row::{RowExpr, Scope, into_physical},
+};
+
+impl FastPlan {
+    /// Runs the statement; the number of rows found or affected.
+    ///
+    /// # Errors
+    /// As the general route.
+    pub async fn run(
+        &self,
+        statement: &StatementContext,
+        params: &[Datum],
+        sink: &mut (dyn RowSink + Send),
+    ) -> Result<u64> {
+        match &self.kind {
+            Kind::Select { .. } | Kind::Constant { .. } => self.read(statement, params, sink),
+            Kind::Insert { rows, plan } => {
+                let eval = &statement.eval;
+                let mut writer = Writer::new(statement, &plan.target);
+                for exprs in rows {
+                    let mut row = Row::with_capacity(exprs.len());
+                    for (expr, column) in exprs.iter().zip(plan.target.columns()) {
+                        let value = expr.eval(eval, Scope::of(&[], params))?.into_owned();
+                        row.push(into_physical(value, &column.physical)?);
+                    }
+                    plan.insert(&mut writer, &row, params, sink).await?;
+                }
+                writer.finish().await
+            }
+            Kind::Change { lookup, plan } => {
+                let mut found: Vec<(RowId, Row)> = Vec::new();
+                lookup.visit(statement, params, &mut |row, values| {
+                    found.push((row, values.to_vec()));
+                    Ok(true)
+                })?;
+                let mut writer = Writer::new(statement, &plan.target);
+                for (row, mut values) in found {
+                    if matches!(plan.action, RowAction::Update(..)) {
+                        plan.update(&mut writer, row, &mut values, params, sink).await?;
+                    } else {
+                        plan.delete(&mut writer, row, &mut values, params, sink).await?;
+                    }
+                }
+                writer.finish().await
+            }
+        }
+    }
+
+    /// Runs a statement that only reads, without any asynchrony.
+    ///
+    /// # Errors
+    /// As the general route; a defect if the statement writes.
+    pub fn read(
+        &self,
+        statement: &StatementContext,
+        params: &[Datum],
+        sink: &mut (dyn RowSink + Send),
+    ) -> Result<u64> {
+        let eval = &statement.eval;
+        match &self.kind {
+            Kind::Select { lookup, output, limit } => {
+                let mut count = 0;
+                let mut values = Row::with_capacity(output.len());
+                if *limit == 0 {
+                    return Ok(0);
+                }
+                lookup.visit(statement, params, &mut |_, row| {
+                    give(output, eval, Scope::of(row, params), &mut values, sink)?;
+                    count += 1;
+                    Ok(count < *limit)
+                })?;
+                Ok(count as u64)
+            }
+            Kind::Constant { output } => {
+                give(output, eval, Scope::of(&[], params), &mut Row::new(), sink)?;
+                Ok(1)
+            }
+            Kind::Insert { .. } | Kind::Change { .. } => {
+                Err(oxi_base::Error::bug("a change run as a query"))
+            }
+        }
+    }
+}
+
+fn give(
+    output: &[RowExpr],
+    eval: &EvalContext,
+    scope: Scope<'_>,
+    values: &mut Row,
+    sink: &mut (dyn RowSink + Send),
+) -> Result<()> {
+    values.clear();
+    for expr in output {
+        values.push(expr.eval(eval, scope)?.into_owned());
+    }
+    sink.row(values)
+}
+
+impl Lookup {
+    fn visit(
+        &self,
+        statement: &StatementContext,
+        params: &[Datum],
+        visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
+    ) -> Result<()> {
+        let eval = &statement.eval;
+        let mut key = Vec::with_capacity(self.key.len());
+        for part in &self.key {
+            let value = part.value.eval(eval, Scope::of(&[], params))?.into_owned();
+            let value = match &part.narrow {
+                None => Some(value),
+                Some(physical) => narrow(value, physical),
+            };
+            match value {
+                None | Some(Datum::Null) => return Ok(()),
+                Some(value) => key.push(value),
+            }
+        }
+        let mut residual_visit = |row: RowId, values: &[Datum]| {
+            for condition in &self.residual {
+                if !condition.holds(eval, Scope::of(values, params))? {
+                    return Ok(true);
+                }
+            }
+            visit(row, values)
+        };
+        statement.snapshot.index_scan(
+            self.index,
+            &KeyRange::equal(key),
+            &self.columns,
+            &mut residual_visit,
+        )
+    }
+}
+
+fn narrow(value: Datum, physical: &PhysicalType) -> Option<Datum> {
+    let wide = match value {
+        Datum::Int16(value) => i64::from(value),
+        Datum::Int32(value) => i64::from(value),
+        Datum::Int64(value) => value,
+        other => return Some(other),
+    };
+    match physical {
+        PhysicalType::Int16 => i16::try_from(wide).ok().map(Datum::Int16),
+        PhysicalType::Int32 => i32::try_from(wide).ok().map(Datum::Int32),
+        _ => Some(Datum::Int64(wide)),
+    }
+}

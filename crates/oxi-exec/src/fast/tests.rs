@@ -1,0 +1,1 @@
+//! The point path gives what the general route gives.

@@ -1,0 +1,123 @@
+//! The query engine's planner with our nodes, and the one place that keeps its own statements out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::{
+    catalog::Session,
+    common::tree_node::TreeNodeRecursion,
+    error::Result as DfResult,
+    execution::context::QueryPlanner,
+    logical_expr::{
+        LogicalPlan, UserDefinedLogicalNode, physical_planning_context::PhysicalPlanningContext,
+    },
+    physical_plan::ExecutionPlan,
+    physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner},
+};
+use oxi_base::Error;
+use oxi_catalog::Catalog;
+use oxi_sql::plan::{ModifyNode, RowLockNode};
+
+use crate::{
+    context::StatementContext,
+    dml::{
+        apply::RowPlan,
+        modify::ModifyExec,
+        row_lock::{Locks, RowLockExec},
+    },
+    error::to_datafusion,
+};
+
+/// Plans queries, our own nodes among them.
+#[derive(Debug)]
+pub struct OxiPlanner;
+
+#[async_trait]
+impl QueryPlanner for OxiPlanner {
+    async fn create_physical_plan(
+        &self,
+        logical_plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        reject_foreign(logical_plan)?;
+        let planner =
+            DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(NodePlanner)]);
+        planner.create_physical_plan(logical_plan, session).await
+    }
+}
+
+/// Refuses the query engine's own statements. Its DML loses predicates and runs while planning, its
+/// DDL knows nothing of our catalog: nothing of the kind may ever run.
+///
+/// # Errors
+/// A defect, naming the node.
+pub fn reject_foreign(plan: &LogicalPlan) -> DfResult<()> {
+    plan.apply_with_subqueries(|node| {
+        let name = match node {
+            LogicalPlan::Dml(_) => "Dml",
+            LogicalPlan::Ddl(_) => "Ddl",
+            LogicalPlan::Copy(_) => "Copy",
+            LogicalPlan::Statement(_) => "Statement",
+            LogicalPlan::DescribeTable(_) => "DescribeTable",
+            LogicalPlan::Explain(_) => "Explain",
+            LogicalPlan::Analyze(_) => "Analyze",
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        Err(to_datafusion(Error::bug(format!("a plan with the node {name}"))))
+    })?;
+    Ok(())
+}
+
+struct NodePlanner;
+
+#[async_trait]
+impl ExtensionPlanner for NodePlanner {
+    async fn plan_extension(
+        &self,
+        _: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _: &[&LogicalPlan],
+        inputs: &[Arc<dyn ExecutionPlan>],
+        session: &dyn Session,
+        _: &PhysicalPlanningContext,
+    ) -> DfResult<Option<Arc<dyn ExecutionPlan>>> {
+        let input = || {
+            let input = inputs.first().cloned();
+            input.ok_or_else(|| to_datafusion(Error::bug("a node without input")))
+        };
+        if let Some(node) = node.as_any().downcast_ref::<ModifyNode>() {
+            let catalog = catalog_of(session)?;
+            let plan = RowPlan::compile(node, &catalog, Some(session.execution_props()))
+                .map_err(to_datafusion)?
+                .ok_or_else(|| {
+                    to_datafusion(Error::unsupported(
+                        "this expression in a modification is not supported",
+                    ))
+                })?;
+            let schema = Arc::clone(node.schema.inner());
+            return Ok(Some(Arc::new(ModifyExec::new(Arc::new(plan), input()?, schema))));
+        }
+        if let Some(node) = node.as_any().downcast_ref::<RowLockNode>() {
+            let locks = Locks {
+                tables: node.tables.clone(),
+                strength: node.strength,
+                wait: node.wait,
+            };
+            let schema = Arc::clone(node.schema.inner());
+            let exec = RowLockExec::new(input()?, Arc::new(locks), None, schema);
+            return Ok(Some(Arc::new(exec)));
+        }
+        Ok(None)
+    }
+}
+
+fn catalog_of(session: &dyn Session) -> DfResult<Arc<Catalog>> {
+    session
+        .config()
+        .get_extension::<StatementContext>()
+        .map(|statement| Arc::clone(&statement.catalog))
+        .ok_or_else(|| to_datafusion(Error::bug("planning outside of any statement")))
+}
+
+#[cfg(test)]
+mod tests;

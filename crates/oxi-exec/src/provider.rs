@@ -1,0 +1,247 @@
+//! Tables as the binder and the planner see them.
+//!
+//! A provider describes a table and makes physical nodes for it; it holds no snapshot.
+
+use std::{fmt, sync::Arc};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    common::{Constraint, Constraints, Statistics, stats::Precision},
+    datasource::provider_as_source,
+    error::Result as DfResult,
+    logical_expr::{Expr, TableProviderFilterPushDown, TableSource, TableType},
+    physical_plan::ExecutionPlan,
+};
+use oxi_base::{Result, TableId};
+use oxi_catalog::{Catalog, SystemRelation};
+use oxi_model::{
+    PhysicalType,
+    array::arrow_type,
+    descriptor::{ConstraintKind, RelationDescriptor, TableDescriptor},
+    engine::Engine,
+};
+use oxi_sql::{bind::Relations, plan::modify::ROW_ID};
+
+use crate::{
+    dml::target::table_of,
+    error::to_datafusion,
+    provider::access::{IndexInfo, choose},
+    scan::{ScanExec, ScanTarget, index::IndexScanExec},
+};
+
+pub mod access;
+pub mod system;
+
+/// Tables with fewer rows than this are scanned on one task.
+const PARALLEL_ROWS: u64 = 20_000;
+
+/// Gives the binder its tables.
+pub struct ExecRelations {
+    /// The storage, for statistics.
+    pub engine: Arc<dyn Engine>,
+    /// The catalog as of the statement, for indexes.
+    pub catalog: Arc<Catalog>,
+}
+
+impl Relations for ExecRelations {
+    fn table(
+        &self,
+        relation: &Arc<RelationDescriptor>,
+        with_row_id: bool,
+    ) -> Result<Arc<dyn TableSource>> {
+        let provider =
+            OxiTable::new(Arc::clone(&self.engine), &self.catalog, relation, with_row_id)?;
+        Ok(provider_as_source(Arc::new(provider)))
+    }
+
+    fn system(&self, relation: &'static SystemRelation) -> Result<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(system::SystemTable::new(relation))))
+    }
+}
+
+/// A stored table.
+pub struct OxiTable {
+    engine: Arc<dyn Engine>,
+    relation: Arc<RelationDescriptor>,
+    schema: SchemaRef,
+    physical: Vec<PhysicalType>,
+    indexes: Vec<IndexInfo>,
+    constraints: Constraints,
+}
+
+impl fmt::Debug for OxiTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OxiTable({})", self.relation.name)
+    }
+}
+
+impl OxiTable {
+    /// A table with its columns in layout order and, if asked for, the row id after them.
+    ///
+    /// # Errors
+    /// A defect if the relation is not a table.
+    pub fn new(
+        engine: Arc<dyn Engine>,
+        catalog: &Catalog,
+        relation: &Arc<RelationDescriptor>,
+        with_row_id: bool,
+    ) -> Result<Self> {
+        let table = table_of(relation)?;
+        let mut fields: Vec<Field> = table
+            .columns
+            .iter()
+            .map(|column| {
+                Field::new(&column.name, arrow_type(&column.physical), !column.not_null)
+            })
+            .collect();
+        if with_row_id {
+            fields.push(Field::new(ROW_ID, DataType::UInt64, false));
+        }
+        let mut constraints = Vec::new();
+        for constraint in &table.constraints {
+            if let ConstraintKind::Unique { primary, columns, .. } = &constraint.kind {
+                let places: Option<Vec<usize>> = columns
+                    .iter()
+                    .map(|id| table.column_by_id(*id).map(|(place, _)| place))
+                    .collect();
+                let Some(places) = places else { continue };
+                constraints.push(if *primary {
+                    Constraint::PrimaryKey(places)
+                } else {
+                    Constraint::Unique(places)
+                });
+            }
+        }
+        let indexes = catalog
+            .indexes_of(relation.oid)
+            .iter()
+            .filter_map(|index| IndexInfo::new(table, index))
+            .collect();
+        Ok(OxiTable {
+            engine,
+            relation: Arc::clone(relation),
+            schema: Arc::new(Schema::new(fields)),
+            physical: table.columns.iter().map(|column| column.physical.clone()).collect(),
+            indexes,
+            constraints: Constraints::new_unverified(constraints),
+        })
+    }
+
+    /// The table's descriptor.
+    pub fn relation(&self) -> &Arc<RelationDescriptor> {
+        &self.relation
+    }
+
+    /// The table's indexes.
+    pub fn indexes(&self) -> &[IndexInfo] {
+        &self.indexes
+    }
+
+    /// How many columns it has.
+    pub fn width(&self) -> usize {
+        self.physical.len()
+    }
+
+    /// The physical type of a column.
+    pub fn physical(&self, position: usize) -> Option<&PhysicalType> {
+        self.physical.get(position)
+    }
+
+    /// Where its rows are.
+    pub fn storage(&self) -> TableId {
+        self.relation.as_table().map(TableDescriptor::storage).unwrap_or_default()
+    }
+
+    fn target(&self, projection: Option<&Vec<usize>>) -> DfResult<ScanTarget> {
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => Arc::clone(&self.schema),
+        };
+        let width = self.physical.len();
+        let columns = match projection {
+            Some(projection) => projection.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let table = table_of(&self.relation).map_err(to_datafusion)?.storage();
+        let statistics = self.engine.statistics(table);
+        Ok(ScanTarget {
+            name: self.relation.name.clone(),
+            table,
+            columns: columns.into_iter().map(|place| (place < width).then_some(place)).collect(),
+            schema,
+            rows: statistics.rows,
+            bytes: statistics.bytes,
+        })
+    }
+}
+
+#[async_trait]
+impl TableProvider for OxiTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn constraints(&self) -> Option<&Constraints> {
+        Some(&self.constraints)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        let table = self.relation.as_table()?.storage();
+        let numbers = self.engine.statistics(table);
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = Precision::Inexact(numbers.rows as usize);
+        statistics.total_byte_size = Precision::Inexact(numbers.bytes as usize);
+        Some(statistics)
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DfResult<Vec<TableProviderFilterPushDown>> {
+        Ok(filters
+            .iter()
+            .map(|filter| {
+                // The filter stays in the plan: index entries are a way to the rows, not the
+                // answer.
+                if self.indexes.iter().any(|index| index.helps(filter, &self.schema)) {
+                    TableProviderFilterPushDown::Inexact
+                } else {
+                    TableProviderFilterPushDown::Unsupported
+                }
+            })
+            .collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let target = self.target(projection)?;
+        let access = choose(&self.indexes, &self.schema, &self.physical, filters)
+            .map_err(to_datafusion)?;
+        if let Some(mut access) = access {
+            access.physical = target
+                .columns
+                .iter()
+                .flatten()
+                .map(|place| self.physical[*place].clone())
+                .collect();
+            return Ok(Arc::new(IndexScanExec::new(target, access, limit)));
+        }
+        let partitions = if target.rows < PARALLEL_ROWS || limit.is_some() {
+            1
+        } else {
+            state.config().target_partitions()
+        };
+        Ok(Arc::new(ScanExec::new(target, limit, partitions)))
+    }
+}

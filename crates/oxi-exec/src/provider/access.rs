@@ -1,0 +1,378 @@
+//! From filters to ranges of an index.
+
+use std::ops::Bound;
+
+use arrow::datatypes::Schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use oxi_base::{IndexId, Result};
+use oxi_model::{
+    Datum, PhysicalType,
+    descriptor::{RelationDescriptor, TableDescriptor},
+    engine::KeyRange,
+};
+use oxi_sql::function::BuiltinUdf;
+
+use crate::{
+    row::{Comparison, datum_of},
+    scan::index::IndexAccess,
+};
+
+/// More lookups than this in one list are not made through an index.
+const MAX_RANGES: usize = 1000;
+
+/// An index as the planner sees it.
+#[derive(Clone, Debug)]
+pub struct IndexInfo {
+    /// Its storage.
+    pub index: IndexId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is unique.
+    pub unique: bool,
+    /// Key columns: position in the table, descending, NULLs first.
+    pub columns: Vec<KeyColumn>,
+}
+
+/// A key column.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyColumn {
+    /// Position in the table.
+    pub position: usize,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST.
+    pub nulls_first: bool,
+}
+
+impl IndexInfo {
+    /// The index, if it is one of the table.
+    pub fn new(table: &TableDescriptor, index: &RelationDescriptor) -> Option<Self> {
+        let descriptor = index.as_index()?;
+        let columns = descriptor
+            .columns
+            .iter()
+            .map(|column| {
+                Some(KeyColumn {
+                    position: table.column_by_id(column.column)?.0,
+                    descending: column.descending,
+                    nulls_first: column.nulls_first,
+                })
+            })
+            .collect::<Option<_>>()?;
+        Some(IndexInfo {
+            index: descriptor.storage(),
+            name: index.name.clone(),
+            unique: descriptor.unique,
+            columns,
+        })
+    }
+
+    /// Whether a filter narrows the index's ranges.
+    pub(crate) fn helps(&self, filter: &Expr, schema: &Schema) -> bool {
+        let mut conditions = Vec::new();
+        collect(filter, schema, None, &mut conditions);
+        conditions.iter().any(|condition| {
+            self.columns.iter().any(|column| column.position == condition.position)
+        })
+    }
+}
+
+/// `column comparison value`, or `column IN values`.
+struct Condition {
+    position: usize,
+    comparison: Comparison,
+    values: Vec<Datum>,
+}
+
+/// The best index access for the filters, if any is worth it.
+pub(crate) fn choose(
+    indexes: &[IndexInfo],
+    schema: &Schema,
+    physical: &[PhysicalType],
+    filters: &[Expr],
+) -> Result<Option<IndexAccess>> {
+    let mut conditions = Vec::new();
+    for filter in filters {
+        collect(filter, schema, Some(physical), &mut conditions);
+    }
+    if conditions.is_empty() {
+        return Ok(None);
+    }
+    let mut best: Option<(u32, IndexAccess)> = None;
+    for index in indexes {
+        if let Some((score, access)) = access_by(index, schema, &conditions)
+            && best.as_ref().is_none_or(|(highest, _)| score > *highest)
+        {
+            best = Some((score, access));
+        }
+    }
+    Ok(best.map(|(_, access)| access))
+}
+
+/// How an index would serve the conditions, and how well.
+fn access_by(
+    index: &IndexInfo,
+    schema: &Schema,
+    conditions: &[Condition],
+) -> Option<(u32, IndexAccess)> {
+    let name_of = |position: usize| schema.field(position).name().as_str();
+    let mut prefixes: Vec<Vec<Datum>> = vec![Vec::new()];
+    let mut words = Vec::new();
+    let mut equal = 0u32;
+    for column in &index.columns {
+        let found = conditions
+            .iter()
+            .filter(|condition| {
+                condition.position == column.position && condition.comparison == Comparison::Eq
+            })
+            .min_by_key(|condition| condition.values.len());
+        let Some(condition) = found else { break };
+        if prefixes.len() * condition.values.len() > MAX_RANGES {
+            break;
+        }
+        prefixes = prefixes
+            .iter()
+            .flat_map(|prefix| {
+                condition.values.iter().map(|value| {
+                    let mut key = prefix.clone();
+                    key.push(value.clone());
+                    key
+                })
+            })
+            .collect();
+        words.push(format!("{} = {}", name_of(column.position), condition.words()));
+        equal += 1;
+    }
+    let complete = equal as usize == index.columns.len();
+    let mut bounds = (None, None);
+    if let Some(column) = index.columns.get(equal as usize) {
+        for condition in conditions.iter().filter(|found| found.position == column.position) {
+            let Some(value) = condition.values.first() else { continue };
+            let (lower, inclusive, word) = match condition.comparison {
+                Comparison::Gt => (true, false, ">"),
+                Comparison::GtEq => (true, true, ">="),
+                Comparison::Lt => (false, false, "<"),
+                Comparison::LtEq => (false, true, "<="),
+                _ => continue,
+            };
+            words.push(format!(
+                "{} {word} {}",
+                name_of(column.position),
+                condition.words()
+            ));
+            let side = if lower == column.descending { &mut bounds.1 } else { &mut bounds.0 };
+            *side = Some((value.clone(), inclusive));
+        }
+    }
+    // A range open at one side alone is likely to hold most of the table.
+    let range = match &bounds {
+        (Some(_), Some(_)) => 2,
+        (None, None) => 0,
+        _ => 1,
+    };
+    if equal == 0 && range < 2 {
+        return None;
+    }
+    let ranges = prefixes
+        .into_iter()
+        .map(|prefix| KeyRange {
+            lower: bound(&prefix, bounds.0.as_ref()),
+            upper: bound(&prefix, bounds.1.as_ref()),
+            reverse: false,
+        })
+        .collect();
+    let point = complete && index.unique;
+    let score = if point { 1000 } else { equal * 10 + range };
+    Some((
+        score,
+        IndexAccess {
+            index: index.index,
+            name: index.name.clone(),
+            condition: words.join(" AND "),
+            ranges,
+            point,
+            physical: Vec::new(),
+        },
+    ))
+}
+
+fn bound(prefix: &[Datum], last: Option<&(Datum, bool)>) -> Bound<Vec<Datum>> {
+    match last {
+        None if prefix.is_empty() => Bound::Unbounded,
+        None => Bound::Included(prefix.to_vec()),
+        Some((value, inclusive)) => {
+            let mut key = prefix.to_vec();
+            key.push(value.clone());
+            if *inclusive { Bound::Included(key) } else { Bound::Excluded(key) }
+        }
+    }
+}
+
+impl Condition {
+    fn words(&self) -> String {
+        let one = |value: &Datum| match value {
+            Datum::Int16(value) => value.to_string(),
+            Datum::Int32(value) => value.to_string(),
+            Datum::Int64(value) => value.to_string(),
+            Datum::Text(value) => format!("'{value}'"),
+            Datum::Bool(value) => value.to_string(),
+            _ => "…".to_owned(),
+        };
+        match self.values.as_slice() {
+            [value] => one(value),
+            values => {
+                let list: Vec<String> = values.iter().take(10).map(one).collect();
+                format!("ANY ({})", list.join(", "))
+            }
+        }
+    }
+}
+
+/// Finds the conditions in a filter. Without `physical` any value will do (parameters and
+/// expressions may become constants later); with it only constants that fit the column count.
+fn collect(
+    filter: &Expr,
+    schema: &Schema,
+    physical: Option<&[PhysicalType]>,
+    out: &mut Vec<Condition>,
+) {
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+            collect(left, schema, physical, out);
+            collect(right, schema, physical, out);
+        }
+        Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }) => {
+            let mut position = None;
+            let mut values = Vec::new();
+            if alternatives(filter, schema, physical, &mut position, &mut values)
+                && let Some(position) = position
+            {
+                out.push(Condition { position, comparison: Comparison::Eq, values });
+            }
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let Some(comparison) = crate::row::comparison(*op) else { return };
+            if matches!(comparison, Comparison::NotEq | Comparison::Distinct | Comparison::NotDistinct) {
+                return;
+            }
+            if let Some((position, value)) = column_and_value(left, right, schema, physical) {
+                out.push(Condition { position, comparison, values: vec![value] });
+            } else if let Some((position, value)) = column_and_value(right, left, schema, physical)
+            {
+                let comparison = comparison.flipped();
+                out.push(Condition { position, comparison, values: vec![value] });
+            }
+        }
+        Expr::Between(between) if !between.negated => {
+            for (side, comparison) in
+                [(&between.low, Comparison::GtEq), (&between.high, Comparison::LtEq)]
+            {
+                if let Some((position, value)) =
+                    column_and_value(&between.expr, side, schema, physical)
+                {
+                    out.push(Condition { position, comparison, values: vec![value] });
+                }
+            }
+        }
+        Expr::InList(list) if !list.negated => {
+            let mut position = None;
+            let mut values = Vec::new();
+            for item in &list.list {
+                let Some((place, value)) = column_and_value(&list.expr, item, schema, physical)
+                else {
+                    return;
+                };
+                position = Some(place);
+                push_new(&mut values, value);
+            }
+            if let Some(position) = position {
+                out.push(Condition { position, comparison: Comparison::Eq, values });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `a = 1 OR a = 2 OR …`, as the optimizer writes short lists.
+fn alternatives(
+    filter: &Expr,
+    schema: &Schema,
+    physical: Option<&[PhysicalType]>,
+    position: &mut Option<usize>,
+    values: &mut Vec<Datum>,
+) -> bool {
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            alternatives(left, schema, physical, position, values)
+                && alternatives(right, schema, physical, position, values)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            let found = column_and_value(left, right, schema, physical)
+                .or_else(|| column_and_value(right, left, schema, physical));
+            let Some((place, value)) = found else { return false };
+            push_new(values, value);
+            *position.get_or_insert(place) == place
+        }
+        _ => false,
+    }
+}
+
+fn push_new(values: &mut Vec<Datum>, value: Datum) {
+    if !values.contains(&value) {
+        values.push(value);
+    }
+}
+
+fn column_and_value(
+    column: &Expr,
+    value: &Expr,
+    schema: &Schema,
+    physical: Option<&[PhysicalType]>,
+) -> Option<(usize, Datum)> {
+    let (column, keyed) = under_key(column);
+    let Expr::Column(column) = column else { return None };
+    let position = schema.index_of(&column.name).ok()?;
+    let (value, _) = under_key(value);
+    let Some(physical) = physical else {
+        return (!value.any_column_refs()).then_some((position, Datum::Null));
+    };
+    let physical = physical.get(position)?;
+    let Expr::Literal(scalar, _) = value else { return None };
+    let datum = datum_of(scalar).ok().flatten()?;
+    if datum.is_null() {
+        return None;
+    }
+    let datum = match (datum, keyed, physical) {
+        (datum, false, PhysicalType::Numeric | PhysicalType::Interval | PhysicalType::List(_)) => {
+            let _ = datum;
+            return None;
+        }
+        // The key is the encoding without the display scale, which two more bytes stand for.
+        (Datum::Bytes(bytes), true, PhysicalType::Numeric) => {
+            let mut bytes = bytes.into_vec();
+            bytes.extend_from_slice(&[0, 0]);
+            Datum::bytes(bytes)
+        }
+        (datum, true, PhysicalType::Float32 | PhysicalType::Float64) => datum,
+        (_, true, _) => return None,
+        (datum, false, _) => datum,
+    };
+    datum.fits(physical).then_some((position, datum))
+}
+
+/// The expression under the function that makes values comparable, and whether there was one.
+pub(crate) fn under_key(expr: &Expr) -> (&Expr, bool) {
+    match expr {
+        Expr::ScalarFunction(call)
+            if matches!(call.func.name(), "numeric_key" | "sort_key")
+                && BuiltinUdf::of(&call.func).is_some() =>
+        {
+            match call.args.as_slice() {
+                [inner] => (inner, true),
+                _ => (expr, false),
+            }
+        }
+        Expr::Alias(alias) => under_key(&alias.expr),
+        other => (other, false),
+    }
+}

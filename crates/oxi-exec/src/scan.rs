@@ -1,0 +1,287 @@
+//! Reading tables: the physical nodes that turn a snapshot into batches.
+//!
+//! A node names the table and never holds a snapshot: it takes the statement's from the task
+//! context when it is executed.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions},
+    datatypes::SchemaRef,
+};
+use datafusion::{
+    common::{
+        Statistics,
+        stats::Precision,
+        tree_node::TreeNodeRecursion,
+    },
+    error::Result as DfResult,
+    execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext},
+    physical_expr::{EquivalenceProperties, PhysicalExpr},
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+        execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions},
+        metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
+        statistics::StatisticsArgs,
+    },
+};
+use futures::Stream;
+use oxi_base::TableId;
+use oxi_model::engine::{Scan, ScanRequest};
+use parking_lot::Mutex;
+
+use crate::{
+    context::{CancelFlag, StatementContext},
+    error::to_datafusion,
+};
+
+pub mod index;
+
+/// What both kinds of table read have in common.
+#[derive(Clone, Debug)]
+pub struct ScanTarget {
+    /// The table's name, for EXPLAIN.
+    pub name: String,
+    /// Where the rows are.
+    pub table: TableId,
+    /// For each output column its position in the table's layout; `None` is the row id.
+    pub columns: Vec<Option<usize>>,
+    /// The output columns.
+    pub schema: SchemaRef,
+    /// Rows the table has, as far as storage knows.
+    pub rows: u64,
+    /// Bytes the table has.
+    pub bytes: u64,
+}
+
+impl ScanTarget {
+    /// Positions to ask storage for, and whether it must add the row id (as the last column).
+    pub(crate) fn request(&self, partitions: usize) -> ScanRequest {
+        ScanRequest {
+            columns: self.columns.iter().copied().flatten().collect(),
+            row_id: self.columns.contains(&None),
+            partitions,
+        }
+    }
+
+    /// Puts the columns of a storage batch into output order.
+    fn arrange(&self, batch: &RecordBatch) -> DfResult<RecordBatch> {
+        let mut next = 0;
+        let last = batch.num_columns().saturating_sub(1);
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let position = if column.is_some() {
+                next += 1;
+                next - 1
+            } else {
+                last
+            };
+            columns.push(Arc::clone(batch.column(position)));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+
+    /// Properties of a plan with this output.
+    pub(crate) fn properties(&self, partitions: usize) -> Arc<PlanProperties> {
+        Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&self.schema)),
+            Partitioning::UnknownPartitioning(partitions),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ))
+    }
+
+    /// Estimates for the planner, for `rows` of the table's rows.
+    pub(crate) fn statistics(&self, rows: u64) -> Arc<Statistics> {
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = Precision::Inexact(rows as usize);
+        let share = (self.bytes / self.rows.max(1)).max(8);
+        statistics.total_byte_size = Precision::Inexact(rows.saturating_mul(share) as usize);
+        Arc::new(statistics)
+    }
+}
+
+/// Reads a whole table.
+#[derive(Debug)]
+pub struct ScanExec {
+    target: ScanTarget,
+    limit: Option<usize>,
+    partitions: usize,
+    running: Mutex<Running>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// The scans of the current execution, one per partition, each taken once.
+#[derive(Default)]
+struct Running(Vec<Option<Box<dyn Scan>>>);
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} scans", self.0.len())
+    }
+}
+
+impl ScanExec {
+    /// A scan in `partitions` parts that share the work; each stops after `limit` rows.
+    pub fn new(target: ScanTarget, limit: Option<usize>, partitions: usize) -> Self {
+        let partitions = partitions.max(1);
+        let properties = target.properties(partitions);
+        ScanExec {
+            target,
+            limit,
+            partitions,
+            running: Mutex::default(),
+            properties,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+
+    /// The scan of one partition. The first partition asked for starts all of them, because they
+    /// divide one queue of blocks; asking for a partition again is a new execution.
+    fn start(&self, partition: usize, statement: &StatementContext) -> DfResult<Option<Box<dyn Scan>>> {
+        let mut running = self.running.lock();
+        if running.0.get(partition).is_none_or(Option::is_none) {
+            let scans = statement
+                .snapshot
+                .scan(self.target.table, &self.target.request(self.partitions))
+                .map_err(to_datafusion)?;
+            running.0 = scans.into_iter().map(Some).collect();
+        }
+        Ok(running.0.get_mut(partition).and_then(Option::take))
+    }
+}
+
+impl DisplayAs for ScanExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seq Scan on {}", self.target.name)?;
+        if let Some(limit) = self.limit {
+            write!(f, " (limit {limit})")?;
+        }
+        Ok(())
+    }
+}
+
+impl ExecutionPlan for ScanExec {
+    fn name(&self) -> &'static str {
+        "ScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
+    ) -> DfResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
+    }
+
+    fn reset_state(self: Arc<Self>) -> DfResult<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(ScanExec::new(self.target.clone(), self.limit, self.partitions)))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> DfResult<SendableRecordBatchStream> {
+        let statement = StatementContext::of(&context)?;
+        let scan = self.start(partition, &statement)?;
+        Ok(Box::pin(ScanStream {
+            target: self.target.clone(),
+            scan,
+            left: self.limit.unwrap_or(usize::MAX),
+            cancel: Arc::clone(&statement.cancel),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+        }))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> DfResult<Arc<Statistics>> {
+        let parts = if args.partition().is_some() { self.partitions as u64 } else { 1 };
+        let rows = self.target.rows.min(self.limit.map_or(u64::MAX, |limit| limit as u64));
+        Ok(self.target.statistics(rows / parts))
+    }
+}
+
+struct ScanStream {
+    target: ScanTarget,
+    scan: Option<Box<dyn Scan>>,
+    left: usize,
+    cancel: Arc<CancelFlag>,
+    metrics: BaselineMetrics,
+}
+
+impl ScanStream {
+    fn next_batch(&mut self) -> DfResult<Option<RecordBatch>> {
+        let Some(scan) = &mut self.scan else { return Ok(None) };
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.cancel.check().map_err(to_datafusion)?;
+        let Some(batch) = scan.next_batch().map_err(to_datafusion)? else {
+            self.scan = None;
+            return Ok(None);
+        };
+        let batch = self.target.arrange(&batch)?;
+        let batch = batch.slice(0, batch.num_rows().min(self.left));
+        self.left -= batch.num_rows();
+        Ok(Some(batch))
+    }
+}
+
+impl Stream for ScanStream {
+    type Item = DfResult<RecordBatch>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let stream = self.get_mut();
+        let timer = stream.metrics.elapsed_compute().clone();
+        let timer = timer.timer();
+        let next = stream.next_batch().transpose();
+        drop(timer);
+        stream.metrics.record_poll(Poll::Ready(next))
+    }
+}
+
+impl RecordBatchStream for ScanStream {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.target.schema)
+    }
+}

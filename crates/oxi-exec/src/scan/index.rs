@@ -1,0 +1,292 @@
+//! Reading the rows whose index key lies in given ranges.
+//!
+//! The filter that led here stays in the plan above, so reading too much is harmless: when a range
+//! turns out to hold a large part of the table, the node goes over to scanning the table.
+
+use std::{fmt, sync::Arc};
+
+use arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Builder},
+    datatypes::SchemaRef,
+};
+use datafusion::{
+    common::{Statistics, tree_node::TreeNodeRecursion},
+    error::Result as DfResult,
+    execution::{SendableRecordBatchStream, TaskContext},
+    physical_expr::PhysicalExpr,
+    physical_plan::{
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+        execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions},
+        metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
+        statistics::StatisticsArgs,
+        stream::RecordBatchStreamAdapter,
+    },
+};
+use futures::stream;
+use oxi_base::{IndexId, Result, RowId};
+use oxi_model::{
+    Datum, PhysicalType,
+    array::ArrayBuilder,
+    engine::{KeyRange, Scan},
+};
+
+use crate::{
+    context::StatementContext,
+    error::to_datafusion,
+    scan::ScanTarget,
+};
+
+/// Rows per batch that this node makes.
+const BATCH_ROWS: usize = 8192;
+/// Below so many rows an index scan is never given up.
+const PATIENCE_ROWS: u64 = 20_000;
+
+/// Reads rows by ranges of an index.
+#[derive(Debug)]
+pub struct IndexScanExec {
+    target: ScanTarget,
+    access: IndexAccess,
+    limit: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// Which index, and where in it.
+#[derive(Clone, Debug)]
+pub struct IndexAccess {
+    /// The index.
+    pub index: IndexId,
+    /// Its name, for EXPLAIN.
+    pub name: String,
+    /// The condition in words, for EXPLAIN.
+    pub condition: String,
+    /// Disjoint ranges of keys.
+    pub ranges: Vec<KeyRange>,
+    /// At most one row per range can match.
+    pub point: bool,
+    /// Physical types of the output columns that are table columns, in order.
+    pub physical: Vec<PhysicalType>,
+}
+
+impl IndexScanExec {
+    /// Reads the rows of `access`, at most `limit` of them.
+    pub fn new(target: ScanTarget, access: IndexAccess, limit: Option<usize>) -> Self {
+        let properties = target.properties(1);
+        IndexScanExec { target, access, limit, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    fn estimate(&self) -> u64 {
+        let ranges = self.access.ranges.len() as u64;
+        let rows = if self.access.point { ranges } else { (self.target.rows / 20).max(ranges) };
+        rows.min(self.target.rows).min(self.limit.map_or(u64::MAX, |limit| limit as u64))
+    }
+}
+
+impl DisplayAs for IndexScanExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IndexAccess { name, condition, .. } = &self.access;
+        write!(f, "Index Scan using {name} on {} Index Cond: ({condition})", self.target.name)
+    }
+}
+
+impl ExecutionPlan for IndexScanExec {
+    fn name(&self) -> &'static str {
+        "IndexScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
+    ) -> DfResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> DfResult<SendableRecordBatchStream> {
+        let statement = StatementContext::of(&context)?;
+        let reader = Reader {
+            target: self.target.clone(),
+            access: self.access.clone(),
+            limit: self.limit,
+            statement,
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+        };
+        let schema = Arc::clone(&self.target.schema);
+        let batches = stream::try_unfold(State::Start(reader), |state| async move {
+            state.next().map_err(to_datafusion)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        _: &StatisticsArgs,
+    ) -> DfResult<Arc<Statistics>> {
+        Ok(self.target.statistics(self.estimate()))
+    }
+}
+
+struct Reader {
+    target: ScanTarget,
+    access: IndexAccess,
+    limit: Option<usize>,
+    statement: Arc<StatementContext>,
+    metrics: BaselineMetrics,
+}
+
+enum State {
+    Start(Reader),
+    Ready(Reader, std::vec::IntoIter<RecordBatch>),
+    Scanning(Reader, Box<dyn Scan>),
+}
+
+impl State {
+    fn next(self) -> Result<Option<(RecordBatch, State)>> {
+        match self {
+            State::Start(reader) => match reader.read()? {
+                Some(batches) => State::Ready(reader, batches.into_iter()).next(),
+                None => {
+                    let request = reader.target.request(1);
+                    let scans = reader.statement.snapshot.scan(reader.target.table, &request)?;
+                    match scans.into_iter().next() {
+                        Some(scan) => State::Scanning(reader, scan).next(),
+                        None => Ok(None),
+                    }
+                }
+            },
+            State::Ready(reader, mut batches) => Ok(batches.next().map(|batch| {
+                reader.metrics.record_output(batch.num_rows());
+                (batch, State::Ready(reader, batches))
+            })),
+            State::Scanning(reader, mut scan) => {
+                reader.statement.cancel.check()?;
+                let Some(batch) = scan.next_batch()? else { return Ok(None) };
+                reader.metrics.record_output(batch.num_rows());
+                let batch =
+                    reader.target.arrange(&batch).map_err(crate::error::from_datafusion)?;
+                Ok(Some((batch, State::Scanning(reader, scan))))
+            }
+        }
+    }
+}
+
+impl Reader {
+    /// All rows of the ranges, or `None` if they are so many that scanning is cheaper.
+    fn read(&self) -> Result<Option<Vec<RecordBatch>>> {
+        let timer = self.metrics.elapsed_compute().timer();
+        let bound = (self.target.rows / 4).max(PATIENCE_ROWS);
+        let columns: Vec<usize> = self.target.columns.iter().copied().flatten().collect();
+        let mut rows = Collector::new(&self.target.schema, &self.access.physical);
+        let limit = self.limit.map_or(u64::MAX, |limit| limit as u64);
+        let mut count = 0u64;
+        for range in &self.access.ranges {
+            self.statement.cancel.check()?;
+            let mut visit = |row: RowId, values: &[Datum]| {
+                rows.push(&self.target.columns, row, values)?;
+                count += 1;
+                Ok(count < limit && count <= bound)
+            };
+            self.statement.snapshot.index_scan(self.access.index, range, &columns, &mut visit)?;
+            if count >= limit {
+                break;
+            }
+            if count > bound {
+                return Ok(None);
+            }
+        }
+        timer.done();
+        rows.finish().map(Some)
+    }
+}
+
+/// Rows on their way into batches.
+struct Collector {
+    schema: SchemaRef,
+    builders: Vec<ArrayBuilder>,
+    row_ids: UInt64Builder,
+    rows: usize,
+    with_row_id: Option<usize>,
+    done: Vec<RecordBatch>,
+}
+
+impl Collector {
+    fn new(schema: &SchemaRef, physical: &[PhysicalType]) -> Self {
+        Collector {
+            schema: Arc::clone(schema),
+            builders: physical.iter().map(|one| ArrayBuilder::new(one, 16)).collect(),
+            row_ids: UInt64Builder::new(),
+            rows: 0,
+            with_row_id: None,
+            done: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, columns: &[Option<usize>], row: RowId, values: &[Datum]) -> Result<()> {
+        for (builder, value) in self.builders.iter_mut().zip(values) {
+            builder.push(value)?;
+        }
+        if let Some(place) = columns.iter().position(Option::is_none) {
+            self.with_row_id = Some(place);
+            self.row_ids.append_value(row.0);
+        }
+        self.rows += 1;
+        if self.rows == BATCH_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let mut columns: Vec<ArrayRef> =
+            self.builders.iter_mut().map(ArrayBuilder::finish).collect();
+        if let Some(place) = self.with_row_id {
+            columns.insert(place, Arc::new(self.row_ids.finish()));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let batch =
+            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+                .map_err(|error| crate::error::convert_arrow(&error))?;
+        self.done.push(batch);
+        self.rows = 0;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<RecordBatch>> {
+        self.flush()?;
+        Ok(self.done)
+    }
+}

@@ -1,0 +1,274 @@
+//! Binding: from the syntax tree to logical plans whose every name, type and conversion is
+//! decided by PostgreSQL's rules.
+//!
+//! The steps: [`scope`] (which names mean what), `expr` (expressions and their types), `coerce` and
+//! `candidate` (type conversion), `select` and its kin (queries), `modify` (INSERT, UPDATE, DELETE).
+
+pub(crate) mod aggregate;
+pub(crate) mod array;
+pub(crate) mod call;
+pub(crate) mod candidate;
+pub(crate) mod cast;
+pub(crate) mod coerce;
+pub(crate) mod compare;
+pub(crate) mod cte;
+pub(crate) mod distinct;
+pub(crate) mod expr;
+pub(crate) mod from;
+pub(crate) mod grouping;
+pub(crate) mod join;
+pub(crate) mod locking;
+pub(crate) mod modify;
+pub(crate) mod naming;
+pub(crate) mod operator;
+pub(crate) mod order;
+pub(crate) mod query;
+pub mod scope;
+pub(crate) mod select;
+pub(crate) mod set_operation;
+pub(crate) mod standalone;
+pub(crate) mod subquery;
+pub(crate) mod typed;
+pub(crate) mod types;
+pub(crate) mod window;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use oxi_base::{Error, Result, SqlState};
+use oxi_catalog::{Catalog, SystemRelation};
+use oxi_model::descriptor::{RelationDescriptor, TypeRef};
+use oxi_types::{EvalContext, builtin::Volatility, oid};
+use rustc_hash::FxHashSet;
+
+use crate::{
+    ast::{self, Statement, StatementKind},
+    bind::{cte::CteEntry, locking::LockCandidate, scope::Scope},
+};
+
+pub use standalone::BoundRowExpr;
+
+/// Where plans get their tables from: implemented by the executor, so that table providers live
+/// there.
+pub trait Relations {
+    /// The rows of a table: its columns under their names in layout order, and at the end
+    /// `__row_id` (UInt64) if asked for.
+    fn table(
+        &self,
+        relation: &Arc<RelationDescriptor>,
+        with_row_id: bool,
+    ) -> Result<Arc<dyn TableSource>>;
+
+    /// The rows of a computed system relation.
+    fn system(&self, relation: &'static SystemRelation) -> Result<Arc<dyn TableSource>>;
+}
+
+/// What binding depends on.
+pub struct BindContext<'a> {
+    /// The catalog as of the statement.
+    pub catalog: Arc<Catalog>,
+    /// Where unqualified names are looked up.
+    pub search_path: Vec<String>,
+    /// The tables.
+    pub relations: &'a dyn Relations,
+    /// For literals whose meaning depends on the session.
+    pub eval: &'a EvalContext,
+    /// Types the client declared for parameters; binding infers the others.
+    pub param_types: Vec<Option<u32>>,
+}
+
+/// A bound statement.
+#[derive(Clone, Debug)]
+pub enum Bound {
+    /// A query.
+    Query(BoundQuery),
+    /// INSERT, UPDATE, DELETE: the fields are those of RETURNING.
+    Modify(BoundQuery),
+    /// Everything else is the session's business.
+    Utility(Box<Statement>),
+}
+
+/// A plan and what the session must know of it.
+#[derive(Clone, Debug)]
+pub struct BoundQuery {
+    /// The plan; parameters are placeholders in it.
+    pub plan: LogicalPlan,
+    /// The columns of the result. Empty for a change without RETURNING, whose plan yields one row
+    /// with the number of affected rows.
+    pub fields: Vec<OutputField>,
+    /// The types of `$1`, `$2`, ….
+    pub parameters: Vec<u32>,
+    /// Relations read or written, by oid, for locks and for dropping cached plans.
+    pub relations: Vec<u32>,
+    /// The relation written, if any.
+    pub writes: Option<u32>,
+    /// What is done to it.
+    pub command: Command,
+    /// The worst volatility of the functions called.
+    pub volatility: Volatility,
+}
+
+/// The command tag's first word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "SQL's words")]
+pub enum Command {
+    Select,
+    Insert,
+    Update,
+    Delete,
+}
+
+/// A column of a result.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutputField {
+    /// Its name; several may have the same.
+    pub name: String,
+    /// Its type.
+    pub data_type: TypeRef,
+    /// The oid of the table it comes from unchanged, or 0.
+    pub table_oid: u32,
+    /// `attnum` in that table, or 0.
+    pub column_number: i16,
+}
+
+/// Binds statements.
+pub struct Binder<'a> {
+    pub(crate) context: BindContext<'a>,
+    pub(crate) depth: usize,
+    pub(crate) qualifiers: FxHashSet<String>,
+    pub(crate) ctes: Vec<CteEntry>,
+    pub(crate) relations: BTreeSet<u32>,
+    pub(crate) volatility: Volatility,
+    pub(crate) view_depth: usize,
+    pub(crate) counter: usize,
+    /// Tables of the FROM being bound for a locking query.
+    pub(crate) locking: Option<Vec<LockCandidate>>,
+    /// Tables whose rows the query being bound locks.
+    pub(crate) locked: Vec<LockCandidate>,
+}
+
+/// How deep expressions and queries may nest.
+const MAX_DEPTH: usize = 2500;
+
+impl<'a> Binder<'a> {
+    /// A binder for one statement.
+    pub fn new(context: BindContext<'a>) -> Self {
+        Binder {
+            context,
+            depth: 0,
+            qualifiers: FxHashSet::default(),
+            ctes: Vec::new(),
+            relations: BTreeSet::new(),
+            volatility: Volatility::Immutable,
+            view_depth: 0,
+            counter: 0,
+            locking: None,
+            locked: Vec::new(),
+        }
+    }
+
+    /// Binds a statement.
+    ///
+    /// # Errors
+    /// As PostgreSQL's parse analysis, with positions in the statement's text.
+    pub fn bind(mut self, statement: &Statement) -> Result<Bound> {
+        match &statement.kind {
+            StatementKind::Query(query) => {
+                let root = Scope::default();
+                let bound = self.query(query, &root, &[])?;
+                let fields = bound.fields();
+                let plan = bound.plan;
+                self.finish(plan, fields, Command::Select, None).map(Bound::Query)
+            }
+            StatementKind::Insert(insert) => self.insert(insert).map(Bound::Modify),
+            StatementKind::Update(update) => self.update(update).map(Bound::Modify),
+            StatementKind::Delete(delete) => self.delete(delete).map(Bound::Modify),
+            StatementKind::Merge(merge) => {
+                Err(Error::unsupported("MERGE is not supported").at(merge.span.position()))
+            }
+            _ => Ok(Bound::Utility(Box::new(statement.clone()))),
+        }
+    }
+
+    pub(crate) fn finish(
+        self,
+        plan: LogicalPlan,
+        fields: Vec<OutputField>,
+        command: Command,
+        writes: Option<u32>,
+    ) -> Result<BoundQuery> {
+        let parameters = self
+            .context
+            .param_types
+            .iter()
+            .enumerate()
+            .map(|(index, known)| match known {
+                Some(known) if *known != oid::UNKNOWN => Ok(*known),
+                _ => Err(Error::new(
+                    SqlState::INDETERMINATE_DATATYPE,
+                    format!("could not determine data type of parameter ${}", index + 1),
+                )),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(BoundQuery {
+            plan,
+            fields,
+            parameters,
+            relations: self.relations.into_iter().collect(),
+            writes,
+            command,
+            volatility: self.volatility,
+        })
+    }
+
+    /// Runs one level deeper, with stack to spare.
+    pub(crate) fn nested<T>(
+        &mut self,
+        span: ast::Span,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Error::new(
+                SqlState::STATEMENT_TOO_COMPLEX,
+                "stack depth limit exceeded",
+            )
+            .with_hint("Simplify the statement.")
+            .at(span.position()));
+        }
+        self.depth += 1;
+        let result = stacker::maybe_grow(128 * 1024, 4 * 1024 * 1024, || work(self));
+        self.depth -= 1;
+        result
+    }
+
+    /// A relation name not used in this statement before, close to the one wanted.
+    pub(crate) fn fresh_qualifier(&mut self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        let mut number = 0;
+        while !self.qualifiers.insert(name.clone()) {
+            number += 1;
+            name = format!("{wanted}_{number}");
+        }
+        name
+    }
+
+    /// A column name not used in this statement before.
+    pub(crate) fn fresh_name(&mut self, prefix: &str) -> String {
+        self.counter += 1;
+        format!("__{prefix}_{}", self.counter)
+    }
+
+    pub(crate) fn note_volatility(&mut self, volatility: Volatility) {
+        let rank = |volatility| match volatility {
+            Volatility::Immutable => 0,
+            Volatility::Stable => 1,
+            Volatility::Volatile => 2,
+        };
+        if rank(volatility) > rank(self.volatility) {
+            self.volatility = volatility;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! Subqueries in expressions.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::Spans,
+    logical_expr::{
+        Aggregate, Expr, LogicalPlan, Subquery,
+        expr::{Exists, InSubquery, SetComparison, SetQuantifier},
+    },
+};
+use oxi_base::{Error, Result, SqlState};
+use oxi_types::{
+    builtin::{CastContext, OperatorKind},
+    oid,
+};
+
+use crate::{
+    ast::{self, ExprKind, OperatorName, Query, Span},
+    bind::{
+        Binder,
+        candidate::aggregates,
+        coerce::{array_of, can_coerce, common_type},
+        compare::native_operator,
+        expr::Cx,
+        query::{BoundPlan, project},
+        scope::Scope,
+        typed::{Typed, bare_column},
+    },
+    function::{
+        BuiltinUdaf,
+        aggregate::ArgumentOrder,
+        error::from_datafusion,
+        key::{key, key_orders},
+    },
+};
+use oxi_model::descriptor::TypeRef;
+
+/// A plan as DataFusion's subquery.
+pub(crate) fn subquery(plan: LogicalPlan) -> Subquery {
+    Subquery {
+        outer_ref_columns: plan.all_out_ref_exprs(),
+        subquery: Arc::new(plan),
+        spans: Spans::new(),
+    }
+}
+
+impl Binder<'_> {
+    fn inner_query(&mut self, query: &Query, cx: &Cx<'_>) -> Result<BoundPlan> {
+        self.query(query, cx.scope, &[])
+    }
+
+    fn one_column(&mut self, query: &Query, span: Span, cx: &Cx<'_>) -> Result<BoundPlan> {
+        let bound = self.inner_query(query, cx)?;
+        if bound.outputs.len() != 1 {
+            return Err(Error::new(
+                SqlState::SYNTAX_ERROR,
+                "subquery must return only one column",
+            )
+            .at(span.position()));
+        }
+        Ok(bound)
+    }
+
+    pub(crate) fn exists(
+        &mut self,
+        query: &Query,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Typed> {
+        let bound = self.inner_query(query, cx)?;
+        let expr = Expr::Exists(Exists::new(subquery(bound.plan), false));
+        Ok(Typed::plain(expr, oid::BOOL, span))
+    }
+
+    pub(crate) fn scalar_subquery(
+        &mut self,
+        query: &Query,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Typed> {
+        let bound = self.one_column(query, span, cx)?;
+        let ty = bound.outputs[0].ty;
+        let correlated = !bound.plan.all_out_ref_exprs().is_empty();
+        let plan = if correlated && !yields_one_row(&bound.plan) {
+            single_row(bound.plan, &bound.outputs[0].column)?
+        } else {
+            bound.plan
+        };
+        Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span))
+    }
+
+    pub(crate) fn array_subquery(
+        &mut self,
+        query: &Query,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Typed> {
+        let position = span.position();
+        let bound = self.one_column(query, span, cx)?;
+        let output = bound.outputs[0].clone();
+        let undefined = || {
+            Error::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!(
+                    "could not find array type for data type {}",
+                    crate::bind::coerce::type_name(output.ty.oid)
+                ),
+            )
+            .at(position)
+        };
+        let (declared, result) = if crate::bind::coerce::element_of(output.ty.oid).is_some() {
+            (oid::ANYARRAY, output.ty.oid)
+        } else {
+            (oid::ANYNONARRAY, array_of(output.ty.oid).ok_or_else(undefined)?)
+        };
+        let row = aggregates("array_agg")
+            .iter()
+            .find(|row| row.args == [declared] || row.args == [oid::ANYELEMENT])
+            .ok_or_else(|| Error::unsupported("ARRAY(SELECT …) is not supported").at(position))?;
+        // The order of the subquery is the order of the elements: number its rows and sort by it.
+        let numbered = number_rows(bound.plan, &output.column)?;
+        let order = vec![ArgumentOrder::ascending(oid::INT8)];
+        let context = Arc::new(oxi_types::EvalContext::fixed(0));
+        let udaf =
+            BuiltinUdaf::new(row, vec![output.ty], order, result, false, context).into_udaf();
+        let aggregate = udaf.call(vec![bare_column(&output.column), bare_column("__number")]);
+        let plan = LogicalPlan::Aggregate(
+            Aggregate::try_new(Arc::new(numbered), Vec::new(), vec![aggregate.alias("array")])
+                .map_err(from_datafusion)?,
+        );
+        let empty = self.coerce(
+            crate::bind::typed::unknown_literal(Some("{}".to_owned()), span),
+            TypeRef::plain(result),
+            CastContext::Implicit,
+        )?;
+        let value = Expr::ScalarSubquery(subquery(plan));
+        let case = datafusion::logical_expr::Case::new(
+            None,
+            vec![(
+                Box::new(Expr::IsNull(Box::new(value.clone()))),
+                Box::new(empty.expr),
+            )],
+            Some(Box::new(value)),
+        );
+        Ok(Typed::plain(Expr::Case(case), result, span))
+    }
+
+    pub(crate) fn in_subquery(
+        &mut self,
+        operand: &ast::Expr,
+        query: &Query,
+        negated: bool,
+        op_span: Span,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Typed> {
+        if let ExprKind::Row { fields, .. } = &operand.kind {
+            return self.row_in_subquery(fields, query, negated, op_span, span, cx);
+        }
+        let left = self.expr(operand, cx)?;
+        let bound = self.inner_query(query, cx)?;
+        if bound.outputs.len() != 1 {
+            return Err(Error::new(SqlState::SYNTAX_ERROR, "subquery has too many columns")
+                .at(op_span.position()));
+        }
+        let (left, plan) = self.match_column(left, bound, OperatorKind::Eq, "=", op_span)?;
+        let expr =
+            Expr::InSubquery(InSubquery::new(Box::new(left), subquery(plan), negated));
+        Ok(Typed::plain(expr, oid::BOOL, span))
+    }
+
+    /// Makes the left side and the subquery's one column natively comparable.
+    fn match_column(
+        &mut self,
+        left: Typed,
+        bound: BoundPlan,
+        kind: OperatorKind,
+        name: &str,
+        op_span: Span,
+    ) -> Result<(Expr, LogicalPlan)> {
+        let output = bound.outputs[0].clone();
+        let right = Typed::new(output.expr(), output.ty, op_span);
+        self.pick_operator(name, Some(left.ty.oid), right.ty.oid, op_span)?;
+        let left = if left.is_unknown() { self.coerce_to(left, right.ty.oid)? } else { left };
+        let pair = match self.comparable(kind, &left, &right)? {
+            Some(pair) => pair,
+            None => {
+                let common = common_type(&[left.ty.oid, right.ty.oid], "IN", &[])
+                    .ok()
+                    .filter(|common| {
+                        [left.ty.oid, right.ty.oid]
+                            .iter()
+                            .all(|from| can_coerce(*from, *common, CastContext::Implicit))
+                    })
+                    .filter(|common| kind == OperatorKind::Eq || key_orders(*common))
+                    .ok_or_else(|| {
+                        Error::unsupported("this comparison with a subquery is not supported")
+                            .at(op_span.position())
+                    })?;
+                let left = self.coerce_to(left, common)?;
+                let right = self.coerce_to(right, common)?;
+                (key(left.expr, common), key(right.expr, common))
+            }
+        };
+        let plan = if pair.1 == output.expr() {
+            bound.plan
+        } else {
+            project(bound.plan, vec![pair.1.alias(&output.column)])?
+        };
+        Ok((pair.0, plan))
+    }
+
+    /// `(a, b) IN (SELECT …)`: a subquery over both that is correlated with the row.
+    fn row_in_subquery(
+        &mut self,
+        fields: &[ast::Expr],
+        query: &Query,
+        negated: bool,
+        op_span: Span,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Typed> {
+        let bound = self.inner_query(query, cx)?;
+        if bound.outputs.len() != fields.len() {
+            let message = if bound.outputs.len() > fields.len() {
+                "subquery has too many columns"
+            } else {
+                "subquery has too few columns"
+            };
+            return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(op_span.position()));
+        }
+        if negated {
+            return Err(Error::unsupported("row NOT IN (SELECT …) is not supported")
+                .at(op_span.position()));
+        }
+        let outer = Scope::inside(cx.scope);
+        let mut test: Option<Expr> = None;
+        for (field, output) in fields.iter().zip(&bound.outputs) {
+            let mut inner = Cx::plain(&outer, "IN");
+            let left = self.expr(field, &mut inner)?;
+            let right = Typed::new(output.expr(), output.ty, op_span);
+            let equal = self.equals(left, right, op_span)?.expr;
+            test = Some(match test {
+                Some(test) => test.and(equal),
+                None => equal,
+            });
+        }
+        let plan = match test {
+            Some(test) => crate::bind::query::filter(bound.plan, test)?,
+            None => bound.plan,
+        };
+        let expr = Expr::Exists(Exists::new(subquery(plan), false));
+        Ok(Typed::plain(expr, oid::BOOL, span))
+    }
+
+    pub(crate) fn quantified_subquery(
+        &mut self,
+        left: &ast::Expr,
+        op: &OperatorName,
+        all: bool,
+        query: &Query,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Typed> {
+        let left = self.expr(left, cx)?;
+        let bound = self.inner_query(query, cx)?;
+        if bound.outputs.len() != 1 {
+            return Err(Error::new(SqlState::SYNTAX_ERROR, "subquery has too many columns")
+                .at(op.span.position()));
+        }
+        let kind = OperatorKind::of(&op.name, true);
+        let Some(native) = native_operator(kind) else {
+            return Err(Error::unsupported("this operator with ANY/ALL (SELECT …) is not supported")
+                .at(op.span.position()));
+        };
+        let (left, plan) = self.match_column(left, bound, kind, &op.name, op.span)?;
+        let quantifier = if all { SetQuantifier::All } else { SetQuantifier::Any };
+        let expr = Expr::SetComparison(SetComparison::new(
+            Box::new(left),
+            subquery(plan),
+            native,
+            quantifier,
+        ));
+        Ok(Typed::plain(expr, oid::BOOL, span))
+    }
+}
+
+/// Whether a plan is an aggregate without groups, which yields one row whatever comes.
+fn yields_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => yields_one_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => yields_one_row(&alias.input),
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        _ => false,
+    }
+}
+
+/// Wraps a plan so that it yields one row: NULL where there was none, `21000` where several.
+fn single_row(plan: LogicalPlan, name: &str) -> Result<LogicalPlan> {
+    let data_type = plan.schema().field(0).data_type().clone();
+    let call = crate::function::single::SingleUdaf::call_expr(bare_column(name), data_type);
+    Ok(LogicalPlan::Aggregate(
+        Aggregate::try_new(Arc::new(plan), Vec::new(), vec![call.alias(name)])
+            .map_err(from_datafusion)?,
+    ))
+}
+
+/// Adds `__number`: the position of each row in the query's order.
+fn number_rows(plan: LogicalPlan, column: &str) -> Result<LogicalPlan> {
+    let number = crate::bind::distinct::row_number(Vec::new(), sorts_of(&plan));
+    let name = number.schema_name().to_string();
+    let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan)
+        .window(vec![number])
+        .and_then(datafusion::logical_expr::LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    let number = Expr::Cast(datafusion::logical_expr::Cast::new(
+        Box::new(bare_column(&name)),
+        arrow_schema::DataType::Int64,
+    ));
+    project(plan, vec![bare_column(column), number.alias("__number")])
+}
+
+/// The sort keys on top of a plan, where they are over its own columns.
+fn sorts_of(plan: &LogicalPlan) -> Vec<datafusion::logical_expr::SortExpr> {
+    match plan {
+        LogicalPlan::Sort(sort) => sort.expr.clone(),
+        LogicalPlan::Limit(limit) => sorts_of(&limit.input),
+        _ => Vec::new(),
+    }
+}

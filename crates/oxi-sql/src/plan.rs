@@ -1,0 +1,9 @@
+//! Our own logical nodes and what is done to whole plans after binding.
+
+pub mod modify;
+pub mod parameters;
+pub mod row_lock;
+
+pub use modify::{Action, Assignment, Check, ConflictAction, ModifyNode, OnConflict};
+pub use parameters::substitute;
+pub use row_lock::{LockStrength, LockWait, LockedTable, RowLockNode};

@@ -1,0 +1,70 @@
+//! Putting values in the place of `$1`, `$2`, … in a bound or optimized plan.
+
+use datafusion::{
+    common::{
+        DataFusionError,
+        tree_node::{Transformed, TreeNode},
+    },
+    logical_expr::{Expr, LogicalPlan},
+};
+use oxi_base::{Error, Result};
+use oxi_model::Datum;
+
+use crate::{
+    function::{error::from_datafusion, value::literal_of},
+    plan::ModifyNode,
+};
+
+/// Replaces every parameter by its value, also inside subqueries and the row expressions of
+/// [`ModifyNode`]. `types` are the types that binding reported, `values` one for each.
+pub fn substitute(plan: LogicalPlan, values: &[Datum], types: &[u32]) -> Result<LogicalPlan> {
+    if types.is_empty() {
+        return Ok(plan);
+    }
+    if values.len() != types.len() {
+        return Err(Error::bug(format!(
+            "{} values for {} parameters",
+            values.len(),
+            types.len()
+        )));
+    }
+    let literals = values
+        .iter()
+        .zip(types)
+        .map(|(value, oid)| literal_of(value, *oid))
+        .collect::<Result<Vec<_>>>()?;
+    plan.transform_down_with_subqueries(|plan| {
+        let plan = match ModifyNode::of(&plan) {
+            Some(node) => {
+                let node =
+                    node.map_row_expressions(&mut |expr| replace(expr, &literals).map(|t| t.data))?;
+                return Ok(Transformed::yes(node.into_plan()));
+            }
+            None => plan,
+        };
+        plan.map_expressions(|expr| replace(expr, &literals))
+    })
+    .map(|transformed| transformed.data)
+    .and_then(LogicalPlan::recompute_schema)
+    .map_err(from_datafusion)
+}
+
+fn replace(
+    expr: Expr,
+    literals: &[Expr],
+) -> datafusion::common::Result<Transformed<Expr>> {
+    expr.transform_up(|expr| match expr {
+        Expr::Placeholder(placeholder) => {
+            let literal = placeholder
+                .id
+                .strip_prefix('$')
+                .and_then(|number| number.parse::<usize>().ok())
+                .and_then(|number| literals.get(number.wrapping_sub(1)))
+                .ok_or_else(|| {
+                    DataFusionError::Internal(format!("no value for {}", placeholder.id))
+                })?;
+            Ok(Transformed::yes(literal.clone()))
+        }
+        other => Ok(Transformed::no(other)),
+    })
+}

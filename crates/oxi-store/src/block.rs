@@ -1,0 +1,546 @@
+//! Hot blocks: 2048 row slots, columns in vectors, newest version in place, older ones in chains.
+//!
+//! A block has one latch. What a reader needs to know about a slot: whether it is live (in its
+//! newest state), who created it (until everyone may see it), and its chain of older versions
+//! (until nobody needs them). A block with no chains, no creators and no dead slots is copied.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use oxi_base::{ColumnId, RowId};
+use oxi_model::Datum;
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::undo::{Before, Sight, Status, TxnState, Version};
+
+pub(crate) mod column;
+pub(crate) mod sink;
+
+use column::Column;
+
+/// Slots of a block; row id = block number * SLOTS + slot.
+pub(crate) const SLOTS: usize = 2048;
+const SHIFT: u32 = 11;
+
+/// The block number and slot of a row.
+pub(crate) fn place(row: RowId) -> (u64, u16) {
+    (row.0 >> SHIFT, (row.0 & (SLOTS as u64 - 1)) as u16)
+}
+
+/// The row id of a slot.
+pub(crate) fn row_id(block: u64, slot: u16) -> RowId {
+    RowId(block << SHIFT | u64::from(slot))
+}
+
+/// A block and its latch.
+pub(crate) struct Block {
+    pub(crate) number: u64,
+    /// Something was written since the image was taken.
+    pub(crate) dirty: AtomicBool,
+    /// Where the newest checkpoint has this block.
+    pub(crate) image: Mutex<Option<ImageRef>>,
+    pub(crate) rows: RwLock<Rows>,
+}
+
+/// Where a block image lies.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ImageRef {
+    /// Number of the image file of the table.
+    pub(crate) file: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: u32,
+    pub(crate) crc: u32,
+    pub(crate) rows: u32,
+}
+
+/// Slots inserted by one command of one transaction.
+pub(crate) struct Run {
+    pub(crate) start: u16,
+    /// Exclusive.
+    pub(crate) end: u16,
+    pub(crate) command: u32,
+    pub(crate) txn: Arc<TxnState>,
+}
+
+/// What the latch protects.
+#[derive(Default)]
+pub(crate) struct Rows {
+    /// Slots handed out.
+    pub(crate) len: usize,
+    /// In layout order.
+    pub(crate) columns: Vec<Column>,
+    /// Dropped by a transaction that has not committed yet.
+    pub(crate) dropped: Vec<Column>,
+    live: Bits,
+    /// Slots that nobody will ever see again.
+    pub(crate) dead: usize,
+    /// Ordered by slot.
+    pub(crate) created: Vec<Run>,
+    chains: FxHashMap<u16, Box<Version>>,
+}
+
+struct Bits([u64; SLOTS / 64]);
+
+impl Default for Bits {
+    fn default() -> Self {
+        Bits([0; SLOTS / 64])
+    }
+}
+
+impl Bits {
+    fn get(&self, slot: usize) -> bool {
+        self.0[slot / 64] >> (slot % 64) & 1 == 1
+    }
+    fn set(&mut self, slot: usize, value: bool) {
+        if value {
+            self.0[slot / 64] |= 1 << (slot % 64);
+        } else {
+            self.0[slot / 64] &= !(1 << (slot % 64));
+        }
+    }
+}
+
+/// A slot as one statement sees it.
+pub(crate) enum Seen<'a> {
+    /// Not there.
+    No,
+    /// The values in place.
+    InPlace,
+    /// The values in place except for these.
+    Older(Overlay<'a>),
+}
+
+/// Older values by column.
+pub(crate) type Overlay<'a> = SmallVec<[(ColumnId, &'a Datum); 4]>;
+
+/// Whether a write may go ahead.
+pub(crate) enum Access {
+    Free,
+    Wait(Arc<TxnState>),
+    /// A newer version was committed.
+    Changed,
+    /// A deletion was committed after the snapshot.
+    Deleted,
+    /// Deleted before, or touched by this very statement.
+    Gone,
+}
+
+impl Block {
+    pub(crate) fn new(number: u64, columns: Vec<Column>) -> Arc<Self> {
+        Arc::new(Block {
+            number,
+            dirty: AtomicBool::new(true),
+            image: Mutex::new(None),
+            rows: RwLock::new(Rows { columns, ..Rows::default() }),
+        })
+    }
+
+    pub(crate) fn touch(&self) {
+        self.dirty.store(true, Ordering::Release);
+    }
+}
+
+impl Rows {
+    pub(crate) fn is_live(&self, slot: u16) -> bool {
+        usize::from(slot) < self.len && self.live.get(slot.into())
+    }
+
+    pub(crate) fn live_count(&self) -> usize {
+        self.live.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    pub(crate) fn set_live(&mut self, slot: u16, live: bool) {
+        self.live.set(slot.into(), live);
+    }
+
+    pub(crate) fn chain(&self, slot: u16) -> Option<&Version> {
+        if self.chains.is_empty() {
+            return None;
+        }
+        self.chains.get(&slot).map(AsRef::as_ref)
+    }
+
+    fn creator(&self, slot: u16) -> Option<&Run> {
+        if self.created.is_empty() {
+            return None;
+        }
+        let after = self.created.partition_point(|run| run.start <= slot);
+        let run = self.created.get(after.checked_sub(1)?)?;
+        (slot < run.end).then_some(run)
+    }
+
+    /// Whether all live slots are seen in place, so that the live bits say it all.
+    pub(crate) fn all_seen(&self, sight: &Sight<'_>) -> bool {
+        self.chains.is_empty() && self.created.iter().all(|run| sight.sees(&run.txn, run.command))
+    }
+
+    /// Whether everything in the block is committed by `sight` (a checkpoint asks).
+    pub(crate) fn all_settled(&self, sight: &Sight<'_>) -> bool {
+        self.created.iter().all(|run| sight.sees(&run.txn, run.command))
+            && self.chains.values().all(|version| {
+                matches!(version.before, Before::Locked)
+                    || sight.sees(&version.txn, version.command)
+            })
+    }
+
+    /// What `sight` sees of a slot.
+    pub(crate) fn see(&self, slot: u16, sight: &Sight<'_>) -> Seen<'_> {
+        if usize::from(slot) >= self.len {
+            return Seen::No;
+        }
+        let mut live = self.live.get(slot.into());
+        let mut version = self.chain(slot);
+        if version.is_none() && !live {
+            return Seen::No;
+        }
+        let mut overlay = Overlay::new();
+        loop {
+            let Some(step) = version else {
+                if let Some(run) = self.creator(slot)
+                    && !sight.sees(&run.txn, run.command)
+                {
+                    return Seen::No;
+                }
+                break;
+            };
+            if sight.sees(&step.txn, step.command) && !matches!(step.before, Before::Locked) {
+                break;
+            }
+            match &step.before {
+                Before::Columns { values, .. } => {
+                    for (id, datum) in values {
+                        match overlay.iter_mut().find(|(known, _)| known == id) {
+                            Some(entry) => entry.1 = datum,
+                            None => overlay.push((*id, datum)),
+                        }
+                    }
+                }
+                Before::Live => live = true,
+                Before::Locked => {}
+            }
+            version = step.next.as_deref();
+        }
+        match (live, overlay.is_empty()) {
+            (false, _) => Seen::No,
+            (true, true) => Seen::InPlace,
+            (true, false) => Seen::Older(overlay),
+        }
+    }
+
+    /// The value of a column position under an overlay.
+    pub(crate) fn value(&self, slot: u16, position: usize, overlay: Option<&Overlay<'_>>) -> Datum {
+        let Some(column) = self.columns.get(position) else { return Datum::Null };
+        if let Some(overlay) = overlay
+            && let Some((_, datum)) = overlay.iter().find(|(id, _)| *id == column.id)
+        {
+            return (*datum).clone();
+        }
+        column.get(slot.into())
+    }
+
+    /// Whether a write of `sight`'s transaction may change a slot now. With `newest`, a newer
+    /// committed version is what the caller wants to change.
+    pub(crate) fn access(&self, slot: u16, sight: &Sight<'_>, newest: bool) -> Access {
+        if usize::from(slot) >= self.len {
+            return Access::Gone;
+        }
+        let live = self.live.get(slot.into());
+        let mut version = self.chain(slot);
+        while let Some(step) = version {
+            let locked = matches!(step.before, Before::Locked);
+            if locked && (sight.is_own(&step.txn) || !step.txn.is_active()) {
+                version = step.next.as_deref();
+                continue;
+            }
+            return decide(sight, &step.txn, step.command, live, newest);
+        }
+        match self.creator(slot) {
+            Some(run) => decide(sight, &run.txn, run.command, live, newest),
+            None if live => Access::Free,
+            None => Access::Gone,
+        }
+    }
+
+    /// The same question for KEY SHARE, which changes of other columns do not disturb.
+    pub(crate) fn access_key_share(&self, slot: u16, sight: &Sight<'_>, newest: bool) -> Access {
+        if usize::from(slot) >= self.len {
+            return Access::Gone;
+        }
+        let live = self.live.get(slot.into());
+        let mut version = self.chain(slot);
+        while let Some(step) = version {
+            let harmless = match &step.before {
+                Before::Columns { key, .. } => !key,
+                Before::Locked => sight.is_own(&step.txn) || !step.txn.is_active(),
+                Before::Live => false,
+            };
+            if !harmless {
+                return decide(sight, &step.txn, step.command, live, newest);
+            }
+            version = step.next.as_deref();
+        }
+        match self.creator(slot) {
+            Some(run) => decide(sight, &run.txn, run.command, live, newest),
+            None if live => Access::Free,
+            None => Access::Gone,
+        }
+    }
+
+    /// The transaction whose uncommitted change or creation is the slot's newest state, and
+    /// whether that state is live; locks do not count.
+    pub(crate) fn newest_owner(&self, slot: u16) -> (Option<&Arc<TxnState>>, bool) {
+        let live = self.is_live(slot);
+        let mut version = self.chain(slot);
+        while let Some(step) = version {
+            if !matches!(step.before, Before::Locked) {
+                return (step.txn.is_active().then_some(&step.txn), live);
+            }
+            version = step.next.as_deref();
+        }
+        (self.creator(slot).map(|run| &run.txn).filter(|txn| txn.is_active()), live)
+    }
+
+    /// Takes the next slot for a row; `None` when the block is full.
+    pub(crate) fn append<'a>(
+        &mut self,
+        values: impl Iterator<Item = &'a Datum>,
+        txn: &Arc<TxnState>,
+        command: u32,
+    ) -> Option<u16> {
+        if self.len >= SLOTS {
+            return None;
+        }
+        let slot = self.len as u16;
+        for (column, value) in self.columns.iter_mut().zip(values) {
+            column.put(slot.into(), value);
+        }
+        for column in &mut self.dropped {
+            column.put(slot.into(), &Datum::Null);
+        }
+        self.finish_append(slot, txn, command);
+        Some(slot)
+    }
+
+    fn finish_append(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32) {
+        self.len += 1;
+        self.live.set(slot.into(), true);
+        match self.created.last_mut() {
+            Some(run)
+                if run.end == slot && run.command == command && Arc::ptr_eq(&run.txn, txn) =>
+            {
+                run.end += 1;
+            }
+            _ => self.created.push(Run { start: slot, end: slot + 1, command, txn: txn.clone() }),
+        }
+        if self.len == SLOTS {
+            self.shrink();
+        }
+    }
+
+    fn shrink(&mut self) {
+        for column in self.columns.iter_mut().chain(&mut self.dropped) {
+            column.shrink();
+        }
+        self.created.shrink_to_fit();
+    }
+
+    /// Takes back a row that its transaction inserted. The last slot is handed out again.
+    pub(crate) fn remove_inserted(&mut self, slot: u16) {
+        self.live.set(slot.into(), false);
+        if usize::from(slot) + 1 == self.len && self.len < SLOTS {
+            self.len -= 1;
+            let len = self.len;
+            for column in self.columns.iter_mut().chain(&mut self.dropped) {
+                column.resize(len);
+            }
+            if let Some(run) = self.created.last_mut() {
+                run.end = run.end.min(slot);
+                if run.start >= run.end {
+                    self.created.pop();
+                }
+            }
+        } else {
+            self.clear_values(slot);
+            self.dead += 1;
+        }
+    }
+
+    /// Frees the bytes of a slot that nobody will see again.
+    pub(crate) fn clear_values(&mut self, slot: u16) {
+        let len = self.len;
+        for column in &mut self.columns {
+            if matches!(column.data, column::Data::View(_)) {
+                column.replace(slot.into(), len, &Datum::Null);
+            }
+        }
+    }
+
+    /// Changes columns in place and remembers what they were.
+    pub(crate) fn update(
+        &mut self,
+        slot: u16,
+        txn: &Arc<TxnState>,
+        command: u32,
+        changes: &[(usize, Datum)],
+        key: bool,
+    ) {
+        let len = self.len;
+        let mut old = Vec::with_capacity(changes.len());
+        for (position, value) in changes {
+            let Some(column) = self.columns.get_mut(*position) else { continue };
+            old.push((column.id, column.get(slot.into())));
+            column.replace(slot.into(), len, value);
+        }
+        let values = old.into_boxed_slice();
+        self.push_version(slot, txn, command, Before::Columns { values, key });
+    }
+
+    pub(crate) fn delete(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32) {
+        self.live.set(slot.into(), false);
+        self.push_version(slot, txn, command, Before::Live);
+    }
+
+    pub(crate) fn lock(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32) {
+        self.push_version(slot, txn, command, Before::Locked);
+    }
+
+    /// Whether this transaction already holds the row by the newest step of its chain.
+    pub(crate) fn held_by(&self, slot: u16, txn: &Arc<TxnState>) -> bool {
+        self.chain(slot).is_some_and(|version| Arc::ptr_eq(&version.txn, txn))
+    }
+
+    fn push_version(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32, before: Before) {
+        let next = self.chains.remove(&slot);
+        self.chains.insert(slot, Box::new(Version { txn: txn.clone(), command, before, next }));
+    }
+
+    /// Undoes the newest step of a slot, which must be `txn`'s; false if it is not.
+    pub(crate) fn undo(&mut self, slot: u16, txn: &Arc<TxnState>) -> bool {
+        if !self.held_by(slot, txn) {
+            return false;
+        }
+        let Some(version) = self.chains.remove(&slot) else { return false };
+        let len = self.len;
+        match &version.before {
+            Before::Columns { values, .. } => {
+                for (id, datum) in values {
+                    let mut columns = self.columns.iter_mut().chain(&mut self.dropped);
+                    if let Some(column) = columns.find(|column| column.id == *id) {
+                        column.replace(slot.into(), len, datum);
+                    }
+                }
+            }
+            Before::Live => self.live.set(slot.into(), true),
+            Before::Locked => {}
+        }
+        if let Some(next) = version.next {
+            self.chains.insert(slot, next);
+        }
+        true
+    }
+
+    /// Calls `visit` with an overlay for each state that the chain of a slot still holds, newest
+    /// first; the first is the state in place.
+    pub(crate) fn each_state(&self, slot: u16, mut visit: impl FnMut(&Overlay<'_>)) {
+        let mut overlay = Overlay::new();
+        visit(&overlay);
+        let mut version = self.chain(slot);
+        while let Some(step) = version {
+            if let Before::Columns { values, .. } = &step.before {
+                for (id, datum) in values {
+                    match overlay.iter_mut().find(|(known, _)| known == id) {
+                        Some(entry) => entry.1 = datum,
+                        None => overlay.push((*id, datum)),
+                    }
+                }
+                visit(&overlay);
+            }
+            version = step.next.as_deref();
+        }
+    }
+
+    /// Cuts the chain of a slot below the first version that everyone sees. Returns the cut-off
+    /// versions.
+    pub(crate) fn truncate(&mut self, slot: u16, horizon: &Sight<'_>) -> Option<Box<Version>> {
+        let mut place = self.chains.get_mut(&slot)?;
+        if place.txn.committed_by(horizon.ts) {
+            return self.chains.remove(&slot);
+        }
+        loop {
+            let next = place.next.as_ref()?;
+            if next.txn.committed_by(horizon.ts) {
+                return place.next.take();
+            }
+            place = place.next.as_mut()?;
+        }
+    }
+
+    /// Forgets who created the slots that everyone sees.
+    pub(crate) fn forget_creators(&mut self, horizon: &Sight<'_>) {
+        self.created.retain(|run| !horizon.sees(&run.txn, run.command));
+        if self.created.is_empty() {
+            self.created = Vec::new();
+        }
+    }
+
+    /// Forgets that `txn` created anything here (it rolled back).
+    pub(crate) fn forget_creator(&mut self, txn: &Arc<TxnState>) {
+        self.created.retain(|run| !Arc::ptr_eq(&run.txn, txn));
+    }
+
+    /// Writes a slot directly, for recovery: extends the block as needed.
+    pub(crate) fn restore(&mut self, slot: u16, values: &[Datum]) {
+        while self.len <= slot.into() {
+            let next = self.len;
+            for column in &mut self.columns {
+                column.put(next, &Datum::Null);
+            }
+            self.len += 1;
+        }
+        let len = self.len;
+        for (column, value) in self.columns.iter_mut().zip(values) {
+            column.replace(slot.into(), len, value);
+        }
+        self.live.set(slot.into(), true);
+        if self.len == SLOTS && usize::from(slot) == SLOTS - 1 {
+            self.shrink();
+        }
+    }
+
+    /// Bytes of memory of the block.
+    pub(crate) fn memory(&self) -> usize {
+        self.columns.iter().map(Column::memory).sum::<usize>()
+            + self.created.capacity() * size_of::<Run>()
+            + self.chains.capacity() * 64
+            + size_of::<Block>()
+    }
+}
+
+fn decide(
+    sight: &Sight<'_>,
+    txn: &Arc<TxnState>,
+    command: u32,
+    live: bool,
+    newest: bool,
+) -> Access {
+    if sight.is_own(txn) {
+        return if live && command < sight.command { Access::Free } else { Access::Gone };
+    }
+    match txn.status() {
+        Status::Active => Access::Wait(txn.clone()),
+        Status::Committed(ts) if ts > sight.ts => match (live, newest) {
+            (false, _) => Access::Deleted,
+            (true, true) => Access::Free,
+            (true, false) => Access::Changed,
+        },
+        Status::Committed(_) if live => Access::Free,
+        Status::Committed(_) | Status::Aborted => Access::Gone,
+    }
+}
+
+#[cfg(test)]
+mod tests;

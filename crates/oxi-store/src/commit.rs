@@ -1,0 +1,230 @@
+//! Commit: one short critical section gives a timestamp and a place in the log; visibility is
+//! published, in that order, once the log says the place is durable.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::Future,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
+
+use oxi_base::{IndexId, Lsn, Result, TableId, Ts, TxnId};
+use oxi_log::FrameKind;
+use oxi_model::engine::BoxFuture;
+
+use crate::{
+    engine::Core,
+    lock::unlock_table,
+    options::Flush,
+    redo::{self, Marks},
+    table::Table,
+    txn::UndoEntry,
+    undo::TxnState,
+};
+
+/// Unflushed bytes after which an asynchronous commit flushes.
+const ASYNCHRONOUS_BYTES: u64 = 1 << 20;
+
+/// What the critical section protects.
+#[derive(Default)]
+pub(crate) struct Sequencer {
+    pub(crate) last_ts: u64,
+    /// Appended, not yet published; ascending in both timestamp and position.
+    pending: VecDeque<Pending>,
+    /// The allocators' marks that the log knows.
+    pub(crate) logged: Marks,
+    /// Transactions that sent chunks ahead: where the first one begins.
+    pub(crate) streaming: BTreeMap<TxnId, Lsn>,
+}
+
+impl Sequencer {
+    pub(crate) fn new(last_ts: u64, logged: Marks) -> Self {
+        Sequencer { last_ts, logged, ..Sequencer::default() }
+    }
+}
+
+struct Pending {
+    lsn: Lsn,
+    ts: Ts,
+    ended: Ended,
+}
+
+/// What remains to be done for a transaction that has ended.
+pub(crate) struct Ended {
+    pub(crate) state: Arc<TxnState>,
+    pub(crate) undo: Vec<UndoEntry>,
+    pub(crate) tables: Vec<Arc<Table>>,
+    pub(crate) key_shares: Vec<(TableId, oxi_base::RowId)>,
+    pub(crate) drops: Vec<DropAction>,
+    pub(crate) catalog: bool,
+}
+
+/// What a commit removes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DropAction {
+    Table(TableId),
+    Index(IndexId),
+    /// Columns that an ALTER TABLE dropped.
+    Columns(TableId),
+}
+
+impl Core {
+    /// Gives back the locks of a transaction and wakes who waited. Its state says it has ended.
+    pub(crate) fn release(&self, ended: &mut Ended) {
+        for (table, row) in ended.key_shares.drain(..) {
+            self.key_shares.remove(table, row, &ended.state);
+        }
+        for table in ended.tables.drain(..) {
+            unlock_table(&table, &ended.state, false);
+        }
+        ended.state.wake();
+    }
+
+    fn apply_drops(&self, drops: &[DropAction]) {
+        for action in drops {
+            match action {
+                DropAction::Table(id) => {
+                    if self.tables.write().remove(id).is_some() {
+                        self.indexes.write().retain(|_, index| index.table != *id);
+                    }
+                }
+                DropAction::Index(id) => self.remove_index(*id),
+                DropAction::Columns(id) => {
+                    if let Ok(table) = self.table(*id) {
+                        table.forget_dropped();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes an index out of its table's shape and out of the store.
+    pub(crate) fn remove_index(&self, id: IndexId) {
+        let Some(index) = self.indexes.write().remove(&id) else { return };
+        if let Ok(table) = self.table(index.table) {
+            let shape = table.shape();
+            let kept = shape.indexes.iter().filter(|entry| entry.index.id != id);
+            table.set_indexes(kept.map(|entry| entry.index.clone()).collect());
+        }
+    }
+
+    /// Makes everything up to a position visible. The log calls it before it wakes waiters.
+    pub(crate) fn publish(&self, durable: Lsn) {
+        let mut sequencer = self.sequencer.lock();
+        let mut done = self.publish_locked(&mut sequencer, durable);
+        drop(sequencer);
+        for ended in &mut done {
+            self.release(ended);
+        }
+    }
+
+    fn publish_locked(&self, sequencer: &mut Sequencer, durable: Lsn) -> Vec<Ended> {
+        let mut done = Vec::new();
+        while let Some(pending) = sequencer.pending.pop_front_if(|pending| pending.lsn <= durable) {
+            let Pending { ts, mut ended, .. } = pending;
+            ended.state.publish(ts);
+            self.apply_drops(&ended.drops);
+            self.visible.store(ts.0, Ordering::SeqCst);
+            if ended.catalog {
+                // After visibility: who reads the old number reloads once too often, never too
+                // rarely.
+                self.catalog_version.fetch_add(1, Ordering::AcqRel);
+            }
+            let undo = std::mem::take(&mut ended.undo);
+            self.garbage.lock().push(ts, undo);
+            done.push(ended);
+        }
+        done
+    }
+
+    /// Ends a transaction that changed nothing: it may hold locks.
+    pub(crate) fn end_unchanged(&self, mut ended: Ended) {
+        let ts = self.visible_ts().max(Ts(1));
+        ended.state.publish(ts);
+        if !ended.undo.is_empty() {
+            self.garbage.lock().push(ts, std::mem::take(&mut ended.undo));
+        }
+        self.release(&mut ended);
+    }
+
+    /// Commits: on error nothing was appended and the transaction is given back.
+    pub(crate) fn commit(
+        self: &Arc<Self>,
+        ended: Ended,
+        txn: TxnId,
+        mut payload: Vec<u8>,
+    ) -> std::result::Result<BoxFuture<Result<()>>, (oxi_base::Error, Box<Ended>)> {
+        let gate = self.gate.read();
+        let mut sequencer = self.sequencer.lock();
+        let marks = self.marks();
+        if marks != sequencer.logged {
+            redo::put_marks(&mut payload, marks);
+        }
+        let now = Ts::from_unix_us(self.world.clock.now_unix_us()).0;
+        let ts = Ts(now.max(sequencer.last_ts + 1));
+        let lsn = match self.log.append(FrameKind::Commit, txn, ts, &payload) {
+            Ok(lsn) => lsn,
+            Err(error) => {
+                drop(sequencer);
+                return Err((error, Box::new(ended)));
+            }
+        };
+        sequencer.logged = marks;
+        sequencer.last_ts = ts.0;
+        sequencer.streaming.remove(&txn);
+        sequencer.pending.push_back(Pending { lsn, ts, ended });
+        let synchronous = self.options.synchronous_commit;
+        let done = if synchronous { Vec::new() } else { self.publish_locked(&mut sequencer, lsn) };
+        drop(sequencer);
+        drop(gate);
+        for mut ended in done {
+            self.release(&mut ended);
+        }
+        self.maybe_collect();
+        if synchronous {
+            return Ok(self.wait_durable(lsn));
+        }
+        if self.options.flush == Flush::Caller
+            && lsn.0.saturating_sub(self.log.durable_lsn().0) > ASYNCHRONOUS_BYTES
+            && let Err(error) = self.log.flush()
+        {
+            let error = self.fail(error);
+            return Ok(Box::pin(std::future::ready(Err(error))));
+        }
+        Ok(Box::pin(std::future::ready(Ok(()))))
+    }
+
+    /// Resolves when a position is durable (and what lies before it is visible).
+    pub(crate) fn wait_durable(self: &Arc<Self>, lsn: Lsn) -> BoxFuture<Result<()>> {
+        let inner: Option<BoxFuture<Result<()>>> = match self.options.flush {
+            Flush::Caller => None,
+            Flush::Writer => Some(Box::pin(self.log.wait_durable(lsn))),
+        };
+        Box::pin(Durable { core: self.clone(), lsn, inner })
+    }
+}
+
+struct Durable {
+    core: Arc<Core>,
+    lsn: Lsn,
+    /// `None` when the caller flushes itself.
+    inner: Option<BoxFuture<Result<()>>>,
+}
+
+impl Future for Durable {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = &mut *self;
+        let outcome = match &mut this.inner {
+            Some(inner) => match inner.as_mut().poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(outcome) => outcome,
+            },
+            None if this.core.log.durable_lsn() >= this.lsn => Ok(()),
+            None => this.core.log.flush().map(|_| ()),
+        };
+        Poll::Ready(outcome.map_err(|error| this.core.fail(error)))
+    }
+}

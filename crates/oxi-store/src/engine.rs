@@ -1,0 +1,202 @@
+//! The store: its shared state, and the engine side of the contract.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+};
+
+use oxi_base::{Error, IndexId, Result, SqlState, TableId, Ts};
+use oxi_log::Log;
+use oxi_model::engine::{CheckpointReport, Engine, Isolation, TableStatistics, Txn};
+use oxi_world::{DiskLock, TaskHandle, World};
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    check::CheckReport,
+    checkpoint::CheckpointState,
+    collect::Garbage,
+    commit::Sequencer,
+    index::Index,
+    lock::{KeyShares, Waits},
+    options::StoreOptions,
+    recover::RecoveryReport,
+    redo::Marks,
+    sequence::SequenceState,
+    snapshot::{Registry, missing_index},
+    table::Table,
+    txn::Transaction,
+};
+
+/// Everything that transactions share.
+pub(crate) struct Core {
+    /// Itself, for what outlives a call.
+    pub(crate) this: Weak<Core>,
+    pub(crate) options: StoreOptions,
+    pub(crate) world: World,
+    pub(crate) log: Log,
+    pub(crate) tables: RwLock<FxHashMap<TableId, Arc<Table>>>,
+    pub(crate) indexes: RwLock<FxHashMap<IndexId, Arc<Index>>>,
+    /// Also orders sequence records in the log.
+    pub(crate) sequences: Mutex<FxHashMap<u32, SequenceState>>,
+    pub(crate) snapshots: Registry,
+    pub(crate) waits: Arc<Waits>,
+    pub(crate) key_shares: KeyShares,
+    pub(crate) sequencer: Mutex<Sequencer>,
+    /// Held for writing by a checkpoint while it fixes its position.
+    pub(crate) gate: RwLock<()>,
+    pub(crate) visible: AtomicU64,
+    pub(crate) next_txn: AtomicU64,
+    pub(crate) next_table: AtomicU32,
+    pub(crate) next_index: AtomicU32,
+    pub(crate) next_oid: AtomicU32,
+    pub(crate) catalog_version: AtomicU64,
+    pub(crate) garbage: Mutex<Garbage>,
+    pub(crate) since_collect: AtomicUsize,
+    pub(crate) collecting: Mutex<()>,
+    /// One checkpoint at a time.
+    pub(crate) checkpoint: Mutex<CheckpointState>,
+    pub(crate) closed: AtomicBool,
+}
+
+/// An open database's storage.
+pub struct Store {
+    pub(crate) core: Arc<Core>,
+    pub(crate) report: RecoveryReport,
+    pub(crate) writer: Mutex<Option<TaskHandle>>,
+    /// Released after everything else.
+    pub(crate) _lock: DiskLock,
+}
+
+impl Core {
+    /// A counted reference to itself.
+    pub(crate) fn self_arc(&self) -> Result<Arc<Core>> {
+        self.this.upgrade().ok_or_else(|| Error::bug("the store is being dropped"))
+    }
+
+    pub(crate) fn visible_ts(&self) -> Ts {
+        Ts(self.visible.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn table(&self, id: TableId) -> Result<Arc<Table>> {
+        self.tables.read().get(&id).cloned().ok_or_else(|| Table::missing(id))
+    }
+
+    pub(crate) fn index(&self, id: IndexId) -> Result<Arc<Index>> {
+        self.indexes.read().get(&id).cloned().ok_or_else(|| missing_index(id))
+    }
+
+    pub(crate) fn marks(&self) -> Marks {
+        Marks {
+            table: self.next_table.load(Ordering::Acquire),
+            index: self.next_index.load(Ordering::Acquire),
+            oid: self.next_oid.load(Ordering::Acquire),
+        }
+    }
+
+    /// Refuses writes once the log has failed or the store is closed.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        if let Some(error) = self.waits.failure() {
+            return Err(error);
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(SqlState::ADMIN_SHUTDOWN, "the database is closed"));
+        }
+        Ok(())
+    }
+
+    /// Stops the database: nothing is acknowledged any more. Returns the error that all get.
+    pub(crate) fn fail(&self, cause: Error) -> Error {
+        let error = Error::new(
+            SqlState::IO_ERROR,
+            format!("the write-ahead log has failed: {}", cause.message()),
+        )
+        .with_hint("Restart the database; what was acknowledged is on disk.");
+        self.waits.fail(error.clone());
+        error
+    }
+}
+
+impl Store {
+    /// What opening found and did.
+    pub fn recovery_report(&self) -> RecoveryReport {
+        self.report
+    }
+
+    /// Checkpoints, flushes and refuses further work. Dropping a store without it is a crash that
+    /// loses nothing acknowledged.
+    pub fn close(&self) -> Result<()> {
+        if self.core.closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let checkpointed = match self.core.waits.failure() {
+            Some(_) => Ok(()),
+            None => self.checkpoint().map(|_| ()),
+        };
+        self.core.closed.store(true, Ordering::Release);
+        let closed = self.core.log.close();
+        if let Some(writer) = self.writer.lock().take() {
+            writer.join()?;
+        }
+        checkpointed.and(closed)
+    }
+
+    /// Verifies files and memory; see [`CheckReport`].
+    pub fn check(&self) -> Result<CheckReport> {
+        crate::check::check(&self.core)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if !self.core.closed.swap(true, Ordering::AcqRel) {
+            // An error here was already reported to whoever waited for the commits concerned.
+            let _ = self.core.log.close();
+        }
+        if let Some(writer) = self.writer.lock().take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Engine for Store {
+    fn begin(&self, isolation: Isolation) -> Arc<dyn Txn> {
+        Arc::new(Transaction::new(self.core.clone(), isolation))
+    }
+
+    fn catalog_version(&self) -> u64 {
+        self.core.catalog_version.load(Ordering::Acquire)
+    }
+
+    fn allocate_table_id(&self) -> TableId {
+        TableId(self.core.next_table.fetch_add(1, Ordering::AcqRel))
+    }
+
+    fn allocate_index_id(&self) -> IndexId {
+        IndexId(self.core.next_index.fetch_add(1, Ordering::AcqRel))
+    }
+
+    fn allocate_oid(&self) -> u32 {
+        self.core.next_oid.fetch_add(1, Ordering::AcqRel)
+    }
+
+    fn statistics(&self, table: TableId) -> TableStatistics {
+        let Ok(table) = self.core.table(table) else { return TableStatistics::default() };
+        TableStatistics {
+            rows: table.rows.load(Ordering::Relaxed) as u64,
+            bytes: table.memory() as u64,
+        }
+    }
+
+    fn checkpoint(&self) -> Result<CheckpointReport> {
+        crate::checkpoint::checkpoint(&self.core)
+    }
+
+    fn collect(&self) {
+        self.core.collect();
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.core.waits.failure().or_else(|| self.core.log.failure())
+    }
+}

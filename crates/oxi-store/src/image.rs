@@ -1,0 +1,160 @@
+//! Block images: what a checkpoint writes of a block, as rows see it at one timestamp.
+//!
+//! Byte map: `docs/dev/formats/block-image.md`.
+
+use std::sync::Arc;
+
+use oxi_base::{
+    ColumnId, Error, Result,
+    codec::{Reader, put_varint},
+};
+use oxi_model::{
+    Datum, PhysicalType,
+    array::{decode_datum, encode_datum},
+    engine::TableLayout,
+};
+
+use crate::{
+    block::{Block, Rows, SLOTS, Seen, column::Column},
+    redo::{put_physical, read_physical, read_u32},
+    undo::Sight,
+};
+
+/// First bytes of an image file.
+pub(crate) const MAGIC: &[u8; 8] = b"OXIHOT\x01\0";
+
+/// An encoded and compressed block.
+pub(crate) struct Image {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) crc: u32,
+    pub(crate) rows: u32,
+}
+
+/// Encodes what `sight` sees of a block; `None` if that is nothing.
+pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>) -> Option<Image> {
+    let mut present = vec![0u8; rows.len.div_ceil(8)];
+    let mut slots = Vec::new();
+    for slot in 0..rows.len as u16 {
+        let seen = rows.see(slot, sight);
+        if !matches!(seen, Seen::No) {
+            present[usize::from(slot) / 8] |= 1 << (slot % 8);
+            slots.push((slot, seen));
+        }
+    }
+    if slots.is_empty() {
+        return None;
+    }
+    let mut out = Vec::new();
+    put_varint(&mut out, number);
+    put_varint(&mut out, rows.len as u64);
+    out.extend_from_slice(&present);
+    put_varint(&mut out, (rows.columns.len() + rows.dropped.len()) as u64);
+    for column in rows.columns.iter().chain(&rows.dropped) {
+        put_varint(&mut out, column.id.0.into());
+        put_physical(&mut out, &column.physical);
+        for (slot, seen) in &slots {
+            let older = match seen {
+                Seen::Older(overlay) => overlay.iter().find(|(id, _)| *id == column.id),
+                _ => None,
+            };
+            match older {
+                Some((_, datum)) => encode_datum(&mut out, datum),
+                None => encode_datum(&mut out, &column.get((*slot).into())),
+            }
+        }
+    }
+    let bytes = lz4_flex::compress_prepend_size(&out);
+    let crc = crc32c::crc32c(&bytes);
+    Some(Image { bytes, crc, rows: slots.len() as u32 })
+}
+
+/// Longest uncompressed image that is believed.
+const BYTES_MAX: usize = 1 << 31;
+
+/// A decoded image: the block's number, length and slots, and its columns.
+pub(crate) struct Decoded {
+    pub(crate) number: u64,
+    pub(crate) len: usize,
+    pub(crate) slots: Vec<u16>,
+    pub(crate) columns: Vec<(ColumnId, PhysicalType, Vec<Datum>)>,
+}
+
+/// Checks and decodes an image.
+pub(crate) fn decode(bytes: &[u8], crc: u32) -> Result<Decoded> {
+    if crc32c::crc32c(bytes) != crc {
+        return Err(Error::corrupt("block image fails its checksum"));
+    }
+    let size = Reader::new(bytes).u32().map_or(0, |size| size as usize);
+    let plain =
+        if size > BYTES_MAX { None } else { lz4_flex::decompress_size_prepended(bytes).ok() };
+    plain
+        .and_then(|plain| decode_plain(&plain))
+        .ok_or_else(|| Error::corrupt("malformed block image"))
+}
+
+fn decode_plain(plain: &[u8]) -> Option<Decoded> {
+    let mut reader = Reader::new(plain);
+    let number = reader.varint()?;
+    let len = usize::try_from(reader.varint()?).ok().filter(|len| *len <= SLOTS)?;
+    let present = reader.take(len.div_ceil(8))?;
+    let slots: Vec<u16> = (0..len as u16)
+        .filter(|slot| present[usize::from(*slot) / 8] >> (slot % 8) & 1 == 1)
+        .collect();
+    let mut columns = Vec::new();
+    for _ in 0..reader.varint()? {
+        let id = ColumnId(read_u32(&mut reader)?);
+        let physical = read_physical(&mut reader, 0)?;
+        let values =
+            slots.iter().map(|_| decode_datum(&mut reader, &physical)).collect::<Option<_>>()?;
+        columns.push((id, physical, values));
+    }
+    reader.is_empty().then_some(Decoded { number, len, slots, columns })
+}
+
+impl Decoded {
+    /// The block as a table of this layout has it: columns by id, others dropped, new ones
+    /// reading their `missing` value.
+    pub(crate) fn into_block(self, layout: &TableLayout) -> Arc<Block> {
+        let columns = layout
+            .columns
+            .iter()
+            .map(|wanted| {
+                let found = self
+                    .columns
+                    .iter()
+                    .find(|(id, physical, _)| *id == wanted.id && *physical == wanted.physical);
+                let Some((_, _, values)) = found else {
+                    return Column::constant(
+                        wanted.id,
+                        wanted.physical.clone(),
+                        wanted.missing.clone(),
+                    );
+                };
+                let mut column = Column::new(wanted.id, wanted.physical.clone());
+                let mut values = values.iter();
+                let mut slots = self.slots.iter().copied().peekable();
+                for slot in 0..self.len {
+                    if slots.peek() == Some(&(slot as u16)) {
+                        slots.next();
+                        column.put(slot, values.next().unwrap_or(&Datum::Null));
+                    } else {
+                        column.put(slot, &Datum::Null);
+                    }
+                }
+                if self.len == SLOTS {
+                    column.shrink();
+                }
+                column
+            })
+            .collect();
+        let block = Block::new(self.number, columns);
+        {
+            let mut rows = block.rows.write();
+            rows.len = self.len;
+            for slot in &self.slots {
+                rows.set_live(*slot, true);
+            }
+        }
+        block
+    }
+}

@@ -1,0 +1,386 @@
+//! An index: key → row ids, unversioned. It never misses an entry of a version that somebody may
+//! see, and may hold entries that no longer hold: the row decides.
+
+use std::{hash::Hasher, ops::Bound, sync::Arc};
+
+use oxi_base::{IndexId, Result, RowId, TableId};
+use oxi_model::{
+    Datum, PhysicalType,
+    engine::{IndexLayout, KeyRange, TableLayout},
+};
+use parking_lot::{Mutex, MutexGuard};
+use rustc_hash::FxHasher;
+use smallvec::SmallVec;
+
+use crate::undo::TxnState;
+
+pub(crate) mod key;
+pub(crate) mod tree;
+
+use key::{Key, KeyColumn, KeyKind, fixed_u64, fixed_u128, put_column, successor};
+use tree::{End, Tree};
+
+/// Entries fetched from the tree at a time.
+const BATCH: usize = 512;
+/// Mutexes that make "look for the key, then insert it" one step in unique indexes.
+const STRIPES: usize = 64;
+
+pub(crate) struct Index {
+    pub(crate) id: IndexId,
+    pub(crate) table: TableId,
+    pub(crate) layout: IndexLayout,
+    /// Who created it (checkpoints leave out what is not committed).
+    pub(crate) created: Arc<TxnState>,
+    columns: Vec<KeyColumn>,
+    kind: KeyKind,
+    entries: Entries,
+    /// NULLs of fixed keys.
+    nulls: Tree<()>,
+    stripes: Vec<Mutex<()>>,
+}
+
+enum Entries {
+    U64(Tree<u64>),
+    U128(Tree<u128>),
+    Bytes(Tree<Box<[u8]>>),
+}
+
+/// An index with the places of its columns in the table's current layout.
+#[derive(Clone)]
+pub(crate) struct IndexUse {
+    pub(crate) index: Arc<Index>,
+    pub(crate) positions: SmallVec<[usize; 4]>,
+}
+
+impl IndexUse {
+    pub(crate) fn new(index: Arc<Index>, layout: &TableLayout) -> Option<Self> {
+        let positions = index
+            .layout
+            .columns
+            .iter()
+            .map(|c| layout.columns.iter().position(|column| column.id == c.column))
+            .collect::<Option<_>>()?;
+        Some(IndexUse { index, positions })
+    }
+
+    /// The key of a row whose values `value` gives by position, and whether it has a NULL.
+    pub(crate) fn key(&self, mut value: impl FnMut(usize) -> Datum) -> (Key, bool) {
+        self.index.key(|number| value(self.positions[number]))
+    }
+}
+
+impl Index {
+    pub(crate) fn new(
+        id: IndexId,
+        layout: IndexLayout,
+        table: &TableLayout,
+        created: Arc<TxnState>,
+    ) -> Option<Self> {
+        let columns = key_columns(&layout, table)?;
+        let kind = KeyKind::of(&columns);
+        let entries = match kind {
+            KeyKind::U64 => Entries::U64(Tree::new()),
+            KeyKind::U128 => Entries::U128(Tree::new()),
+            KeyKind::Bytes => Entries::Bytes(Tree::new()),
+        };
+        let stripes = if layout.unique { STRIPES } else { 0 };
+        Some(Index {
+            id,
+            table: layout.table,
+            layout,
+            created,
+            columns,
+            kind,
+            entries,
+            nulls: Tree::new(),
+            stripes: (0..stripes).map(|_| Mutex::new(())).collect(),
+        })
+    }
+
+    /// Puts in all entries at once.
+    pub(crate) fn fill(&mut self, entries: Vec<(Key, u64)>) {
+        let mut nulls = Vec::new();
+        let (mut small, mut wide, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, row) in entries {
+            match key {
+                Key::Null => nulls.push(((), row)),
+                Key::U64(key) => small.push((key, row)),
+                Key::U128(key) => wide.push((key, row)),
+                Key::Bytes(key) => bytes.push((key, row)),
+            }
+        }
+        fn sorted<K: tree::TreeKey>(mut entries: Vec<(K, u64)>) -> Tree<K> {
+            entries.sort_unstable();
+            entries.dedup();
+            Tree::from_sorted(entries)
+        }
+        self.nulls = sorted(nulls);
+        self.entries = match self.kind {
+            KeyKind::U64 => Entries::U64(sorted(small)),
+            KeyKind::U128 => Entries::U128(sorted(wide)),
+            KeyKind::Bytes => Entries::Bytes(sorted(bytes)),
+        };
+    }
+
+    pub(crate) fn key(&self, mut value: impl FnMut(usize) -> Datum) -> (Key, bool) {
+        match self.kind {
+            KeyKind::U64 => match fixed_u64(&value(0), self.columns[0].descending) {
+                Some(key) => (Key::U64(key), false),
+                None => (Key::Null, true),
+            },
+            KeyKind::U128 => match fixed_u128(&value(0), self.columns[0].descending) {
+                Some(key) => (Key::U128(key), false),
+                None => (Key::Null, true),
+            },
+            KeyKind::Bytes => {
+                let mut out = Vec::with_capacity(32);
+                let mut null = false;
+                for (number, column) in self.columns.iter().enumerate() {
+                    let datum = value(number);
+                    null |= datum.is_null();
+                    put_column(&mut out, &datum, column);
+                }
+                (Key::Bytes(out.into_boxed_slice()), null)
+            }
+        }
+    }
+
+    /// Whether rows with this key must be unique.
+    pub(crate) fn checks(&self, has_null: bool) -> bool {
+        self.layout.unique && (!has_null || self.layout.nulls_not_distinct)
+    }
+
+    /// Holds others with the same key off while the caller looks and inserts.
+    pub(crate) fn stripe(&self, key: &Key) -> Option<MutexGuard<'_, ()>> {
+        if self.stripes.is_empty() {
+            return None;
+        }
+        let mut hasher = FxHasher::default();
+        match key {
+            Key::Null => {}
+            Key::U64(key) => hasher.write_u64(*key),
+            Key::U128(key) => hasher.write_u128(*key),
+            Key::Bytes(key) => hasher.write(key),
+        }
+        // The high bits of this hash are the good ones.
+        Some(self.stripes[(hasher.finish() >> 58) as usize % STRIPES].lock())
+    }
+
+    pub(crate) fn insert(&self, key: &Key, row: RowId) -> bool {
+        match (&self.entries, key) {
+            (_, Key::Null) => self.nulls.insert(&(), row.0),
+            (Entries::U64(tree), Key::U64(key)) => tree.insert(key, row.0),
+            (Entries::U128(tree), Key::U128(key)) => tree.insert(key, row.0),
+            (Entries::Bytes(tree), Key::Bytes(key)) => tree.insert(key, row.0),
+            // Keys come from this index's own `key`.
+            _ => false,
+        }
+    }
+
+    pub(crate) fn remove(&self, key: &Key, row: RowId) -> bool {
+        match (&self.entries, key) {
+            (_, Key::Null) => self.nulls.remove(&(), row.0),
+            (Entries::U64(tree), Key::U64(key)) => tree.remove(key, row.0),
+            (Entries::U128(tree), Key::U128(key)) => tree.remove(key, row.0),
+            (Entries::Bytes(tree), Key::Bytes(key)) => tree.remove(key, row.0),
+            _ => false,
+        }
+    }
+
+    /// Entries, stale ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.nulls.len()
+            + match &self.entries {
+                Entries::U64(tree) => tree.len(),
+                Entries::U128(tree) => tree.len(),
+                Entries::Bytes(tree) => tree.len(),
+            }
+    }
+
+    /// The rows that have entries of exactly this key.
+    pub(crate) fn rows_of(&self, key: &Key) -> SmallVec<[RowId; 4]> {
+        fn rows<K: tree::TreeKey>(tree: &Tree<K>, key: &K) -> SmallVec<[RowId; 4]> {
+            let mut found = Vec::new();
+            let (lower, upper) = (End::At(key.clone(), 0), End::At(key.clone(), u64::MAX));
+            tree.ascend(&lower, &upper, usize::MAX, &mut found);
+            found.into_iter().map(|(_, row)| RowId(row)).collect()
+        }
+        match (&self.entries, key) {
+            (_, Key::Null) => rows(&self.nulls, &()),
+            (Entries::U64(tree), Key::U64(key)) => rows(tree, key),
+            (Entries::U128(tree), Key::U128(key)) => rows(tree, key),
+            (Entries::Bytes(tree), Key::Bytes(key)) => rows(tree, key),
+            _ => SmallVec::new(),
+        }
+    }
+
+    /// Visits the entries of a range in the index's order (or reversed).
+    pub(crate) fn visit(
+        &self,
+        range: &KeyRange,
+        mut visit: impl FnMut(&Key, RowId) -> Result<bool>,
+    ) -> Result<()> {
+        match &self.entries {
+            Entries::Bytes(tree) => {
+                let Some((lower, upper)) = self.bytes_ends(range) else { return Ok(()) };
+                walk(tree, lower, upper, range.reverse, &mut |key, row| {
+                    visit(&Key::Bytes(key.clone()), row)
+                })?;
+                Ok(())
+            }
+            Entries::U64(tree) => self.visit_fixed(
+                tree,
+                range,
+                &|datum| fixed_u64(datum, self.columns[0].descending),
+                &Key::U64,
+                &mut visit,
+            ),
+            Entries::U128(tree) => self.visit_fixed(
+                tree,
+                range,
+                &|datum| fixed_u128(datum, self.columns[0].descending),
+                &Key::U128,
+                &mut visit,
+            ),
+        }
+    }
+
+    fn prefix(&self, values: &[Datum]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32);
+        for (datum, column) in values.iter().zip(&self.columns) {
+            put_column(&mut out, datum, column);
+        }
+        out
+    }
+
+    fn bytes_ends(&self, range: &KeyRange) -> Option<(End<Box<[u8]>>, End<Box<[u8]>>)> {
+        let lower = match &range.lower {
+            Bound::Unbounded => End::Open,
+            Bound::Included(values) => End::At(self.prefix(values).into(), 0),
+            Bound::Excluded(values) => End::At(successor(&self.prefix(values))?.into(), 0),
+        };
+        let upper = match &range.upper {
+            Bound::Unbounded => End::Open,
+            Bound::Included(values) => match successor(&self.prefix(values)) {
+                Some(end) => End::Beyond(end.into(), 0),
+                None => End::Open,
+            },
+            Bound::Excluded(values) => End::Beyond(self.prefix(values).into(), 0),
+        };
+        Some((lower, upper))
+    }
+
+    /// A fixed index is two sections, values and NULLs, in the order the layout asks for.
+    fn visit_fixed<K: tree::TreeKey>(
+        &self,
+        tree: &Tree<K>,
+        range: &KeyRange,
+        encode: &dyn Fn(&Datum) -> Option<K>,
+        wrap: &dyn Fn(K) -> Key,
+        visit: &mut dyn FnMut(&Key, RowId) -> Result<bool>,
+    ) -> Result<()> {
+        let nulls_first = self.columns[0].nulls_first;
+        // Each bound as (in the NULL section?, key, included); an empty prefix bounds nothing.
+        let bound = |bound: &Bound<Vec<Datum>>| match bound {
+            Bound::Included(values) => values.first().map(|v| (encode(v), true)),
+            Bound::Excluded(values) => values.first().map(|v| (encode(v), false)),
+            Bound::Unbounded => None,
+        };
+        let (lower, upper) = (bound(&range.lower), bound(&range.upper));
+        let nulls_in = match &lower {
+            None => true,
+            Some((None, included)) => *included,
+            Some((Some(_), _)) => !nulls_first,
+        } && match &upper {
+            None => true,
+            Some((None, included)) => *included,
+            Some((Some(_), _)) => nulls_first,
+        };
+        let values_in = !matches!(&lower, Some((None, _)) if !nulls_first)
+            && !matches!(&upper, Some((None, _)) if nulls_first);
+        let low = match lower {
+            Some((Some(key), true)) => End::At(key, 0),
+            Some((Some(key), false)) => End::Beyond(key, u64::MAX),
+            _ => End::Open,
+        };
+        let high = match upper {
+            Some((Some(key), true)) => End::At(key, u64::MAX),
+            Some((Some(key), false)) => End::Beyond(key, 0),
+            _ => End::Open,
+        };
+        let nulls = |visit: &mut dyn FnMut(&Key, RowId) -> Result<bool>| {
+            if !nulls_in {
+                return Ok(true);
+            }
+            walk(&self.nulls, End::Open, End::Open, range.reverse, &mut |(), row| {
+                visit(&Key::Null, row)
+            })
+        };
+        if nulls_first != range.reverse && !nulls(visit)? {
+            return Ok(());
+        }
+        if values_in
+            && !walk(tree, low, high, range.reverse, &mut |key, row| {
+                visit(&wrap(key.clone()), row)
+            })?
+        {
+            return Ok(());
+        }
+        if nulls_first == range.reverse {
+            nulls(visit)?;
+        }
+        Ok(())
+    }
+}
+
+fn key_columns(layout: &IndexLayout, table: &TableLayout) -> Option<Vec<KeyColumn>> {
+    let physical = |id| -> Option<PhysicalType> {
+        Some(table.columns.iter().find(|column| column.id == id)?.physical.clone())
+    };
+    layout
+        .columns
+        .iter()
+        .map(|column| {
+            Some(KeyColumn {
+                physical: physical(column.column)?,
+                descending: column.descending,
+                nulls_first: column.nulls_first,
+            })
+        })
+        .collect()
+}
+
+/// Visits entries in batches, so that no latch is held while visiting; false if stopped.
+fn walk<K: tree::TreeKey>(
+    tree: &Tree<K>,
+    mut lower: End<K>,
+    mut upper: End<K>,
+    reverse: bool,
+    visit: &mut dyn FnMut(&K, RowId) -> Result<bool>,
+) -> Result<bool> {
+    let mut batch = Vec::new();
+    let mut limit = 4;
+    loop {
+        batch.clear();
+        let done = if reverse {
+            tree.descend(&lower, &upper, limit, &mut batch)
+        } else {
+            tree.ascend(&lower, &upper, limit, &mut batch)
+        };
+        for (key, row) in &batch {
+            if !visit(key, RowId(*row))? {
+                return Ok(false);
+            }
+        }
+        let Some((key, row)) = batch.pop().filter(|_| !done) else { return Ok(true) };
+        if reverse {
+            upper = End::Beyond(key, row);
+        } else {
+            lower = End::Beyond(key, row);
+        }
+        limit = (limit * 8).min(BATCH);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The tree against a model, and keys against the order they stand for.
+
+use std::{collections::BTreeSet, ops::Bound};
+
+use oxi_model::{Datum, Interval, PhysicalType};
+use proptest::prelude::*;
+
+use super::{
+    key::{KeyColumn, put_column, successor},
+    tree::{End, Tree},
+};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u16, u64),
+    Remove(u16, u64),
+    Ascend(Bound<u16>, Bound<u16>, usize),
+    Descend(Bound<u16>, Bound<u16>, usize),
+}
+
+fn bound() -> impl Strategy<Value = Bound<u16>> {
+    prop_oneof![
+        Just(Bound::Unbounded),
+        (0..400u16).prop_map(Bound::Included),
+        (0..400u16).prop_map(Bound::Excluded)
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..400u16, 0..3u64).prop_map(|(k, r)| Step::Insert(k, r)),
+        4 => (0..400u16, 0..3u64).prop_map(|(k, r)| Step::Remove(k, r)),
+        1 => (bound(), bound(), 1..200usize).prop_map(|(l, u, n)| Step::Ascend(l, u, n)),
+        1 => (bound(), bound(), 1..200usize).prop_map(|(l, u, n)| Step::Descend(l, u, n)),
+    ]
+}
+
+fn ends(lower: Bound<u16>, upper: Bound<u16>) -> (End<u16>, End<u16>) {
+    let lower = match lower {
+        Bound::Unbounded => End::Open,
+        Bound::Included(key) => End::At(key, 0),
+        Bound::Excluded(key) => End::Beyond(key, u64::MAX),
+    };
+    let upper = match upper {
+        Bound::Unbounded => End::Open,
+        Bound::Included(key) => End::At(key, u64::MAX),
+        Bound::Excluded(key) => End::Beyond(key, 0),
+    };
+    (lower, upper)
+}
+
+fn inside(key: u16, lower: Bound<u16>, upper: Bound<u16>) -> bool {
+    (match lower {
+        Bound::Unbounded => true,
+        Bound::Included(at) => key >= at,
+        Bound::Excluded(at) => key > at,
+    }) && match upper {
+        Bound::Unbounded => true,
+        Bound::Included(at) => key <= at,
+        Bound::Excluded(at) => key < at,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn tree_is_an_ordered_set(
+        start in prop_oneof![Just(0u16), Just(600), Just(2000)],
+        steps in prop::collection::vec(step(), 0..1200),
+    ) {
+        let mut model: BTreeSet<(u16, u64)> = (0..start).map(|n| (n % 400, u64::from(n / 400))).collect();
+        let tree = Tree::from_sorted(model.iter().copied().collect());
+        for step in steps {
+            match step {
+                Step::Insert(key, row) => {
+                    prop_assert_eq!(tree.insert(&key, row), model.insert((key, row)));
+                }
+                Step::Remove(key, row) => {
+                    prop_assert_eq!(tree.remove(&key, row), model.remove(&(key, row)));
+                }
+                Step::Ascend(lower, upper, limit) => {
+                    let (low, high) = ends(lower, upper);
+                    let mut got = Vec::new();
+                    let done = tree.ascend(&low, &high, limit, &mut got);
+                    let all: Vec<_> =
+                        model.iter().copied().filter(|(k, _)| inside(*k, lower, upper)).collect();
+                    prop_assert_eq!(done, all.len() <= limit);
+                    prop_assert_eq!(got, all.into_iter().take(limit).collect::<Vec<_>>());
+                }
+                Step::Descend(lower, upper, limit) => {
+                    let (low, high) = ends(lower, upper);
+                    let mut got = Vec::new();
+                    let done = tree.descend(&low, &high, limit, &mut got);
+                    let all: Vec<_> = model
+                        .iter()
+                        .rev()
+                        .copied()
+                        .filter(|(k, _)| inside(*k, lower, upper))
+                        .collect();
+                    prop_assert_eq!(done, all.len() <= limit);
+                    prop_assert_eq!(got, all.into_iter().take(limit).collect::<Vec<_>>());
+                }
+            }
+            prop_assert_eq!(tree.len(), model.len());
+        }
+    }
+
+    #[test]
+    fn successor_is_the_end_of_a_prefix(prefix in prop::collection::vec(any::<u8>(), 0..4), tail in prop::collection::vec(any::<u8>(), 0..4)) {
+        let mut longer = prefix.clone();
+        longer.extend(tail);
+        match successor(&prefix) {
+            Some(end) => prop_assert!(longer < end),
+            None => prop_assert!(prefix.iter().all(|byte| *byte == 255)),
+        }
+    }
+}
+
+#[test]
+fn ascending_keys_fill_leaves_and_descending_ones_work() {
+    let tree = Tree::new();
+    for key in 0..100_000u64 {
+        assert!(tree.insert(&key, key));
+    }
+    for key in (200_000..210_000u64).rev() {
+        assert!(tree.insert(&key, key));
+    }
+    let mut all = Vec::new();
+    assert!(tree.ascend(&End::Open, &End::Open, usize::MAX, &mut all));
+    assert_eq!(all.len(), 110_000);
+    assert!(all.is_sorted());
+    for key in 0..100_000u64 {
+        assert!(tree.remove(&key, key));
+    }
+    all.clear();
+    assert!(tree.descend(&End::Open, &End::Open, 5, &mut all) || all.len() == 5);
+    assert_eq!(all[0].0, 209_999);
+}
+
+fn encoded(datum: &Datum, physical: &PhysicalType, descending: bool, nulls_first: bool) -> Vec<u8> {
+    let column = KeyColumn { physical: physical.clone(), descending, nulls_first };
+    let mut out = Vec::new();
+    put_column(&mut out, datum, &column);
+    out
+}
+
+#[test]
+fn intervals_sort_by_length() {
+    let key = |months, days, micros| {
+        let datum = Datum::Interval(Interval { months, days, micros });
+        encoded(&datum, &PhysicalType::Interval, false, false)
+    };
+    assert_eq!(key(1, 0, 0), key(0, 30, 0));
+    assert_eq!(key(0, 1, 0), key(0, 0, 86_400_000_000));
+    assert!(key(0, 29, 0) < key(1, 0, 0));
+    assert!(key(-1, 0, 0) < key(0, 0, -1));
+}
+
+#[test]
+fn nulls_stand_where_they_are_told() {
+    let text = |t: &str| Datum::text(t);
+    let physical = PhysicalType::Text;
+    for (descending, nulls_first) in [(false, false), (false, true), (true, false), (true, true)] {
+        let null = encoded(&Datum::Null, &physical, descending, nulls_first);
+        let a = encoded(&text("a"), &physical, descending, nulls_first);
+        let ab = encoded(&text("ab"), &physical, descending, nulls_first);
+        assert_eq!(a < ab, !descending);
+        assert_eq!(null < a, nulls_first);
+        assert_eq!(null < ab, nulls_first);
+    }
+}
+
+#[test]
+fn display_scale_is_not_part_of_a_numeric_key() {
+    let key = |bytes: &[u8]| encoded(&Datum::bytes(bytes), &PhysicalType::Numeric, false, false);
+    assert_eq!(key(&[5, 6, 7, 0, 1]), key(&[5, 6, 7, 0, 9]));
+    assert!(key(&[5, 6, 7, 0, 1]) < key(&[5, 6, 8, 0, 0]));
+}

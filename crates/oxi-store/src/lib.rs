@@ -1,0 +1,54 @@
+//! The row store: MVCC with undo in memory, hot blocks, indexes, locks, commit and recovery.
+//!
+//! # Purpose
+//! Implements `oxi_model::engine`: rows live in blocks with the newest version in place and older
+//! ones behind it; the log carries only committed changes; a checkpoint is a read at one
+//! timestamp.
+//!
+//! # Start reading at
+//! [`Store`], then `txn::write` for the way of a row, `block` for what is read, `commit` for how
+//! changes become durable and visible.
+//!
+//! # Invariants
+//! - An index never misses an entry of a state that somebody may see; the row decides.
+//! - A row is changed only by the transaction that owns its newest version.
+//! - Visibility follows the order of the log, and (unless switched off) durability.
+//! - Latches are taken in the order key stripe, block, index leaf; nobody waits for a transaction
+//!   holding one.
+//! - After a failure of the log nothing is acknowledged.
+//!
+//! # Not here
+//! SQL, names and types' meanings (`oxi-catalog`, `oxi-types`), the log's bytes (`oxi-log`).
+#![forbid(unsafe_code)]
+
+mod engine;
+mod options;
+
+mod scan;
+mod snapshot;
+
+mod lock;
+mod sequence;
+mod txn;
+mod undo;
+
+mod block;
+mod index;
+mod table;
+
+mod collect;
+mod commit;
+mod redo;
+
+mod recover;
+mod replay;
+
+mod check;
+mod checkpoint;
+mod image;
+mod manifest;
+
+pub use check::CheckReport;
+pub use engine::Store;
+pub use options::{Flush, StoreOptions};
+pub use recover::RecoveryReport;

@@ -1,0 +1,281 @@
+//! Manifests: which files a checkpoint consists of. Byte map: `docs/dev/formats/manifest.md`.
+
+use std::collections::BTreeMap;
+
+use oxi_base::{
+    Error, IndexId, Lsn, Result, TableId,
+    codec::{Reader, put_varint},
+};
+use oxi_model::engine::{IndexLayout, TableLayout};
+use oxi_world::{OpenMode, World, disk};
+
+use crate::{
+    block::ImageRef,
+    redo::{
+        Marks, put_index_layout, put_layout, read_bool, read_index_layout, read_layout, read_u32,
+    },
+};
+
+const ROOT_MAGIC: &[u8; 8] = b"OXIROOT\0";
+const TABLE_MAGIC: &[u8; 8] = b"OXITABL\0";
+/// Version of both formats.
+const VERSION: u32 = 1;
+
+/// The root of a checkpoint.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Root {
+    pub(crate) number: u64,
+    pub(crate) database: [u8; 16],
+    /// Everything committed up to here is in the images.
+    pub(crate) ts: u64,
+    /// Commits from here on are to be replayed.
+    pub(crate) from: Lsn,
+    /// Reading starts here: earlier chunks of transactions that were open.
+    pub(crate) redo: Lsn,
+    pub(crate) last_txn: u64,
+    pub(crate) marks: Marks,
+    pub(crate) sequences: Vec<(u32, i64, bool)>,
+    /// The number and checksum of each table's manifest.
+    pub(crate) tables: BTreeMap<TableId, (u64, u32)>,
+}
+
+/// The files of one table.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct TableManifest {
+    pub(crate) layout: TableLayout,
+    pub(crate) indexes: BTreeMap<IndexId, IndexLayout>,
+    /// Row ids of earlier blocks are used up.
+    pub(crate) next_block: u64,
+    pub(crate) next_file: u64,
+    pub(crate) blocks: Vec<(u64, ImageRef)>,
+}
+
+fn seal(mut out: Vec<u8>) -> Vec<u8> {
+    let crc = crc32c::crc32c(&out);
+    out.extend_from_slice(&crc.to_le_bytes());
+    out
+}
+
+fn open<'a>(bytes: &'a [u8], magic: &[u8; 8], path: &str) -> Result<Reader<'a>> {
+    let damaged = || Error::corrupt(format!("manifest \"{path}\" is damaged"));
+    let (covered, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
+    if crc32c::crc32c(covered) != u32::from_le_bytes(*crc) {
+        return Err(damaged());
+    }
+    let mut reader = Reader::new(covered);
+    if reader.take(8) != Some(magic) {
+        return Err(damaged());
+    }
+    match reader.u32() {
+        Some(VERSION) => Ok(reader),
+        Some(version) => Err(Error::unsupported(format!(
+            "manifest \"{path}\" has format version {version}, which this version of Oxibase does \
+             not read"
+        ))),
+        None => Err(damaged()),
+    }
+}
+
+impl Root {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = ROOT_MAGIC.to_vec();
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&self.database);
+        for word in [self.ts, self.from.0, self.redo.0, self.last_txn] {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
+        for word in [self.marks.table, self.marks.index, self.marks.oid] {
+            out.extend_from_slice(&word.to_le_bytes());
+        }
+        put_varint(&mut out, self.sequences.len() as u64);
+        for (id, value, is_called) in &self.sequences {
+            put_varint(&mut out, (*id).into());
+            out.extend_from_slice(&value.to_le_bytes());
+            out.push(u8::from(*is_called));
+        }
+        put_varint(&mut out, self.tables.len() as u64);
+        for (table, (number, crc)) in &self.tables {
+            put_varint(&mut out, table.0.into());
+            put_varint(&mut out, *number);
+            out.extend_from_slice(&crc.to_le_bytes());
+        }
+        seal(out)
+    }
+
+    pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<Root> {
+        let mut reader = open(bytes, ROOT_MAGIC, path)?;
+        Self::decode_body(&mut reader)
+            .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))
+    }
+
+    fn decode_body(reader: &mut Reader<'_>) -> Option<Root> {
+        let mut root = Root {
+            number: reader.u64()?,
+            database: reader.array()?,
+            ts: reader.u64()?,
+            from: Lsn(reader.u64()?),
+            redo: Lsn(reader.u64()?),
+            last_txn: reader.u64()?,
+            marks: Marks { table: reader.u32()?, index: reader.u32()?, oid: reader.u32()? },
+            ..Root::default()
+        };
+        for _ in 0..reader.varint()? {
+            let id = read_u32(reader)?;
+            let value = i64::from_le_bytes(reader.array()?);
+            root.sequences.push((id, value, read_bool(reader)?));
+        }
+        for _ in 0..reader.varint()? {
+            let table = TableId(read_u32(reader)?);
+            let number = reader.varint()?;
+            root.tables.insert(table, (number, reader.u32()?));
+        }
+        reader.is_empty().then_some(root)
+    }
+}
+
+impl TableManifest {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = TABLE_MAGIC.to_vec();
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        put_layout(&mut out, &self.layout);
+        put_varint(&mut out, self.indexes.len() as u64);
+        for (id, layout) in &self.indexes {
+            put_varint(&mut out, id.0.into());
+            put_index_layout(&mut out, layout);
+        }
+        put_varint(&mut out, self.next_block);
+        put_varint(&mut out, self.next_file);
+        put_varint(&mut out, self.blocks.len() as u64);
+        for (number, image) in &self.blocks {
+            put_varint(&mut out, *number);
+            put_varint(&mut out, image.file);
+            put_varint(&mut out, image.offset);
+            put_varint(&mut out, image.length.into());
+            put_varint(&mut out, image.rows.into());
+            out.extend_from_slice(&image.crc.to_le_bytes());
+        }
+        seal(out)
+    }
+
+    pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<TableManifest> {
+        let mut reader = open(bytes, TABLE_MAGIC, path)?;
+        Self::decode_body(&mut reader)
+            .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))
+    }
+
+    fn decode_body(reader: &mut Reader<'_>) -> Option<TableManifest> {
+        let layout = read_layout(reader)?;
+        let mut indexes = BTreeMap::new();
+        for _ in 0..reader.varint()? {
+            indexes.insert(IndexId(read_u32(reader)?), read_index_layout(reader)?);
+        }
+        let next_block = reader.varint()?;
+        let next_file = reader.varint()?;
+        let mut blocks = Vec::new();
+        for _ in 0..reader.varint()? {
+            let number = reader.varint()?;
+            let file = reader.varint()?;
+            let offset = reader.varint()?;
+            let length = read_u32(reader)?;
+            let rows = read_u32(reader)?;
+            blocks.push((number, ImageRef { file, offset, length, crc: reader.u32()?, rows }));
+        }
+        reader.is_empty().then_some(TableManifest {
+            layout,
+            indexes,
+            next_block,
+            next_file,
+            blocks,
+        })
+    }
+}
+
+/// The names of a database's files.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    dir: String,
+}
+
+impl Paths {
+    pub(crate) fn new(dir: &str) -> Self {
+        Paths { dir: dir.to_owned() }
+    }
+    pub(crate) fn dir(&self) -> &str {
+        &self.dir
+    }
+    pub(crate) fn lock(&self) -> String {
+        disk::join(&self.dir, "LOCK")
+    }
+    pub(crate) fn current(&self) -> String {
+        disk::join(&self.dir, "CURRENT")
+    }
+    pub(crate) fn log(&self) -> String {
+        disk::join(&self.dir, "wal")
+    }
+    pub(crate) fn manifests(&self) -> String {
+        disk::join(&self.dir, "manifest")
+    }
+    pub(crate) fn data(&self) -> String {
+        disk::join(&self.dir, "data")
+    }
+    pub(crate) fn table(&self, table: TableId) -> String {
+        disk::join(&self.data(), &table.to_string())
+    }
+    pub(crate) fn image(&self, table: TableId, file: u64) -> String {
+        disk::join(&self.table(table), &image_name(file))
+    }
+    pub(crate) fn root(&self, number: u64) -> String {
+        disk::join(&self.manifests(), &root_name(number))
+    }
+    pub(crate) fn table_manifest(&self, table: TableId, number: u64) -> String {
+        disk::join(&self.manifests(), &table_manifest_name(table, number))
+    }
+}
+
+pub(crate) fn image_name(file: u64) -> String {
+    format!("h-{file:08}.oxh")
+}
+
+pub(crate) fn root_name(number: u64) -> String {
+    format!("manifest-{number:08}")
+}
+
+pub(crate) fn table_manifest_name(table: TableId, number: u64) -> String {
+    format!("t-{table}-{number:08}")
+}
+
+/// Reads the newest root: the one that CURRENT names; without CURRENT, the newest that is whole.
+pub(crate) fn read_newest(world: &World, paths: &Paths) -> Result<Option<Root>> {
+    if world.disk.exists(&paths.current())? {
+        let current = world.disk.read(&paths.current())?;
+        let damaged = || Error::corrupt("file \"CURRENT\" is damaged");
+        let text = String::from_utf8(current).map_err(|_| damaged())?;
+        let number = text
+            .trim_end()
+            .strip_prefix("manifest-")
+            .and_then(|number| number.parse().ok())
+            .ok_or_else(damaged)?;
+        let path = paths.root(number);
+        return Root::decode(&world.disk.read(&path)?, &path).map(Some);
+    }
+    if !world.disk.exists(&paths.manifests())? {
+        return Ok(None);
+    }
+    let names = world.disk.list(&paths.manifests())?;
+    for name in names.iter().rev().filter(|name| name.starts_with("manifest-")) {
+        let path = disk::join(&paths.manifests(), name);
+        if let Ok(root) = Root::decode(&world.disk.read(&path)?, &path) {
+            return Ok(Some(root));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes a file that does not exist yet (or is left over from a checkpoint that failed).
+pub(crate) fn write_new(world: &World, path: &str, bytes: &[u8]) -> Result<()> {
+    let file = world.disk.open(path, OpenMode::CreateOrOpen)?;
+    file.set_len(0)?;
+    file.write_at(bytes, 0)?;
+    file.sync_data()
+}

@@ -1,0 +1,287 @@
+//! Opening a database: the newest manifest, its images, the log after it, the indexes.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+};
+
+use oxi_base::{Error, Result, Ts};
+use oxi_log::{Log, LogOptions};
+use oxi_model::engine::FIRST_FREE_STORAGE;
+use oxi_world::{TaskHandle, World};
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    checkpoint::CheckpointState,
+    collect::Garbage,
+    commit::Sequencer,
+    engine::{Core, Store},
+    image,
+    index::Index,
+    lock::{KeyShares, Waits},
+    manifest::{Paths, Root, TableManifest, read_newest},
+    options::{Flush, StoreOptions},
+    redo::Marks,
+    replay::Replay,
+    sequence::SequenceState,
+    snapshot::Registry,
+    table::Table,
+    txn::build_index,
+    undo::{Sight, TxnState},
+};
+
+/// What opening found and did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RecoveryReport {
+    /// Number of the manifest that was opened, 0 if there was none.
+    pub manifest: u64,
+    /// Rows read from block images.
+    pub image_rows: u64,
+    /// Log frames read.
+    pub frames: u64,
+    /// Committed transactions applied.
+    pub transactions: u64,
+    /// Operations of these.
+    pub operations: u64,
+    /// Transactions found without an end.
+    pub discarded: u64,
+    /// Bytes of an unfinished write behind the log's end.
+    pub torn_bytes: u64,
+}
+
+/// The first object number handed out, as in PostgreSQL.
+const FIRST_OID: u32 = 16384;
+/// The first table and index number.
+const FIRST_ID: u32 = 1;
+
+impl Store {
+    /// Opens the database in `options.dir`, creating it when nothing is there, and brings back
+    /// everything that was committed.
+    pub fn open(world: World, options: StoreOptions) -> Result<Arc<Store>> {
+        let paths = Paths::new(&options.dir);
+        world.disk.create_dir_all(paths.dir())?;
+        let lock = world.disk.lock(&paths.lock())?;
+        let root = read_newest(&world, &paths)?;
+        let (log, torn_bytes) = open_log(&world, &options, &paths, root.as_ref())?;
+        let mut report = RecoveryReport { torn_bytes, ..RecoveryReport::default() };
+        let mut replay = Replay::default();
+        let mut state = CheckpointState::default();
+        if let Some(root) = &root {
+            load_root(&world, &paths, root, &mut replay, &mut state, &mut report)?;
+        }
+        read_log(&log, root.as_ref(), &mut replay, &mut report)?;
+        let mut core = assemble(world, options, log, replay, state)?;
+        let core = Arc::new_cyclic(|this| {
+            core.this = this.clone();
+            core
+        });
+        let weak = Arc::downgrade(&core);
+        core.log.on_durable(move |lsn| {
+            if let Some(core) = weak.upgrade() {
+                core.publish(lsn);
+            }
+        });
+        let writer = start_writer(&core)?;
+        Ok(Arc::new(Store { core, report, writer: Mutex::new(writer), _lock: lock }))
+    }
+}
+
+fn open_log(
+    world: &World,
+    options: &StoreOptions,
+    paths: &Paths,
+    root: Option<&Root>,
+) -> Result<(Log, u64)> {
+    let log_options = LogOptions {
+        segment_bytes: options.log_segment_bytes,
+        database: root.map(|root| root.database),
+        ..LogOptions::new(paths.log())
+    };
+    if Log::exists(world, &paths.log())? {
+        let (log, recovered) = Log::open(world.clone(), log_options)?;
+        return Ok((log, recovered.torn_bytes));
+    }
+    if root.is_some() {
+        return Err(Error::corrupt(format!("directory \"{}\" holds no log", paths.log()))
+            .with_detail("There is a checkpoint, which a log must continue."));
+    }
+    Ok((Log::create(world.clone(), log_options)?.0, 0))
+}
+
+fn start_writer(core: &Arc<Core>) -> Result<Option<TaskHandle>> {
+    if core.options.flush == Flush::Caller {
+        return Ok(None);
+    }
+    let log = core.log.clone();
+    let body = Box::new(move || log.run_writer());
+    core.world.tasks.spawn_thread("oxi-log-writer", body).map(Some)
+}
+
+fn load_root(
+    world: &World,
+    paths: &Paths,
+    root: &Root,
+    replay: &mut Replay,
+    state: &mut CheckpointState,
+    report: &mut RecoveryReport,
+) -> Result<()> {
+    report.manifest = root.number;
+    replay.last_ts = root.ts;
+    replay.last_txn = root.last_txn;
+    replay.marks = root.marks;
+    for (id, value, is_called) in &root.sequences {
+        replay.sequences.insert(*id, SequenceState::new(*value, *is_called));
+    }
+    state.number = root.number;
+    for (id, (number, crc)) in &root.tables {
+        let path = paths.table_manifest(*id, *number);
+        let bytes = world.disk.read(&path)?;
+        if crc32c::crc32c(&bytes) != *crc {
+            return Err(Error::corrupt(format!("manifest \"{path}\" is not the one referred to")));
+        }
+        let manifest = TableManifest::decode(&bytes, &path)?;
+        let table = Table::new(*id, manifest.layout.clone(), TxnState::ancient());
+        table.next_file.store(manifest.next_file, Ordering::Relaxed);
+        report.image_rows += load_blocks(world, paths, &table, &manifest)?;
+        table.start_at(manifest.next_block);
+        replay.indexes.extend(manifest.indexes);
+        replay.tables.insert(*id, Arc::new(table));
+        state.tables.insert(*id, (*number, bytes));
+    }
+    Ok(())
+}
+
+fn load_blocks(
+    world: &World,
+    paths: &Paths,
+    table: &Table,
+    manifest: &TableManifest,
+) -> Result<u64> {
+    let mut rows = 0;
+    let mut open: Option<(u64, Arc<dyn oxi_world::File>)> = None;
+    for (number, image) in &manifest.blocks {
+        let path = paths.image(table.id, image.file);
+        let file = match &open {
+            Some((known, file)) if *known == image.file => file.clone(),
+            _ => {
+                let file = world.disk.open(&path, oxi_world::OpenMode::Read)?;
+                open = Some((image.file, file.clone()));
+                file
+            }
+        };
+        let mut bytes = vec![0; image.length as usize];
+        let place = || format!("block {number} in file \"{path}\"");
+        file.read_exact_at(&mut bytes, image.offset).map_err(|e| e.with_context(place()))?;
+        let decoded = image::decode(&bytes, image.crc).map_err(|e| e.with_context(place()))?;
+        if decoded.number != *number || decoded.slots.len() != image.rows as usize {
+            return Err(
+                Error::corrupt("block image is not the one referred to").with_context(place())
+            );
+        }
+        rows += decoded.slots.len() as u64;
+        let block = decoded.into_block(&manifest.layout);
+        block.dirty.store(false, Ordering::Relaxed);
+        *block.image.lock() = Some(image.clone());
+        table.adopt(block);
+    }
+    Ok(rows)
+}
+
+fn read_log(
+    log: &Log,
+    root: Option<&Root>,
+    replay: &mut Replay,
+    report: &mut RecoveryReport,
+) -> Result<()> {
+    let oldest = log.oldest_lsn();
+    let (redo, from) = root.map_or((oldest, oldest), |root| (root.redo, root.from));
+    if oldest > redo {
+        return Err(Error::corrupt("the log begins after the checkpoint it must continue"));
+    }
+    for frame in log.read(redo) {
+        let frame = frame?;
+        replay.apply(&frame, from)?;
+        report.frames += 1;
+    }
+    report.transactions = replay.transactions;
+    report.operations = replay.operations;
+    report.discarded = replay.unfinished();
+    Ok(())
+}
+
+/// Builds the indexes and everything that lives only in memory.
+fn assemble(
+    world: World,
+    options: StoreOptions,
+    log: Log,
+    replay: Replay,
+    state: CheckpointState,
+) -> Result<Core> {
+    let ancient = TxnState::ancient();
+    let sight = Sight::committed(Ts(u64::MAX - 1));
+    let mut indexes = FxHashMap::default();
+    for (id, layout) in replay.indexes {
+        let table = replay.tables.get(&layout.table).ok_or_else(|| {
+            Error::corrupt(format!("index storage {id} belongs to a table that is not there"))
+        })?;
+        let shape = table.shape();
+        let index = Index::new(id, layout, &shape.layout, ancient.clone())
+            .ok_or_else(|| Error::corrupt(format!("index storage {id} has unknown columns")))?;
+        let index = build_index(table, index, &sight)
+            .map_err(|e| Error::corrupt(e.message()).with_detail(e.detail().unwrap_or("")))?;
+        let mut all: Vec<_> = shape.indexes.iter().map(|entry| entry.index.clone()).collect();
+        all.push(index.clone());
+        table.set_indexes(all);
+        indexes.insert(id, index);
+    }
+    for table in replay.tables.values() {
+        let mut live = 0;
+        for block in table.blocks() {
+            let mut rows = block.rows.write();
+            let here = rows.live_count();
+            rows.dead = rows.len - here;
+            live += here;
+            let empty = rows.len == crate::block::SLOTS && here == 0;
+            drop(rows);
+            if empty {
+                table.drop_block(block.number);
+            }
+        }
+        table.rows.store(live, Ordering::Relaxed);
+        table.reopen_last();
+    }
+    let marks = replay.marks;
+    // Never 0 (active) nor 1 (recovered), so that a snapshot taken now sees what was recovered.
+    let visible = replay.last_ts.max(2);
+    let logged = Marks {
+        table: marks.table.max(FIRST_ID),
+        index: marks.index.max(FIRST_ID),
+        oid: marks.oid.max(FIRST_OID),
+    };
+    Ok(Core {
+        this: Weak::new(),
+        options,
+        world,
+        log,
+        tables: RwLock::new(replay.tables),
+        indexes: RwLock::new(indexes),
+        sequences: Mutex::new(replay.sequences),
+        snapshots: Registry::default(),
+        waits: Arc::new(Waits::default()),
+        key_shares: KeyShares::default(),
+        sequencer: Mutex::new(Sequencer::new(visible, logged)),
+        gate: RwLock::new(()),
+        visible: AtomicU64::new(visible),
+        next_txn: AtomicU64::new(replay.last_txn + 1),
+        next_table: AtomicU32::new(logged.table.max(FIRST_FREE_STORAGE)),
+        next_index: AtomicU32::new(logged.index.max(FIRST_FREE_STORAGE)),
+        next_oid: AtomicU32::new(logged.oid),
+        catalog_version: AtomicU64::new(1),
+        garbage: Mutex::new(Garbage::default()),
+        since_collect: AtomicUsize::new(0),
+        collecting: Mutex::new(()),
+        checkpoint: Mutex::new(state),
+        closed: AtomicBool::new(false),
+    })
+}

@@ -1,0 +1,315 @@
+//! A table: its current shape, the directory of its blocks, and where the next row goes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use oxi_base::{ColumnId, Error, Result, RowId, SqlState, TableId, Ts};
+use oxi_model::{Datum, engine::TableLayout};
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    block::{Block, SLOTS, column::Column, place},
+    index::{Index, IndexUse},
+    lock::TableLocks,
+    undo::TxnState,
+};
+
+/// Blocks that accept rows at the same time, so that sessions do not queue for one latch.
+const OPEN: usize = 4;
+
+pub(crate) struct Table {
+    pub(crate) id: TableId,
+    /// Who created it.
+    pub(crate) created: Arc<TxnState>,
+    pub(crate) locks: TableLocks,
+    shape: RwLock<Arc<Shape>>,
+    /// All layouts since the last checkpoint with who introduced them, oldest first.
+    pub(crate) layouts: Mutex<Vec<(Arc<TxnState>, TableLayout)>>,
+    directory: RwLock<Directory>,
+    open: [Mutex<Option<Arc<Block>>>; OPEN],
+    pub(crate) rows: AtomicUsize,
+    /// Number of the next image file.
+    pub(crate) next_file: AtomicU64,
+}
+
+/// What the hot path needs to know about a table.
+#[derive(Clone)]
+pub(crate) struct Shape {
+    pub(crate) layout: TableLayout,
+    pub(crate) indexes: Vec<IndexUse>,
+    /// Per position: part of some unique index.
+    pub(crate) key: Vec<bool>,
+}
+
+#[derive(Default)]
+struct Directory {
+    /// Number of `blocks[0]`.
+    first: u64,
+    blocks: Vec<Option<Arc<Block>>>,
+}
+
+impl Shape {
+    pub(crate) fn new(layout: TableLayout, indexes: impl IntoIterator<Item = Arc<Index>>) -> Self {
+        let indexes: Vec<IndexUse> =
+            indexes.into_iter().filter_map(|index| IndexUse::new(index, &layout)).collect();
+        let mut key = vec![false; layout.columns.len()];
+        for entry in indexes.iter().filter(|entry| entry.index.layout.unique) {
+            for position in &entry.positions {
+                key[*position] = true;
+            }
+        }
+        Shape { layout, indexes, key }
+    }
+
+    /// Refuses rows that are not of this shape.
+    pub(crate) fn check_row(&self, row: &[Datum]) -> Result<()> {
+        if row.len() != self.layout.columns.len() {
+            return Err(Error::bug(format!(
+                "row of {} values for {} columns",
+                row.len(),
+                self.layout.columns.len()
+            )));
+        }
+        for (position, datum) in row.iter().enumerate() {
+            self.check_value(position, datum)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_value(&self, position: usize, datum: &Datum) -> Result<()> {
+        let column = self
+            .layout
+            .columns
+            .get(position)
+            .ok_or_else(|| Error::bug(format!("no column at position {position}")))?;
+        if !datum.fits(&column.physical) {
+            return Err(Error::bug(format!("{datum:?} in a column of {:?}", column.physical)));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn position(&self, id: ColumnId) -> Option<usize> {
+        self.layout.columns.iter().position(|column| column.id == id)
+    }
+
+    pub(crate) fn index(&self, id: oxi_base::IndexId) -> Option<&IndexUse> {
+        self.indexes.iter().find(|entry| entry.index.id == id)
+    }
+}
+
+impl Table {
+    pub(crate) fn new(id: TableId, layout: TableLayout, created: Arc<TxnState>) -> Self {
+        Table {
+            id,
+            locks: TableLocks::default(),
+            layouts: Mutex::new(vec![(created.clone(), layout.clone())]),
+            created,
+            shape: RwLock::new(Arc::new(Shape::new(layout, []))),
+            directory: RwLock::default(),
+            open: Default::default(),
+            rows: AtomicUsize::new(0),
+            next_file: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn shape(&self) -> Arc<Shape> {
+        self.shape.read().clone()
+    }
+
+    /// Replaces indexes of the shape.
+    pub(crate) fn set_indexes(&self, indexes: Vec<Arc<Index>>) {
+        let mut shape = self.shape.write();
+        *shape = Arc::new(Shape::new(shape.layout.clone(), indexes));
+    }
+
+    /// Switches to another layout, converting every block. Columns that the new layout lacks are
+    /// kept aside until [`Table::forget_dropped`], so that the change can be undone.
+    pub(crate) fn set_layout(&self, layout: TableLayout, by: &Arc<TxnState>) {
+        self.layouts.lock().push((by.clone(), layout.clone()));
+        self.convert(layout);
+    }
+
+    /// Undoes [`Table::set_layout`].
+    pub(crate) fn undo_layout(&self, layout: TableLayout) {
+        self.layouts.lock().pop();
+        self.convert(layout);
+    }
+
+    fn convert(&self, layout: TableLayout) {
+        for block in self.blocks() {
+            let mut rows = block.rows.write();
+            let len = rows.len;
+            let mut old: Vec<Column> = std::mem::take(&mut rows.columns);
+            old.append(&mut rows.dropped);
+            let mut columns = Vec::with_capacity(layout.columns.len());
+            for column in &layout.columns {
+                let known =
+                    old.iter().position(|c| c.id == column.id && c.physical == column.physical);
+                columns.push(match known {
+                    Some(at) => old.swap_remove(at),
+                    None => {
+                        Column::constant(column.id, column.physical.clone(), column.missing.clone())
+                    }
+                });
+            }
+            for column in columns.iter_mut().chain(&mut old) {
+                column.resize(len);
+            }
+            rows.columns = columns;
+            rows.dropped = old;
+        }
+        let mut shape = self.shape.write();
+        let indexes: Vec<_> = shape.indexes.iter().map(|entry| entry.index.clone()).collect();
+        *shape = Arc::new(Shape::new(layout, indexes));
+    }
+
+    /// Frees dropped columns once the drop is committed.
+    pub(crate) fn forget_dropped(&self) {
+        for block in self.blocks() {
+            block.rows.write().dropped = Vec::new();
+        }
+    }
+
+    /// The layout as of a commit.
+    pub(crate) fn layout_at(&self, ts: Ts) -> Option<TableLayout> {
+        let layouts = self.layouts.lock();
+        layouts.iter().rev().find(|(by, _)| by.committed_by(ts)).map(|(_, layout)| layout.clone())
+    }
+
+    pub(crate) fn block(&self, number: u64) -> Option<Arc<Block>> {
+        let directory = self.directory.read();
+        let at = number.checked_sub(directory.first)?;
+        directory.blocks.get(usize::try_from(at).ok()?)?.clone()
+    }
+
+    /// The block of a row, with the slot.
+    pub(crate) fn locate(&self, row: RowId) -> Option<(Arc<Block>, u16)> {
+        let (number, slot) = place(row);
+        Some((self.block(number)?, slot))
+    }
+
+    pub(crate) fn blocks(&self) -> Vec<Arc<Block>> {
+        self.directory.read().blocks.iter().flatten().cloned().collect()
+    }
+
+    /// The number the next block gets.
+    pub(crate) fn next_block(&self) -> u64 {
+        let directory = self.directory.read();
+        directory.first + directory.blocks.len() as u64
+    }
+
+    fn new_columns(&self) -> Vec<Column> {
+        let shape = self.shape.read();
+        let columns = shape.layout.columns.iter();
+        columns.map(|column| Column::new(column.id, column.physical.clone())).collect()
+    }
+
+    fn push_block(&self) -> Arc<Block> {
+        let columns = self.new_columns();
+        let mut directory = self.directory.write();
+        let block = Block::new(directory.first + directory.blocks.len() as u64, columns);
+        directory.blocks.push(Some(block.clone()));
+        block
+    }
+
+    /// Runs `insert` on a block that has room; it returns `None` when the block turns out full.
+    pub(crate) fn with_open_block<T>(&self, mut insert: impl FnMut(&Arc<Block>) -> Option<T>) -> T {
+        let mut guard =
+            self.open.iter().find_map(Mutex::try_lock).unwrap_or_else(|| self.open[0].lock());
+        loop {
+            let block = guard.get_or_insert_with(|| self.push_block());
+            if let Some(done) = insert(block) {
+                return done;
+            }
+            *guard = None;
+        }
+    }
+
+    /// The block of that number, made when missing: for recovery.
+    pub(crate) fn restore_block(&self, number: u64) -> Arc<Block> {
+        if let Some(block) = self.block(number) {
+            return block;
+        }
+        let columns = self.new_columns();
+        let mut directory = self.directory.write();
+        if directory.blocks.is_empty() {
+            directory.first = number;
+        }
+        while number < directory.first {
+            directory.blocks.insert(0, None);
+            directory.first -= 1;
+        }
+        let at = (number - directory.first) as usize;
+        while directory.blocks.len() <= at {
+            directory.blocks.push(None);
+        }
+        directory.blocks[at].get_or_insert_with(|| Block::new(number, columns)).clone()
+    }
+
+    /// Puts a block with its columns in place: for recovery from an image.
+    pub(crate) fn adopt(&self, block: Arc<Block>) {
+        let number = block.number;
+        self.restore_block(number);
+        let mut directory = self.directory.write();
+        let at = (number - directory.first) as usize;
+        directory.blocks[at] = Some(block);
+    }
+
+    /// Sets the number of the first block of an empty table, so that row ids are not used again.
+    pub(crate) fn start_at(&self, number: u64) {
+        let mut directory = self.directory.write();
+        let end = directory.first + directory.blocks.len() as u64;
+        if directory.blocks.is_empty() {
+            directory.first = number;
+        } else if end < number {
+            let missing = (number - end) as usize;
+            directory.blocks.extend(std::iter::repeat_n(None, missing));
+        }
+    }
+
+    /// Lets inserts go on in the last block, if it has room: after recovery.
+    pub(crate) fn reopen_last(&self) {
+        let last = self.directory.read().blocks.last().cloned().flatten();
+        if let Some(block) = last
+            && block.rows.read().len < SLOTS
+        {
+            *self.open[0].lock() = Some(block);
+        }
+    }
+
+    /// Drops a full block of which every slot is dead.
+    pub(crate) fn drop_block(&self, number: u64) {
+        let mut directory = self.directory.write();
+        let Some(at) = number.checked_sub(directory.first).map(|at| at as usize) else { return };
+        if let Some(place) = directory.blocks.get_mut(at) {
+            *place = None;
+        }
+        let gone = directory.blocks.iter().take_while(|block| block.is_none()).count();
+        // One stays so that the next number is known.
+        let gone = gone.min(directory.blocks.len().saturating_sub(1));
+        directory.blocks.drain(..gone);
+        directory.first += gone as u64;
+    }
+
+    /// The position error of a table that is not there.
+    pub(crate) fn missing(id: TableId) -> Error {
+        Error::new(SqlState::UNDEFINED_TABLE, format!("table storage {id} does not exist"))
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.blocks().iter().map(|block| block.rows.read().memory()).sum()
+    }
+
+    pub(crate) fn count_rows(&self, by: isize) {
+        if by >= 0 {
+            self.rows.fetch_add(by.unsigned_abs(), Ordering::Relaxed);
+        } else {
+            let less = by.unsigned_abs();
+            let _ = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                Some(n.saturating_sub(less))
+            });
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Inserting, changing, deleting and locking rows.
+//!
+//! The order is always: the row first, under its block's latch, then the index entries; an
+//! obstacle met at an index takes the row's change back. So an index never misses an entry of a
+//! state that somebody may see, and whoever finds an entry finds the row's writer.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, RecordBatch};
+use oxi_base::{Error, Result, RowId, SqlState, TableId};
+use oxi_model::{
+    Datum, Row,
+    array::datum_at,
+    engine::{Duplicate, InsertOutcome, Isolation, RowLock, Snapshot, WriteOutcome, WriteTarget},
+};
+use smallvec::SmallVec;
+
+use super::{Transaction, UndoEntry, Work};
+use crate::{
+    block::{Access, Block, Rows, SLOTS, Seen, row_id},
+    collect::has_key,
+    index::{IndexUse, key::Key},
+    redo,
+    snapshot::StoreSnapshot,
+    table::{Shape, Table},
+    undo::{Before, Sight, TxnState},
+};
+
+/// What stands in the way of a unique key.
+enum Obstacle {
+    Active(Arc<TxnState>),
+    Duplicate(Duplicate),
+}
+
+/// Index entries added by one row change.
+type Added<'a> = SmallVec<[(&'a IndexUse, Key); 4]>;
+
+impl Transaction {
+    pub(super) fn insert_row(
+        &self,
+        work: &mut Work,
+        table: &Arc<Table>,
+        shape: &Shape,
+        row: &[Datum],
+    ) -> Result<InsertOutcome> {
+        let command = self.command();
+        let (block, slot) = table.with_open_block(|block| {
+            let mut rows = block.rows.write();
+            let slot = rows.append(row.iter(), &self.state, command)?;
+            block.touch();
+            Some((block.clone(), slot))
+        });
+        let id = row_id(block.number, slot);
+        let mut added = Added::new();
+        for entry in &shape.indexes {
+            let (key, null) = entry.key(|position| row[position].clone());
+            if let Some(obstacle) = self.place_key(table, entry, &key, null, id) {
+                for (entry, key) in &added {
+                    entry.index.remove(key, id);
+                }
+                block.rows.write().remove_inserted(slot);
+                return Ok(match obstacle {
+                    Obstacle::Active(state) => InsertOutcome::Wait(self.wait_for(state)),
+                    Obstacle::Duplicate(duplicate) => InsertOutcome::Duplicate(duplicate),
+                });
+            }
+            added.push((entry, key));
+        }
+        redo::put_insert(&mut work.redo.bytes, table.id, id, row.iter());
+        work.catalog |= shape.layout.catalog;
+        table.count_rows(1);
+        let sealed = work.undo.len() == work.sealed;
+        match work.undo.last_mut() {
+            Some(UndoEntry::Insert { block: last, end, .. })
+                if !sealed && *end == slot && Arc::ptr_eq(last, &block) =>
+            {
+                *end += 1;
+            }
+            _ => work.undo.push(UndoEntry::Insert {
+                table: table.clone(),
+                block,
+                start: slot,
+                end: slot + 1,
+            }),
+        }
+        Ok(InsertOutcome::Done(id))
+    }
+
+    pub(super) fn insert_rows(
+        &self,
+        work: &mut Work,
+        table: &Arc<Table>,
+        batch: &RecordBatch,
+        from: usize,
+    ) -> Result<(usize, Option<InsertOutcome>)> {
+        let shape = table.shape();
+        if batch.num_columns() != shape.layout.columns.len() {
+            return Err(Error::bug("batch with another number of columns than the table"));
+        }
+        let mut row: Row = Vec::with_capacity(batch.num_columns());
+        for number in from..batch.num_rows() {
+            row.clear();
+            for (array, column) in batch.columns().iter().zip(&shape.layout.columns) {
+                row.push(datum_at(array as &dyn Array, &column.physical, number)?);
+            }
+            match self.insert_row(work, table, &shape, &row)? {
+                InsertOutcome::Done(_) => {}
+                other => return Ok((number - from, Some(other))),
+            }
+            self.stream(work)?;
+        }
+        Ok((batch.num_rows().saturating_sub(from), None))
+    }
+
+    pub(super) fn update_row(
+        &self,
+        work: &mut Work,
+        snapshot: &dyn Snapshot,
+        table: TableId,
+        row: RowId,
+        target: WriteTarget,
+        changes: &[(usize, Datum)],
+    ) -> Result<WriteOutcome> {
+        let table = self.core.table(table)?;
+        let shape = table.shape();
+        for (position, value) in changes {
+            shape.check_value(*position, value)?;
+        }
+        let Some((block, slot)) = table.locate(row) else { return Ok(WriteOutcome::Gone) };
+        let sight = self.sight_of(snapshot)?;
+        let mut entries: SmallVec<[(&IndexUse, Key, bool); 4]> = SmallVec::new();
+        {
+            let mut rows = block.rows.write();
+            let access = rows.access(slot, &sight, target == WriteTarget::Newest);
+            if let Some(outcome) = self.refused(access)? {
+                return Ok(outcome);
+            }
+            let mut key = false;
+            for (position, value) in changes {
+                key |= shape.key[*position] && rows.columns[*position].get(slot.into()) != *value;
+            }
+            if key && let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
+                return Ok(WriteOutcome::Wait(self.wait_for(holder)));
+            }
+            for entry in &shape.indexes {
+                if !changes.iter().any(|(position, _)| entry.positions.contains(position)) {
+                    continue;
+                }
+                let old = entry.key(|position| rows.value(slot, position, None)).0;
+                let (new, null) = entry.key(|position| {
+                    match changes.iter().rev().find(|(changed, _)| *changed == position) {
+                        Some((_, value)) => value.clone(),
+                        None => rows.value(slot, position, None),
+                    }
+                });
+                if new != old {
+                    entries.push((entry, new, null));
+                }
+            }
+            block.touch();
+            rows.update(slot, &self.state, self.command(), changes, key);
+        }
+        let mut added = Added::new();
+        for (entry, key, null) in entries {
+            let fresh = !entry.index.rows_of(&key).contains(&row);
+            if let Some(obstacle) = self.place_key(&table, entry, &key, null, row) {
+                block.rows.write().undo(slot, &self.state);
+                for (entry, key) in &added {
+                    entry.index.remove(key, row);
+                }
+                return Ok(match obstacle {
+                    Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
+                    Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
+                });
+            }
+            if fresh {
+                added.push((entry, key));
+            }
+        }
+        redo::put_update(&mut work.redo.bytes, table.id, row, changes);
+        work.catalog |= shape.layout.catalog;
+        work.undo.push(UndoEntry::Change { table, block, slot, deleted: false });
+        Ok(WriteOutcome::Done)
+    }
+
+    pub(super) fn delete_row(
+        &self,
+        work: &mut Work,
+        snapshot: &dyn Snapshot,
+        table: TableId,
+        row: RowId,
+        target: WriteTarget,
+    ) -> Result<WriteOutcome> {
+        let table = self.core.table(table)?;
+        let Some((block, slot)) = table.locate(row) else { return Ok(WriteOutcome::Gone) };
+        let sight = self.sight_of(snapshot)?;
+        {
+            let mut rows = block.rows.write();
+            let access = rows.access(slot, &sight, target == WriteTarget::Newest);
+            if let Some(outcome) = self.refused(access)? {
+                return Ok(outcome);
+            }
+            if let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
+                return Ok(WriteOutcome::Wait(self.wait_for(holder)));
+            }
+            block.touch();
+            rows.delete(slot, &self.state, self.command());
+        }
+        redo::put_delete(&mut work.redo.bytes, table.id, row);
+        work.catalog |= table.shape().layout.catalog;
+        table.count_rows(-1);
+        work.undo.push(UndoEntry::Change { table, block, slot, deleted: true });
+        Ok(WriteOutcome::Done)
+    }
+
+    pub(super) fn lock_one(
+        &self,
+        work: &mut Work,
+        snapshot: &dyn Snapshot,
+        table: TableId,
+        row: RowId,
+        target: WriteTarget,
+        lock: RowLock,
+    ) -> Result<WriteOutcome> {
+        let table = self.core.table(table)?;
+        let Some((block, slot)) = table.locate(row) else { return Ok(WriteOutcome::Gone) };
+        let sight = self.sight_of(snapshot)?;
+        let newest = target == WriteTarget::Newest;
+        match lock {
+            RowLock::Update => {
+                let mut rows = block.rows.write();
+                if let Some(outcome) = self.refused(rows.access(slot, &sight, newest))? {
+                    return Ok(outcome);
+                }
+                if let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
+                    return Ok(WriteOutcome::Wait(self.wait_for(holder)));
+                }
+                if rows.held_by(slot, &self.state) {
+                    return Ok(WriteOutcome::Done);
+                }
+                rows.lock(slot, &self.state, self.command());
+                drop(rows);
+                work.undo.push(UndoEntry::Change { table, block, slot, deleted: false });
+            }
+            RowLock::KeyShare => {
+                let rows = block.rows.read();
+                if let Some(outcome) = self.refused(rows.access_key_share(slot, &sight, newest))? {
+                    return Ok(outcome);
+                }
+                // Under the latch, so that no writer passes between the look and the lock.
+                if self.core.key_shares.add(table.id, row, &self.state) {
+                    work.key_shares.push((table.id, row));
+                }
+            }
+        }
+        Ok(WriteOutcome::Done)
+    }
+
+    fn sight_of<'a>(&'a self, snapshot: &dyn Snapshot) -> Result<Sight<'a>> {
+        let snapshot = snapshot
+            .as_any()
+            .downcast_ref::<StoreSnapshot>()
+            .filter(|snapshot| Arc::ptr_eq(&snapshot.own, &self.state))
+            .ok_or_else(|| Error::bug("write with a snapshot of another transaction"))?;
+        let Sight { ts, command, .. } = snapshot.sight();
+        Ok(Sight { ts, own: Some(&self.state), command })
+    }
+
+    /// The outcome of a write that may not go ahead.
+    fn refused(&self, access: Access) -> Result<Option<WriteOutcome>> {
+        let strict = self.isolation == Isolation::RepeatableRead;
+        let failure = |what: &str| {
+            Error::new(
+                SqlState::SERIALIZATION_FAILURE,
+                format!("could not serialize access due to concurrent {what}"),
+            )
+        };
+        Ok(Some(match access {
+            Access::Free => return Ok(None),
+            Access::Wait(state) => WriteOutcome::Wait(self.wait_for(state)),
+            Access::Changed if strict => return Err(failure("update")),
+            Access::Deleted if strict => return Err(failure("delete")),
+            Access::Changed => WriteOutcome::Changed,
+            Access::Deleted | Access::Gone => WriteOutcome::Gone,
+        }))
+    }
+
+    /// Adds an index entry unless a unique key is taken.
+    fn place_key(
+        &self,
+        table: &Table,
+        entry: &IndexUse,
+        key: &Key,
+        has_null: bool,
+        row: RowId,
+    ) -> Option<Obstacle> {
+        let index = &entry.index;
+        if !index.checks(has_null) {
+            index.insert(key, row);
+            return None;
+        }
+        let _stripe = index.stripe(key);
+        for other in index.rows_of(key) {
+            if other != row
+                && let Some(obstacle) = self.obstacle(table, entry, key, other)
+            {
+                return Some(obstacle);
+            }
+        }
+        index.insert(key, row);
+        None
+    }
+
+    /// Whether another row holds the key, or may come to hold it.
+    fn obstacle(
+        &self,
+        table: &Table,
+        entry: &IndexUse,
+        key: &Key,
+        other: RowId,
+    ) -> Option<Obstacle> {
+        let (block, slot) = table.locate(other)?;
+        let rows = block.rows.read();
+        let (owner, live) = rows.newest_owner(slot);
+        let foreign = owner.filter(|owner| !Arc::ptr_eq(owner, &self.state));
+        if live && entry.key(|position| rows.value(slot, position, None)).0 == *key {
+            return Some(match foreign {
+                Some(owner) => Obstacle::Active(owner.clone()),
+                None => Obstacle::Duplicate(Duplicate { index: entry.index.id, row: other }),
+            });
+        }
+        // A foreign transaction took the key away; its rollback would bring it back.
+        let owner = foreign?;
+        let committed = Sight::committed(oxi_base::Ts(u64::MAX - 1));
+        let held = match rows.see(slot, &committed) {
+            Seen::No => false,
+            Seen::InPlace => entry.key(|position| rows.value(slot, position, None)).0 == *key,
+            Seen::Older(overlay) => {
+                entry.key(|position| rows.value(slot, position, Some(&overlay))).0 == *key
+            }
+        };
+        held.then(|| Obstacle::Active(owner.clone()))
+    }
+}
+
+/// Takes an inserted row back.
+pub(super) fn undo_insert(table: &Table, block: &Arc<Block>, slot: u16) {
+    let shape = table.shape();
+    let mut rows = block.rows.write();
+    let row = row_id(block.number, slot);
+    for entry in &shape.indexes {
+        let (key, _) = entry.key(|position| rows.value(slot, position, None));
+        entry.index.remove(&key, row);
+    }
+    rows.remove_inserted(slot);
+    block.touch();
+    table.count_rows(-1);
+    drop_if_dead(table, block, &rows);
+}
+
+fn drop_if_dead(table: &Table, block: &Arc<Block>, rows: &Rows) {
+    if rows.len == SLOTS && rows.dead == SLOTS {
+        table.drop_block(block.number);
+    }
+}
+
+/// Takes the newest version of a row back, with the index entries only it needed.
+pub(super) fn undo_change(table: &Table, block: &Arc<Block>, slot: u16, state: &Arc<TxnState>) {
+    let shape = table.shape();
+    let mut rows = block.rows.write();
+    let row = row_id(block.number, slot);
+    let mut keys: SmallVec<[(&IndexUse, Key); 4]> = SmallVec::new();
+    if let Some(version) = rows.chain(slot)
+        && let Before::Columns { values, .. } = &version.before
+    {
+        for entry in &shape.indexes {
+            let touched = |(id, _): &(_, _)| {
+                entry.index.layout.columns.iter().any(|column| column.column == *id)
+            };
+            if values.iter().any(touched) {
+                keys.push((entry, entry.key(|position| rows.value(slot, position, None)).0));
+            }
+        }
+    }
+    if !rows.undo(slot, state) {
+        return;
+    }
+    block.touch();
+    for (entry, key) in keys {
+        if !has_key(&rows, entry, slot, &key) {
+            entry.index.remove(&key, row);
+        }
+    }
+}
