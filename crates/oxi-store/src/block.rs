@@ -175,15 +175,15 @@ impl Rows {
 
     /// Whether all live slots are seen in place, so that the live bits say it all.
     pub(crate) fn all_seen(&self, sight: &Sight<'_>) -> bool {
-        self.chains.is_empty()
-            && self.created.iter().all(|run| sight.sees(&run.txn, run.command))
+        self.chains.is_empty() && self.created.iter().all(|run| sight.sees(&run.txn, run.command))
     }
 
     /// Whether everything in the block is committed by `sight` (a checkpoint asks).
     pub(crate) fn all_settled(&self, sight: &Sight<'_>) -> bool {
         self.created.iter().all(|run| sight.sees(&run.txn, run.command))
             && self.chains.values().all(|version| {
-                matches!(version.before, Before::Locked) || sight.sees(&version.txn, version.command)
+                matches!(version.before, Before::Locked)
+                    || sight.sees(&version.txn, version.command)
             })
     }
 
@@ -520,7 +520,13 @@ impl Rows {
     }
 }
 
-fn decide(sight: &Sight<'_>, txn: &Arc<TxnState>, command: u32, live: bool, newest: bool) -> Access {
+fn decide(
+    sight: &Sight<'_>,
+    txn: &Arc<TxnState>,
+    command: u32,
+    live: bool,
+    newest: bool,
+) -> Access {
     if sight.is_own(txn) {
         return if live && command < sight.command { Access::Free } else { Access::Gone };
     }

@@ -285,12 +285,7 @@ fn write_images(
 }
 
 /// Files of which less than half is still referred to: their blocks are written again.
-fn sparse_files(
-    core: &Core,
-    paths: &Paths,
-    table: &Table,
-    blocks: &[Arc<Block>],
-) -> BTreeSet<u64> {
+fn sparse_files(core: &Core, paths: &Paths, table: &Table, blocks: &[Arc<Block>]) -> BTreeSet<u64> {
     let mut used: BTreeMap<u64, u64> = BTreeMap::new();
     for block in blocks {
         if !block.dirty.load(Ordering::Acquire)

@@ -124,7 +124,9 @@ fn touches(entry: &IndexUse, cut: &Version) -> bool {
     let mut version = Some(cut);
     while let Some(step) = version {
         if let Before::Columns { values, .. } = &step.before
-            && values.iter().any(|(id, _)| entry.index.layout.columns.iter().any(|c| c.column == *id))
+            && values
+                .iter()
+                .any(|(id, _)| entry.index.layout.columns.iter().any(|c| c.column == *id))
         {
             return true;
         }

@@ -175,11 +175,7 @@ impl Core {
         sequencer.streaming.remove(&txn);
         sequencer.pending.push_back(Pending { lsn, ts, ended });
         let synchronous = self.options.synchronous_commit;
-        let done = if synchronous {
-            Vec::new()
-        } else {
-            self.publish_locked(&mut sequencer, lsn)
-        };
+        let done = if synchronous { Vec::new() } else { self.publish_locked(&mut sequencer, lsn) };
         drop(sequencer);
         drop(gate);
         for mut ended in done {

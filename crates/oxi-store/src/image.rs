@@ -85,11 +85,8 @@ pub(crate) fn decode(bytes: &[u8], crc: u32) -> Result<Decoded> {
         return Err(Error::corrupt("block image fails its checksum"));
     }
     let size = Reader::new(bytes).u32().map_or(0, |size| size as usize);
-    let plain = if size > BYTES_MAX {
-        None
-    } else {
-        lz4_flex::decompress_size_prepended(bytes).ok()
-    };
+    let plain =
+        if size > BYTES_MAX { None } else { lz4_flex::decompress_size_prepended(bytes).ok() };
     plain
         .and_then(|plain| decode_plain(&plain))
         .ok_or_else(|| Error::corrupt("malformed block image"))
@@ -100,8 +97,9 @@ fn decode_plain(plain: &[u8]) -> Option<Decoded> {
     let number = reader.varint()?;
     let len = usize::try_from(reader.varint()?).ok().filter(|len| *len <= SLOTS)?;
     let present = reader.take(len.div_ceil(8))?;
-    let slots: Vec<u16> =
-        (0..len as u16).filter(|slot| present[usize::from(*slot) / 8] >> (slot % 8) & 1 == 1).collect();
+    let slots: Vec<u16> = (0..len as u16)
+        .filter(|slot| present[usize::from(*slot) / 8] >> (slot % 8) & 1 == 1)
+        .collect();
     let mut columns = Vec::new();
     for _ in 0..reader.varint()? {
         let id = ColumnId(read_u32(&mut reader)?);

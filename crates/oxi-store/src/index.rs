@@ -320,7 +320,9 @@ impl Index {
             return Ok(());
         }
         if values_in
-            && !walk(tree, low, high, range.reverse, &mut |key, row| visit(&wrap(key.clone()), row))?
+            && !walk(tree, low, high, range.reverse, &mut |key, row| {
+                visit(&wrap(key.clone()), row)
+            })?
         {
             return Ok(());
         }

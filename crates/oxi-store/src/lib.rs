@@ -24,29 +24,29 @@
 mod engine;
 mod options;
 
-mod snapshot;
 mod scan;
+mod snapshot;
 
-mod txn;
-mod undo;
 mod lock;
 mod sequence;
+mod txn;
+mod undo;
 
-mod table;
 mod block;
 mod index;
+mod table;
 
-mod redo;
-mod commit;
 mod collect;
+mod commit;
+mod redo;
 
 mod recover;
 mod replay;
 
+mod check;
 mod checkpoint;
 mod image;
 mod manifest;
-mod check;
 
 pub use check::CheckReport;
 pub use engine::Store;

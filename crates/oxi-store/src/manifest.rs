@@ -181,7 +181,13 @@ impl TableManifest {
             let rows = read_u32(reader)?;
             blocks.push((number, ImageRef { file, offset, length, crc: reader.u32()?, rows }));
         }
-        reader.is_empty().then_some(TableManifest { layout, indexes, next_block, next_file, blocks })
+        reader.is_empty().then_some(TableManifest {
+            layout,
+            indexes,
+            next_block,
+            next_file,
+            blocks,
+        })
     }
 }
 

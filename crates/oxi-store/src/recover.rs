@@ -175,7 +175,9 @@ fn load_blocks(
         file.read_exact_at(&mut bytes, image.offset).map_err(|e| e.with_context(place()))?;
         let decoded = image::decode(&bytes, image.crc).map_err(|e| e.with_context(place()))?;
         if decoded.number != *number || decoded.slots.len() != image.rows as usize {
-            return Err(Error::corrupt("block image is not the one referred to").with_context(place()));
+            return Err(
+                Error::corrupt("block image is not the one referred to").with_context(place())
+            );
         }
         rows += decoded.slots.len() as u64;
         let block = decoded.into_block(&manifest.layout);

@@ -163,4 +163,3 @@ fn malformed(frame: &Frame) -> Error {
     Error::corrupt(format!("log record at {} cannot be applied", frame.lsn))
         .with_detail(format!("It is the {:?} record of transaction {}.", frame.kind, frame.txn))
 }
-

@@ -128,11 +128,8 @@ struct Gathered {
 impl TableScan {
     fn gather(&self, block: &Block, out: &mut Gathered) {
         let shared = &*self.shared;
-        let sight = Sight {
-            ts: shared.registration.ts,
-            own: Some(&shared.own),
-            command: shared.command,
-        };
+        let sight =
+            Sight { ts: shared.registration.ts, own: Some(&shared.own), command: shared.command };
         let rows = block.rows.read();
         let gathered = std::cell::RefCell::new(out);
         each_seen(

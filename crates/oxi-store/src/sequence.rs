@@ -88,7 +88,9 @@ impl Core {
     fn log_sequence(&self, sequence: u32, value: i64, is_called: bool) -> Result<()> {
         let mut payload = vec![0];
         redo::put_sequence(&mut payload, sequence, value, is_called);
-        self.log.append(FrameKind::Sequence, TxnId(0), Ts(0), &payload).map_err(|e| self.fail(e))?;
+        self.log
+            .append(FrameKind::Sequence, TxnId(0), Ts(0), &payload)
+            .map_err(|e| self.fail(e))?;
         Ok(())
     }
 }

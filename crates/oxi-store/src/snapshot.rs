@@ -77,9 +77,7 @@ pub(crate) fn register(core: &Arc<Core>, at: Option<Ts>) -> Registration {
         let number = (start + step) % SLOTS;
         let slot = &registry.slots[number];
         if slot.load(Ordering::Relaxed) == FREE
-            && slot
-                .compare_exchange(FREE, RESERVED, Ordering::SeqCst, Ordering::Relaxed)
-                .is_ok()
+            && slot.compare_exchange(FREE, RESERVED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
         {
             if step > 0 {
                 registry.hint.store(number, Ordering::Relaxed);

@@ -145,16 +145,13 @@ impl Table {
             old.append(&mut rows.dropped);
             let mut columns = Vec::with_capacity(layout.columns.len());
             for column in &layout.columns {
-                let known = old
-                    .iter()
-                    .position(|c| c.id == column.id && c.physical == column.physical);
+                let known =
+                    old.iter().position(|c| c.id == column.id && c.physical == column.physical);
                 columns.push(match known {
                     Some(at) => old.swap_remove(at),
-                    None => Column::constant(
-                        column.id,
-                        column.physical.clone(),
-                        column.missing.clone(),
-                    ),
+                    None => {
+                        Column::constant(column.id, column.physical.clone(), column.missing.clone())
+                    }
                 });
             }
             for column in columns.iter_mut().chain(&mut old) {
@@ -219,11 +216,8 @@ impl Table {
 
     /// Runs `insert` on a block that has room; it returns `None` when the block turns out full.
     pub(crate) fn with_open_block<T>(&self, mut insert: impl FnMut(&Arc<Block>) -> Option<T>) -> T {
-        let mut guard = self
-            .open
-            .iter()
-            .find_map(Mutex::try_lock)
-            .unwrap_or_else(|| self.open[0].lock());
+        let mut guard =
+            self.open.iter().find_map(Mutex::try_lock).unwrap_or_else(|| self.open[0].lock());
         loop {
             let block = guard.get_or_insert_with(|| self.push_block());
             if let Some(done) = insert(block) {
@@ -313,9 +307,9 @@ impl Table {
             self.rows.fetch_add(by.unsigned_abs(), Ordering::Relaxed);
         } else {
             let less = by.unsigned_abs();
-            let _ = self
-                .rows
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(less)));
+            let _ = self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                Some(n.saturating_sub(less))
+            });
         }
     }
 }

@@ -34,11 +34,24 @@ mod write;
 /// One step of a transaction, as rollback and collection need it.
 pub(crate) enum UndoEntry {
     /// Rows inserted into consecutive slots (end exclusive).
-    Insert { table: Arc<Table>, block: Arc<Block>, start: u16, end: u16 },
+    Insert {
+        table: Arc<Table>,
+        block: Arc<Block>,
+        start: u16,
+        end: u16,
+    },
     /// A version pushed onto a slot's chain.
-    Change { table: Arc<Table>, block: Arc<Block>, slot: u16, deleted: bool },
+    Change {
+        table: Arc<Table>,
+        block: Arc<Block>,
+        slot: u16,
+        deleted: bool,
+    },
     CreateTable(TableId),
-    AlterTable { table: Arc<Table>, before: TableLayout },
+    AlterTable {
+        table: Arc<Table>,
+        before: TableLayout,
+    },
     CreateIndex(IndexId),
 }
 

@@ -190,7 +190,9 @@ impl Column {
         if let Data::Constant(value) = &self.data {
             return value.is_null();
         }
-        self.validity.as_ref().is_some_and(|bits| bits[slot / 64] >> (slot % 64) & 1 == 0)
+        // Words at the end that nobody had to write are missing: all valid.
+        let bits = self.validity.as_ref().and_then(|bits| bits.get(slot / 64));
+        bits.is_some_and(|word| word >> (slot % 64) & 1 == 0)
     }
 
     /// The value of a slot.
@@ -219,12 +221,10 @@ impl Column {
     fn datum_of_bytes(&self, bytes: &[u8]) -> Datum {
         match &self.physical {
             // Text entered as `str`, so the fallback is never taken.
-            PhysicalType::Text => {
-                Datum::text(std::str::from_utf8(bytes).map_or_else(
-                    |_| String::from_utf8_lossy(bytes).into_owned(),
-                    str::to_owned,
-                ))
-            }
+            PhysicalType::Text => Datum::text(
+                std::str::from_utf8(bytes)
+                    .map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned),
+            ),
             PhysicalType::List(element) => array::decode_list(bytes, element)
                 .map_or(Datum::Null, |list| Datum::List(list.into())),
             _ => Datum::bytes(bytes),

@@ -6,7 +6,9 @@ use arrow_array::{
     ArrayRef, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, StringViewArray,
     types::*,
 };
-use arrow_buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, NullBufferBuilder, ScalarBuffer};
+use arrow_buffer::{
+    BooleanBuffer, Buffer, MutableBuffer, NullBuffer, NullBufferBuilder, ScalarBuffer,
+};
 use arrow_schema::TimeUnit;
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::{Datum, Interval, PhysicalType, array};
@@ -38,7 +40,9 @@ impl Sink {
         let data = match physical {
             PhysicalType::Bool => SinkData::Bool(Vec::with_capacity(capacity)),
             PhysicalType::Int16 => SinkData::Int16(Vec::with_capacity(capacity)),
-            PhysicalType::Int32 | PhysicalType::Date => SinkData::Int32(Vec::with_capacity(capacity)),
+            PhysicalType::Int32 | PhysicalType::Date => {
+                SinkData::Int32(Vec::with_capacity(capacity))
+            }
             PhysicalType::Int64
             | PhysicalType::Time
             | PhysicalType::Timestamp
@@ -79,9 +83,15 @@ impl Sink {
         }
         match (&mut self.data, &column.data) {
             (SinkData::Bool(out), Data::Bool(values)) => out.extend_from_slice(&values[start..end]),
-            (SinkData::Int16(out), Data::Int16(values)) => out.extend_from_slice(&values[start..end]),
-            (SinkData::Int32(out), Data::Int32(values)) => out.extend_from_slice(&values[start..end]),
-            (SinkData::Int64(out), Data::Int64(values)) => out.extend_from_slice(&values[start..end]),
+            (SinkData::Int16(out), Data::Int16(values)) => {
+                out.extend_from_slice(&values[start..end])
+            }
+            (SinkData::Int32(out), Data::Int32(values)) => {
+                out.extend_from_slice(&values[start..end])
+            }
+            (SinkData::Int64(out), Data::Int64(values)) => {
+                out.extend_from_slice(&values[start..end])
+            }
             (SinkData::UInt32(out), Data::UInt32(values)) => {
                 out.extend_from_slice(&values[start..end]);
             }
@@ -210,9 +220,10 @@ fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBu
 }
 
 fn arrow_interval(value: &Interval) -> Result<IntervalMonthDayNano> {
-    let nanos = value.micros.checked_mul(1000).ok_or_else(|| {
-        Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "interval out of range")
-    })?;
+    let nanos = value
+        .micros
+        .checked_mul(1000)
+        .ok_or_else(|| Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "interval out of range"))?;
     Ok(IntervalMonthDayNano::new(value.months, value.days, nanos))
 }
 

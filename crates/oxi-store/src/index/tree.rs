@@ -50,8 +50,7 @@ impl<K: TreeKey> Leaf<K> {
 
 fn find<K: TreeKey>(directory: &[Vec<Leaf<K>>], key: &K, row: u64) -> (usize, usize) {
     let chunk = directory.partition_point(|leaves| leaves[0].starts_by(key, row)).saturating_sub(1);
-    let leaf =
-        directory[chunk].partition_point(|leaf| leaf.starts_by(key, row)).saturating_sub(1);
+    let leaf = directory[chunk].partition_point(|leaf| leaf.starts_by(key, row)).saturating_sub(1);
     (chunk, leaf)
 }
 

@@ -1,1 +1,9 @@
-//! Tests of the store through its contract.
+//! Tests of the store through its contract: scripts with several sessions, random histories
+//! against a model, crashes on a simulated disk.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod contract;
+mod crash;
+mod histories;
+mod scripts;
+mod support;

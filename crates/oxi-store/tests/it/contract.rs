@@ -1,0 +1,1 @@
+//! Points of the contract that scripts cannot say.

@@ -1,0 +1,344 @@
+//! Scripts in `tests/scripts`: sessions are prefixes (`a:`), each command is one statement.
+//!
+//! A command that must wait says so and stays pending; `a: go` looks whether it may go on.
+
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, sync::Arc};
+
+use goldenscript::{Command, Context, Runner};
+use oxi_base::RowId;
+use oxi_model::{Datum, engine::*};
+use oxi_store::{Store, StoreOptions};
+use oxi_world::{SimControl, World};
+
+use crate::support::*;
+
+struct Session {
+    txn: Arc<dyn Txn>,
+    savepoints: BTreeMap<String, SavepointId>,
+    statement: Option<Arc<dyn Snapshot>>,
+    pending: Option<(Action, Wait)>,
+    committing: Option<BoxFuture<oxi_base::Result<()>>>,
+    last: Option<RowId>,
+}
+
+#[derive(Clone)]
+enum Action {
+    Insert(Vec<Datum>),
+    Update(RowId, WriteTarget, Vec<(usize, Datum)>),
+    Delete(RowId, WriteTarget),
+    LockRow(RowId, WriteTarget, RowLock),
+    LockTable(TableLock),
+}
+
+struct Scripts {
+    world: World,
+    control: SimControl,
+    store: Option<Arc<Store>>,
+    sessions: BTreeMap<String, Session>,
+}
+
+type Output = Result<String, Box<dyn Error>>;
+
+impl Scripts {
+    fn new() -> Self {
+        let (world, control) = World::simulated(1);
+        let store = open(&world, StoreOptions::default()).unwrap();
+        create(&store);
+        Scripts { world, control, store: Some(store), sessions: BTreeMap::new() }
+    }
+
+    fn store(&self) -> &Arc<Store> {
+        self.store.as_ref().unwrap()
+    }
+
+    fn global(&mut self, command: &Command) -> Output {
+        match command.name.as_str() {
+            "collect" => self.store().collect(),
+            "check" => {
+                let report = self.store().check()?;
+                return Ok(format!(
+                    "rows {} entries {} images {} garbage {}",
+                    report.rows, report.entries, report.images, report.garbage
+                ));
+            }
+            "rows" => return Ok(format!("{}", self.store().statistics(TABLE).rows)),
+            "checkpoint" => {
+                let report = self.store().checkpoint()?;
+                return Ok(format!("rows written {}", report.rows_written));
+            }
+            "crash" | "reopen" => {
+                self.sessions.clear();
+                let store = self.store.take().unwrap();
+                if command.name == "reopen" {
+                    store.close()?;
+                    drop(store);
+                } else {
+                    // The process is gone first; what it still wants to write is lost.
+                    self.control.crash_losing_all_unsynced();
+                    drop(store);
+                }
+                let store = open(&self.world, StoreOptions::default())?;
+                let report = store.recovery_report();
+                self.store = Some(store);
+                return Ok(format!(
+                    "image rows {} transactions {} discarded {}",
+                    report.image_rows, report.transactions, report.discarded
+                ));
+            }
+            "failsync" => self.control.fail_sync("wal", 0),
+            name => return Err(format!("unknown command {name}").into()),
+        }
+        Ok(String::new())
+    }
+}
+
+impl Session {
+    fn statement(&mut self) -> Arc<dyn Snapshot> {
+        let snapshot = self.txn.begin_statement();
+        self.statement = Some(snapshot.clone());
+        snapshot
+    }
+
+    fn attempt(&mut self, action: Action) -> Output {
+        let snapshot = self.statement.clone().unwrap_or_else(|| self.statement());
+        let written = |outcome: WriteOutcome| match outcome {
+            WriteOutcome::Done => Ok("done"),
+            WriteOutcome::Changed => Ok("changed"),
+            WriteOutcome::Gone => Ok("gone"),
+            WriteOutcome::Duplicate(_) => Ok("duplicate"),
+            WriteOutcome::Wait(wait) => Err(wait),
+        };
+        let outcome = match &action {
+            Action::Insert(row) => match self.txn.insert(TABLE, row)? {
+                InsertOutcome::Done(_) => Ok("done"),
+                InsertOutcome::Duplicate(_) => Ok("duplicate"),
+                InsertOutcome::Wait(wait) => Err(wait),
+            },
+            Action::Update(row, target, changes) => {
+                written(self.txn.update(&*snapshot, TABLE, *row, *target, changes)?)
+            }
+            Action::Delete(row, target) => {
+                written(self.txn.delete(&*snapshot, TABLE, *row, *target)?)
+            }
+            Action::LockRow(row, target, lock) => {
+                written(self.txn.lock_row(&*snapshot, TABLE, *row, *target, *lock)?)
+            }
+            Action::LockTable(lock) => match self.txn.lock_table(TABLE, *lock)? {
+                None => Ok("done"),
+                Some(wait) => Err(wait),
+            },
+        };
+        match outcome {
+            Ok(text) => Ok(text.to_owned()),
+            Err(mut wait) => {
+                if let Some(outcome) = poll(&mut wait) {
+                    outcome?;
+                    return self.attempt(action);
+                }
+                self.pending = Some((action, wait));
+                Ok("waits".to_owned())
+            }
+        }
+    }
+
+    fn go(&mut self) -> Output {
+        if let Some(mut commit) = self.committing.take() {
+            return match poll(&mut commit) {
+                Some(outcome) => outcome.map(|()| "committed".to_owned()).map_err(show),
+                None => {
+                    self.committing = Some(commit);
+                    Ok("still waits".to_owned())
+                }
+            };
+        }
+        let Some((action, mut wait)) = self.pending.take() else {
+            return Err("nothing is pending".into());
+        };
+        match poll(&mut wait) {
+            None => {
+                self.pending = Some((action, wait));
+                Ok("still waits".to_owned())
+            }
+            Some(outcome) => {
+                outcome.map_err(show)?;
+                drop(wait);
+                self.attempt(action).map_err(|e| e.to_string().into())
+            }
+        }
+    }
+
+    fn command(&mut self, command: &Command) -> Output {
+        let mut args = command.consume_args();
+        let mut number = || -> Result<i64, Box<dyn Error>> {
+            Ok(args.next_pos().ok_or("key missing")?.parse()?)
+        };
+        let target = |word: Option<&str>| match word {
+            Some("newest") => WriteTarget::Newest,
+            _ => WriteTarget::Snapshot,
+        };
+        Ok(match command.name.as_str() {
+            "insert" => {
+                self.statement();
+                let k = number()?;
+                let v = args.next_pos().unwrap_or("").to_owned();
+                return self.attempt(Action::Insert(row(k, &v)));
+            }
+            name @ ("update" | "rekey" | "delete" | "lock" | "share") => {
+                let k = number()?;
+                let value = match name {
+                    "update" => {
+                        vec![(1, Datum::text(args.next_pos().ok_or("value missing")?))]
+                    }
+                    "rekey" => {
+                        vec![(0, Datum::Int64(args.next_pos().ok_or("key missing")?.parse()?))]
+                    }
+                    _ => vec![],
+                };
+                let word = args.next_pos();
+                let again = word == Some("newest") || word == Some("again");
+                let row = if again {
+                    self.last.ok_or("no row")?
+                } else {
+                    let snapshot = self.statement();
+                    let Some((row, _)) = find(&*snapshot, k) else { return Ok("none".into()) };
+                    row
+                };
+                self.last = Some(row);
+                let target = target(word);
+                return self.attempt(match name {
+                    "delete" => Action::Delete(row, target),
+                    "lock" => Action::LockRow(row, target, RowLock::Update),
+                    "share" => Action::LockRow(row, target, RowLock::KeyShare),
+                    _ => Action::Update(row, target, value),
+                });
+            }
+            "table" => {
+                let lock = match args.next_pos() {
+                    Some("exclusive") => TableLock::Exclusive,
+                    _ => TableLock::Shared,
+                };
+                return self.attempt(Action::LockTable(lock));
+            }
+            "get" => {
+                let k = number()?;
+                find(&*self.statement(), k).map_or("none".into(), |(_, v)| v)
+            }
+            "newest" => match self.txn.newest(TABLE, self.last.ok_or("no row")?)? {
+                Some(row) => format!("{row:?}"),
+                None => "none".into(),
+            },
+            "scan" => {
+                let snapshot = self.statement();
+                let rows = scan(&*snapshot);
+                assert_eq!(rows, scan_index(&*snapshot, false));
+                let mut reversed = scan_index(&*snapshot, true);
+                reversed.reverse();
+                assert_eq!(rows, reversed);
+                list(&rows)
+            }
+            "rescan" => list(&scan(&**self.statement.as_ref().ok_or("no statement")?)),
+            "current" => list(&scan(&*self.txn.current_snapshot())),
+            "savepoint" => {
+                let name = args.next_pos().ok_or("name missing")?.to_owned();
+                self.savepoints.insert(name, self.txn.savepoint());
+                String::new()
+            }
+            "rollback_to" => {
+                let name = args.next_pos().ok_or("name missing")?;
+                self.txn.rollback_to(self.savepoints[name])?;
+                String::new()
+            }
+            "release" => {
+                let name = args.next_pos().ok_or("name missing")?;
+                self.txn.release(self.savepoints[name]);
+                String::new()
+            }
+            "commit" => {
+                self.committing = Some(self.txn.commit().map_err(show)?);
+                return self.go();
+            }
+            "prepare_commit" => {
+                self.committing = Some(self.txn.commit().map_err(show)?);
+                String::new()
+            }
+            "rollback" => {
+                self.pending = None;
+                self.txn.rollback();
+                String::new()
+            }
+            "go" => return self.go(),
+            "cancel" => {
+                self.pending = None;
+                String::new()
+            }
+            "next" => {
+                let step = SequenceStep { start: 1, increment: 1, min: 1, max: 100, cycle: false };
+                format!("{}", self.txn.sequence_next(7, &step)?)
+            }
+            "setval" => {
+                self.txn.sequence_set(7, number()?, true)?;
+                String::new()
+            }
+            name => return Err(format!("unknown command {name}").into()),
+        })
+    }
+}
+
+fn show(error: oxi_base::Error) -> Box<dyn Error> {
+    let mut text = error.to_string();
+    if let Some(detail) = error.detail() {
+        let _ = write!(text, "\n{detail}");
+    }
+    text.into()
+}
+
+fn list(rows: &[(i64, String, RowId)]) -> String {
+    if rows.is_empty() {
+        return "empty".into();
+    }
+    rows.iter().map(|(k, v, _)| format!("{k}={v}")).collect::<Vec<_>>().join(" ")
+}
+
+impl Runner for Scripts {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, context: &Context) -> Output {
+        let Some(name) = &context.prefix else { return self.global(command) };
+        if command.name == "begin" {
+            let isolation = match command.consume_args().next_pos() {
+                Some("rr") => Isolation::RepeatableRead,
+                _ => Isolation::ReadCommitted,
+            };
+            let session = Session {
+                txn: self.store().begin(isolation),
+                savepoints: BTreeMap::new(),
+                statement: None,
+                pending: None,
+                committing: None,
+                last: None,
+            };
+            self.sessions.insert(name.clone(), session);
+            return Ok(String::new());
+        }
+        let session = self.sessions.get_mut(name).ok_or("no such session")?;
+        match session.command(command) {
+            // Errors of the store are part of what a script expects.
+            Err(error) => Ok(format!("ERROR {error}")),
+            Ok(text) => Ok(text),
+        }
+    }
+}
+
+fn script(name: &str) {
+    let path = format!("{}/tests/scripts/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    goldenscript::run(&mut Scripts::new(), path).unwrap();
+}
+
+macro_rules! scripts {
+    ($($name:ident)*) => { $(#[test] fn $name() { script(stringify!($name)); })* };
+}
+
+scripts! {
+    visibility waits read_committed repeatable_read savepoints unique deadlock locks collection
+    recovery checkpoint sequences failure
+}

@@ -1,0 +1,132 @@
+//! A small table to test with, and futures without a runtime.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use oxi_base::{ColumnId, IndexId, Result, RowId, TableId};
+use oxi_model::{Datum, PhysicalType, engine::*};
+use oxi_store::{Store, StoreOptions};
+use oxi_world::World;
+
+pub(crate) const TABLE: TableId = TableId(1);
+/// Unique, on `k`.
+pub(crate) const BY_KEY: IndexId = IndexId(1);
+/// Not unique, on `v`.
+pub(crate) const BY_VALUE: IndexId = IndexId(2);
+
+/// Polls once.
+pub(crate) fn poll<T>(future: &mut BoxFuture<T>) -> Option<T> {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Runs a future that never really waits.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+        std::thread::yield_now();
+    }
+}
+
+pub(crate) fn column(id: u32, physical: PhysicalType) -> ColumnLayout {
+    ColumnLayout { id: ColumnId(id), physical, missing: Datum::Null }
+}
+
+/// `(k int8, v text)`.
+pub(crate) fn layout() -> TableLayout {
+    TableLayout {
+        columns: vec![column(0, PhysicalType::Int64), column(1, PhysicalType::Text)],
+        catalog: false,
+    }
+}
+
+pub(crate) fn index(column: u32, unique: bool) -> IndexLayout {
+    IndexLayout {
+        table: TABLE,
+        columns: vec![IndexColumnLayout {
+            column: ColumnId(column),
+            descending: false,
+            nulls_first: false,
+        }],
+        unique,
+        nulls_not_distinct: false,
+    }
+}
+
+pub(crate) fn open(world: &World, options: StoreOptions) -> Result<Arc<Store>> {
+    Store::open(world.clone(), options)
+}
+
+/// Creates the table with its indexes.
+pub(crate) fn create(store: &Store) {
+    let txn = store.begin(Isolation::ReadCommitted);
+    txn.create_table(TABLE, layout()).unwrap();
+    txn.create_index(BY_KEY, index(0, true)).unwrap();
+    txn.create_index(BY_VALUE, index(1, false)).unwrap();
+    now(txn.commit().unwrap()).unwrap();
+}
+
+pub(crate) fn row(k: i64, v: &str) -> Vec<Datum> {
+    vec![Datum::Int64(k), Datum::text(v)]
+}
+
+/// The rows that a snapshot sees, by scan, sorted by key.
+pub(crate) fn scan(snapshot: &dyn Snapshot) -> Vec<(i64, String, RowId)> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Int64Type, UInt64Type};
+    let request = ScanRequest { columns: vec![0, 1], row_id: true, partitions: 2 };
+    let mut found = Vec::new();
+    for mut scan in snapshot.scan(TABLE, &request).unwrap() {
+        while let Some(batch) = scan.next_batch().unwrap() {
+            assert!(batch.num_rows() > 0 && batch.num_rows() <= 8192);
+            let keys = batch.column(0).as_primitive::<Int64Type>();
+            let values = batch.column(1).as_string_view();
+            let rows = batch.column(2).as_primitive::<UInt64Type>();
+            for n in 0..batch.num_rows() {
+                found.push((keys.value(n), values.value(n).to_owned(), RowId(rows.value(n))));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The same by the unique index, in its order.
+pub(crate) fn scan_index(snapshot: &dyn Snapshot, reverse: bool) -> Vec<(i64, String, RowId)> {
+    use std::ops::Bound::Unbounded;
+    let mut found = Vec::new();
+    let range = KeyRange { lower: Unbounded, upper: Unbounded, reverse };
+    snapshot
+        .index_scan(BY_KEY, &range, &[0, 1], &mut |row, values| {
+            let (Datum::Int64(k), Datum::Text(v)) = (&values[0], &values[1]) else {
+                panic!("unexpected values {values:?}");
+            };
+            found.push((*k, v.to_string(), row));
+            Ok(true)
+        })
+        .unwrap();
+    found
+}
+
+/// The row of a key, by the unique index.
+pub(crate) fn find(snapshot: &dyn Snapshot, k: i64) -> Option<(RowId, String)> {
+    let mut found = None;
+    snapshot
+        .index_scan(BY_KEY, &KeyRange::equal(vec![Datum::Int64(k)]), &[1], &mut |row, values| {
+            let Datum::Text(v) = &values[0] else { panic!("unexpected values {values:?}") };
+            assert!(found.is_none(), "two visible rows of one unique key");
+            found = Some((row, v.to_string()));
+            Ok(true)
+        })
+        .unwrap();
+    found
+}
