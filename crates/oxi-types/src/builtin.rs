@@ -5,7 +5,10 @@ pub mod aggregate;
 pub mod args;
 pub mod cast;
 pub mod compare;
+pub mod datetime;
+pub mod json;
 pub mod math;
+pub mod pattern;
 pub mod string;
 
 mod tables;

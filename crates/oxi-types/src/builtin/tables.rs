@@ -3,8 +3,11 @@
 mod cast;
 mod casts;
 mod compare;
+mod datetime;
+mod json;
 mod math;
 mod operators;
+mod pattern;
 mod string;
 
 use std::sync::LazyLock;
@@ -106,7 +109,7 @@ use cast_rows;
 /// Every built-in function, in the order of oids.
 pub static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
     let mut rows: Vec<Function> =
-        [cast::ROWS, compare::ROWS, math::ROWS, string::ROWS].concat();
+        [cast::ROWS, compare::ROWS, datetime::ROWS, json::ROWS, math::ROWS, pattern::ROWS, string::ROWS].concat();
     rows.sort_by_key(|row| row.oid);
     rows
 });
