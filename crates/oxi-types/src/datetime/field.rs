@@ -130,9 +130,6 @@ fn infinite_field(field: Field, positive: bool) -> Option<Numeric> {
 fn julian(local: i64) -> Result<Numeric> {
     let (days, time) = (local.div_euclid(DAY), local.rem_euclid(DAY));
     let day = whole(days + UNIX_JULIAN);
-    if time == 0 {
-        return Ok(day.add(&whole(0).round(0)));
-    }
     Ok(day.add(&whole(time).div(&whole(DAY))?))
 }
 
@@ -268,17 +265,22 @@ pub fn interval_field(name: &str, value: Interval) -> Result<Numeric> {
     })
 }
 
+fn truncation_unit(name: &str, type_name: &str) -> Result<Unit> {
+    match field(name) {
+        Some(Field::Unit(unit)) => Ok(unit),
+        Some(Field::Zone | Field::ZoneHour | Field::ZoneMinute) => {
+            Err(not_supported(name, type_name))
+        }
+        _ => Err(not_recognized(name, type_name)),
+    }
+}
+
 /// `date_trunc` of a local timestamp.
 pub fn timestamp_trunc(name: &str, local: i64, type_name: &str) -> Result<i64> {
-    let Some(Field::Unit(unit)) = field(name) else {
-        return Err(match field(name) {
-            None => not_recognized(name, type_name),
-            Some(_) => not_supported(name, type_name),
-        });
-    };
     if is_infinite(local) {
         return Ok(local);
     }
+    let unit = truncation_unit(name, type_name)?;
     let floor = |step: i64| local.div_euclid(step) * step;
     let days = local.div_euclid(DAY);
     let (year, month, _) = civil_from_days(days);
@@ -323,12 +325,7 @@ pub fn timestamptz_trunc(name: &str, utc: i64, zone: &TimeZone) -> Result<i64> {
 
 /// `date_trunc` of an interval.
 pub fn interval_trunc(name: &str, value: Interval) -> Result<Interval> {
-    let Some(Field::Unit(unit)) = field(name) else {
-        return Err(match field(name) {
-            None => not_recognized(name, "interval"),
-            Some(_) => not_supported(name, "interval"),
-        });
-    };
+    let unit = truncation_unit(name, "interval")?;
     let months = |count: i32| Interval { months: value.months / count * count, days: 0, micros: 0 };
     let clock = |step: i64| Interval { micros: value.micros / step * step, ..value };
     Ok(match unit {

@@ -20,7 +20,7 @@ fn invalid(text: &str) -> Error {
 
 fn field_overflow(text: &str) -> Error {
     Error::new(
-        SqlState::DATETIME_FIELD_OVERFLOW,
+        SqlState::INTERVAL_FIELD_OVERFLOW,
         format!("interval field value out of range: \"{text}\""),
     )
 }
@@ -293,7 +293,9 @@ pub fn interval_in(context: &EvalContext, text: &str, typmod: i32) -> Result<Int
                 let of = match pieces.get(at) {
                     Some(Piece::Word(word)) if !word.eq_ignore_ascii_case("ago") => {
                         at += 1;
-                        unit(word).ok_or_else(|| invalid(text))?
+                        unit(word)
+                            .filter(|of| *of != Unit::Quarter)
+                            .ok_or_else(|| invalid(text))?
                     }
                     // `1 2:03:04` is days and time.
                     Some(Piece::Clock(_)) => Unit::Day,

@@ -430,6 +430,10 @@ impl Fields {
             return Err(Refusal::Syntax);
         }
         if let Some((year, month, day)) = self.date {
+            let two_digits = |(value, digits): &(i64, usize)| {
+                *digits <= 2 && two_digit_year(*value, *digits) == year
+            };
+            let year = if self.bc && self.numbers.iter().any(two_digits) { year % 100 } else { year };
             let year = if self.bc {
                 if year < 1 {
                     return Err(Refusal::Overflow);
@@ -587,7 +591,11 @@ fn time_fields(context: &EvalContext, text: &str, type_name: &str) -> Result<(i6
         let local = context.timezone.to_local(context.transaction_us);
         return Ok((local.rem_euclid(DAY), fields));
     }
+    let named = matches!(&fields.zone, Some(TimeZone::Named(zone)) if *zone != chrono_tz::Tz::UTC);
+    let dated = fields.date.is_some() || fields.julian.is_some() || fields.relative_day.is_some();
     match fields.time {
+        // Without a date a zone with changing clocks says nothing.
+        Some(_) if named && !dated => Err(fail(Refusal::Syntax)),
         Some(time) => Ok((time, fields)),
         None => Err(fail(Refusal::Syntax)),
     }

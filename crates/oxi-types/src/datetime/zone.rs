@@ -24,6 +24,9 @@ impl TimeZone {
     /// in hours (`-7.5`), or a POSIX zone with its sign west-positive (`XXX+3`).
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        if let Ok(zone) = Tz::from_str(text) {
+            return Some(TimeZone::Named(zone));
+        }
         if let Some(zone) = Self::by_name(text) {
             return Some(zone);
         }
@@ -50,22 +53,33 @@ impl TimeZone {
             if offset == 0 && matches!(upper.as_str(), "UTC" | "GMT" | "Z" | "UT" | "ZULU") {
                 return Some(TimeZone::Named(if upper == "GMT" { Tz::GMT } else { Tz::UTC }));
             }
+            return Some(TimeZone::Fixed(offset, upper));
         }
         if let Ok(zone) = Tz::from_str(text) {
             return Some(TimeZone::Named(zone));
         }
         let spelled = chrono_tz::TZ_VARIANTS.iter();
-        if let Some(zone) = spelled.into_iter().find(|zone| zone.name().eq_ignore_ascii_case(text)) {
-            return Some(TimeZone::Named(*zone));
-        }
-        abbreviation(text).map(|offset| TimeZone::Fixed(offset, text.to_ascii_uppercase()))
+        spelled
+            .into_iter()
+            .find(|zone| zone.name().eq_ignore_ascii_case(text))
+            .map(|zone| TimeZone::Named(*zone))
+    }
+
+    /// A zone as `AT TIME ZONE` takes it: an abbreviation, an IANA name, or a POSIX zone, in which
+    /// offsets count westward even without a name.
+    pub fn for_value(text: &str) -> Option<Self> {
+        let text = text.trim();
+        Self::by_name(text).or_else(|| Self::posix(text))
     }
 
     fn posix(text: &str) -> Option<Self> {
         let (name, rest) = match text.strip_prefix('<') {
             Some(inner) => inner.split_once('>')?,
             None => {
-                let end = text.find(|c: char| !c.is_ascii_alphabetic()).filter(|end| *end >= 3)?;
+                let end = text.find(|c: char| !c.is_ascii_alphabetic())?;
+                if !matches!(end, 0 | 3..) {
+                    return None;
+                }
                 text.split_at(end)
             }
         };
@@ -81,6 +95,9 @@ impl TimeZone {
             unit /= 60;
         }
         let west = if negative { -seconds } else { seconds };
+        if name.is_empty() {
+            return Some(Self::fixed(-west));
+        }
         Some(TimeZone::Fixed(-west, name.to_owned()))
     }
 

@@ -2,14 +2,18 @@
 
 use oxi_base::{Error, Result, SqlState};
 
-use super::invalid_syntax;
 use crate::context::ByteaOutput;
 
 /// Reads the hex or the escape form.
 pub fn bytea_in(text: &str) -> Result<Vec<u8>> {
     match text.strip_prefix("\\x") {
         Some(hex) => decode_hex(hex),
-        None => decode_escape(text.as_bytes()).ok_or_else(|| invalid_syntax("bytea", text)),
+        None => decode_escape(text.as_bytes()).ok_or_else(|| {
+            Error::new(
+                SqlState::INVALID_TEXT_REPRESENTATION,
+                "invalid input syntax for type bytea",
+            )
+        }),
     }
 }
 

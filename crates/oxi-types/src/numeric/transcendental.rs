@@ -125,8 +125,7 @@ impl Numeric {
             return Err(power_error("cannot take square root of a negative number"));
         }
         let (weight, _) = self.first_group();
-        let digits_before = if weight >= 0 { (weight + 1) * 4 / 2 } else { 1 - (1 - weight) * 4 / 2 };
-        let sweight = if weight >= 0 { digits_before - 1 } else { digits_before };
+        let sweight = (weight + 1) * 2 - 1;
         let result_scale = (i64::from(MIN_SIGNIFICANT_DIGITS) - sweight)
             .max(i64::from(scale))
             .clamp(0, i64::from(MAX_RESULT_SCALE)) as i32;
@@ -266,7 +265,7 @@ impl Numeric {
             && let Some(n) = exponent.to_i128()
             && let Ok(n) = i32::try_from(n)
         {
-            return self.power_integer(n, exponent.scale());
+            return self.power_integer(n);
         }
         if self.is_zero() {
             return Ok(Self::ZERO.round(MIN_SIGNIFICANT_DIGITS));
@@ -327,10 +326,10 @@ impl Numeric {
         Ok(Some(if *self == NegInfinity && odd { NegInfinity } else { Infinity }))
     }
 
-    fn power_integer(&self, n: i32, exponent_scale: i32) -> Result<Self> {
+    fn power_integer(&self, n: i32) -> Result<Self> {
         let Finite(mantissa, scale) = self else { return Ok(NaN) };
         if n != 0 && mantissa.is_zero() {
-            let scale = MIN_SIGNIFICANT_DIGITS.max(*scale).max(exponent_scale);
+            let scale = MIN_SIGNIFICANT_DIGITS.max(*scale);
             return Ok(Self::ZERO.round(scale));
         }
         let digits = mantissa.abs_digits();
@@ -344,10 +343,7 @@ impl Numeric {
         if weight + 1.0 < -f64::from(MAX_RESULT_SCALE) {
             return Ok(Self::ZERO.round(MAX_RESULT_SCALE));
         }
-        let result_scale = (i64::from(MIN_SIGNIFICANT_DIGITS) - weight as i64)
-            .max(i64::from(*scale))
-            .max(i64::from(exponent_scale))
-            .clamp(0, i64::from(MAX_RESULT_SCALE)) as i32;
+        let result_scale = MIN_SIGNIFICANT_DIGITS.max(*scale).min(MAX_RESULT_SCALE);
         let times = n.unsigned_abs();
         // Exact while it is small, else with enough digits for the rounded result.
         let exact_digits = digits.len() as u64 * u64::from(times);

@@ -14,7 +14,7 @@ use crate::{
 
 /// A zone written in a value or an argument.
 pub(crate) fn zone_named(name: &str) -> Result<TimeZone> {
-    TimeZone::parse(name).ok_or_else(|| {
+    TimeZone::for_value(name).ok_or_else(|| {
         Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
             format!("time zone \"{name}\" not recognized"),

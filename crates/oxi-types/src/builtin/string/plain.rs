@@ -132,7 +132,7 @@ fn right(text: &str, count: i32) -> &str {
 fn character(code: i32) -> Result<char> {
     if code < 0 {
         return Err(Error::new(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            SqlState::INVALID_PARAMETER_VALUE,
             "character number must be positive",
         ));
     }
