@@ -11,6 +11,7 @@ mod operators;
 mod pattern;
 mod string;
 mod system;
+mod template;
 
 use std::sync::LazyLock;
 
@@ -111,7 +112,7 @@ use cast_rows;
 /// Every built-in function, in the order of oids.
 pub static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
     let mut rows: Vec<Function> =
-        [array::ROWS, cast::ROWS, compare::ROWS, datetime::ROWS, json::ROWS, math::ROWS, pattern::ROWS, string::ROWS, system::ROWS].concat();
+        [array::ROWS, cast::ROWS, compare::ROWS, datetime::ROWS, json::ROWS, math::ROWS, pattern::ROWS, string::ROWS, system::ROWS, template::ROWS].concat();
     rows.sort_by_key(|row| row.oid);
     rows
 });
