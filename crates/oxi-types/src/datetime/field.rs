@@ -120,9 +120,7 @@ fn infinite_field(field: Field, positive: bool) -> Option<Numeric> {
         Field::Unit(Unit::Year | Unit::Decade | Unit::Century | Unit::Millennium)
         | Field::IsoYear
         | Field::Epoch
-        | Field::Julian => {
-            Some(if positive { Numeric::Infinity } else { Numeric::NegInfinity })
-        }
+        | Field::Julian => Some(if positive { Numeric::Infinity } else { Numeric::NegInfinity }),
         _ => None,
     }
 }
@@ -316,9 +314,7 @@ pub fn timestamptz_trunc(name: &str, utc: i64, zone: &TimeZone) -> Result<i64> {
     );
     if within_day {
         // The offset stays that of the moment itself.
-        return checked_timestamp(
-            local.checked_sub(i64::from(zone.offset_at(utc)) * SECOND),
-        );
+        return checked_timestamp(local.checked_sub(i64::from(zone.offset_at(utc)) * SECOND));
     }
     Ok(zone.to_utc(local))
 }
@@ -336,9 +332,8 @@ pub fn interval_trunc(name: &str, value: Interval) -> Result<Interval> {
         Unit::Hour => clock(HOUR),
         Unit::Day => Interval { micros: 0, ..value },
         Unit::Week => {
-            return Err(not_supported(name, "interval").with_detail(
-                "Months usually have fractional weeks.",
-            ));
+            return Err(not_supported(name, "interval")
+                .with_detail("Months usually have fractional weeks."));
         }
         Unit::Month => months(1),
         Unit::Quarter => months(3),

@@ -9,18 +9,14 @@ pub fn bytea_in(text: &str) -> Result<Vec<u8>> {
     match text.strip_prefix("\\x") {
         Some(hex) => decode_hex(hex),
         None => decode_escape(text.as_bytes()).ok_or_else(|| {
-            Error::new(
-                SqlState::INVALID_TEXT_REPRESENTATION,
-                "invalid input syntax for type bytea",
-            )
+            Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea")
         }),
     }
 }
 
 /// Hex digits, white space between pairs allowed.
 pub fn decode_hex(hex: &str) -> Result<Vec<u8>> {
-    let invalid =
-        |message: String| Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
+    let invalid = |message: String| Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
     let mut out = Vec::with_capacity(hex.len() / 2);
     let mut chars = hex.chars();
     while let Some(first) = chars.next() {

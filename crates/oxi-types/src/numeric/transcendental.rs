@@ -4,12 +4,10 @@ use num_bigint::BigInt;
 use num_traits::{Signed, ToPrimitive, Zero};
 use oxi_base::{Error, Result, SqlState};
 
-use super::{
-    Int, MAX_RESULT_SCALE, MIN_SIGNIFICANT_DIGITS, Numeric, division_by_zero, overflow,
-};
+use super::{Int, MAX_RESULT_SCALE, MIN_SIGNIFICANT_DIGITS, Numeric, division_by_zero, overflow};
 use Numeric::{Finite, Infinity, NaN, NegInfinity};
 
-const LOG10_E: f64 = 0.434_294_481_903_252;
+const LOG10_E: f64 = std::f64::consts::LOG10_E;
 
 fn power_error(message: &str) -> Error {
     Error::new(SqlState::INVALID_ARGUMENT_FOR_POWER_FUNCTION, message)
@@ -271,11 +269,16 @@ impl Numeric {
             return Ok(Self::ZERO.round(MIN_SIGNIFICANT_DIGITS));
         }
         let odd = integral && !exponent.rem(&Self::from_i128(2))?.is_zero();
-        let (base, negate) = if self.is_negative() { (self.abs(), odd) } else { (self.clone(), false) };
+        let (base, negate) =
+            if self.is_negative() { (self.abs(), odd) } else { (self.clone(), false) };
         let local = (8 - base.ln_weight()).max(0);
         let estimate = base.ln_scale(local).mul(exponent).to_f64().unwrap_or(f64::INFINITY);
         if estimate.abs() > f64::from(MAX_RESULT_SCALE) * 3.01 {
-            return if estimate > 0.0 { Err(overflow()) } else { Ok(Self::ZERO.round(MAX_RESULT_SCALE)) };
+            return if estimate > 0.0 {
+                Err(overflow())
+            } else {
+                Ok(Self::ZERO.round(MAX_RESULT_SCALE))
+            };
         }
         let scale = (MIN_SIGNIFICANT_DIGITS - (estimate * LOG10_E) as i32)
             .max(base.scale())
@@ -336,7 +339,8 @@ impl Numeric {
         let head: String = digits.chars().take(17).collect();
         let leading: f64 = head.parse().unwrap_or(1.0);
         let shift = digits.len() as f64 - head.len() as f64 - f64::from(*scale);
-        let weight = if mantissa.is_zero() { 0.0 } else { f64::from(n) * (leading.log10() + shift) };
+        let weight =
+            if mantissa.is_zero() { 0.0 } else { f64::from(n) * (leading.log10() + shift) };
         if weight > 131_072.0 {
             return Err(overflow());
         }

@@ -3,10 +3,7 @@
 use oxi_base::{Error, Result, SqlState};
 
 fn ends_with_escape() -> Error {
-    Error::new(
-        SqlState::INVALID_ESCAPE_SEQUENCE,
-        "LIKE pattern must not end with escape character",
-    )
+    Error::new(SqlState::INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")
 }
 
 fn bad_escape() -> Error {

@@ -21,8 +21,18 @@ pub(super) const PATTERNS: &[&str] = &[
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -189,13 +199,14 @@ fn put(
             let numeral = if upper { numeral.to_owned() } else { numeral.to_lowercase() };
             Some(if fill { format!("{numeral:<4}") } else { numeral })
         }
-        "TZ" => zone.map(|(_, name)| {
+        "TZ" => Some(zone.map_or_else(String::new, |(_, name)| {
             if written.starts_with('T') { name.to_uppercase() } else { name.to_lowercase() }
-        }),
+        })),
         "TZH" => Some(format!("{}{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600)),
         "TZM" => Some(format!("{:02}", offset.abs() / 60 % 60)),
         "OF" => {
-            let mut shown = format!("{}{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600);
+            let mut shown =
+                format!("{}{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600);
             if offset % 3600 != 0 {
                 let _ = write!(shown, ":{:02}", offset.abs() / 60 % 60);
             }
@@ -238,7 +249,8 @@ fn put(
         "W" => ((day - 1) / 7 + 1, 1),
         "WW" => ((day_of_year - 1) / 7 + 1, 2),
         "IW" => (iso_weeks, 2),
-        "CC" => ((year + 99) / 100, 2),
+        "CC" if astronomical > 0 => ((year + 99) / 100, 2),
+        "CC" => (-((year + 99) / 100), 3),
         "J" => (days + crate::datetime::UNIX_JULIAN, 0),
         "Q" => ((month - 1) / 3 + 1, 1),
         _ => (0, 0),

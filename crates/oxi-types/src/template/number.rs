@@ -93,8 +93,19 @@ fn ordinal(digits: &str) -> &'static str {
 /// A number between 1 and 3999 in Roman numerals.
 pub fn roman(number: i64) -> Option<String> {
     const PARTS: [(i64, &str); 13] = [
-        (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"),
-        (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
     ];
     if !(1..=3999).contains(&number) {
         return None;
@@ -178,7 +189,10 @@ fn plain(value: &Numeric, template: &Template) -> String {
     let text = rounded.abs().to_string();
     let (integer, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let overflow = !value.is_finite() || integer.len() > before && integer != "0";
-    let integer = if integer == "0" && (after > 0 || before == 0) { "" } else { integer };
+    // Without places before the point nothing fits.
+    let overflow = overflow || before == 0;
+    let hidden = after > 0 && (template.fill || fraction.bytes().any(|digit| digit != b'0'));
+    let integer = if integer == "0" && hidden { "" } else { integer };
     let first_zero = template.nodes[..before_end]
         .iter()
         .filter(|node| digit(node))
@@ -201,18 +215,30 @@ fn plain(value: &Numeric, template: &Template) -> String {
     let explicit = template.nodes.iter().any(|node| {
         matches!(
             node,
-            Node::SignStart | Node::SignEnd | Node::Minus | Node::Plus | Node::PlusMinus | Node::Brackets
+            Node::SignStart | Node::SignEnd | Node::Minus | Node::PlusMinus | Node::Brackets
         )
     });
     let sign_start = template.nodes.contains(&Node::SignStart);
     let brackets = template.nodes.contains(&Node::Brackets);
     let mut lead = String::new();
     if brackets {
-        lead.push_str(if negative { "<" } else if template.fill { " " } else { "" });
+        lead.push_str(if negative {
+            "<"
+        } else if template.fill {
+            " "
+        } else {
+            ""
+        });
     } else if sign_start {
         lead.push(if negative { '-' } else { '+' });
     } else if !explicit {
-        lead.push_str(if negative { "-" } else if template.fill { " " } else { "" });
+        lead.push_str(if negative {
+            "-"
+        } else if template.fill {
+            " "
+        } else {
+            ""
+        });
     }
     let mut out = String::new();
     let mut lead = Some(lead);
@@ -259,10 +285,22 @@ fn plain(value: &Numeric, template: &Template) -> String {
                 out.push('.');
             }
             Node::SignEnd => out.push(if negative { '-' } else { '+' }),
-            Node::Minus => out.push_str(if negative { "-" } else if template.fill { " " } else { "" }),
-            Node::Plus => out.push_str(if !negative { "+" } else if template.fill { " " } else { "" }),
+            Node::Minus => out.push_str(if negative {
+                "-"
+            } else if template.fill {
+                " "
+            } else {
+                ""
+            }),
+            Node::Plus => out.push_str(if !negative {
+                "+"
+            } else if template.fill {
+                " "
+            } else {
+                ""
+            }),
             Node::PlusMinus => out.push(if negative { '-' } else { '+' }),
-            Node::Ordinal { upper } if !negative && point.is_none() => {
+            Node::Ordinal { upper } if !negative && !overflow && point.is_none() => {
                 let ending = ordinal(integer);
                 out.push_str(&if *upper { ending.to_uppercase() } else { ending.to_owned() });
             }
@@ -280,7 +318,13 @@ fn plain(value: &Numeric, template: &Template) -> String {
         out.push_str(&lead);
     }
     if brackets {
-        out.push_str(if negative { ">" } else if template.fill { " " } else { "" });
+        out.push_str(if negative {
+            ">"
+        } else if template.fill {
+            " "
+        } else {
+            ""
+        });
     }
     out
 }
@@ -291,8 +335,13 @@ pub fn read(text: &str, template: &str) -> Result<Numeric> {
     let mut digits = String::new();
     let mut negative = false;
     let mut chars = text.trim_start().chars().peekable();
-    let after = |nodes: &[Node]| nodes.iter().filter(|node| matches!(node, Node::Digit { .. })).count();
-    let shift = template.nodes.iter().position(|node| *node == Node::Shift).map(|at| after(&template.nodes[at..]));
+    let after =
+        |nodes: &[Node]| nodes.iter().filter(|node| matches!(node, Node::Digit { .. })).count();
+    let shift = template
+        .nodes
+        .iter()
+        .position(|node| *node == Node::Shift)
+        .map(|at| after(&template.nodes[at..]));
     let mut sign = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| {
         while let Some(c) = chars.peek() {
             match c {
@@ -321,7 +370,11 @@ pub fn read(text: &str, template: &str) -> Result<Numeric> {
             Node::Group => {
                 chars.next_if_eq(&',');
             }
-            Node::SignStart | Node::SignEnd | Node::Minus | Node::Plus | Node::PlusMinus
+            Node::SignStart
+            | Node::SignEnd
+            | Node::Minus
+            | Node::Plus
+            | Node::PlusMinus
             | Node::Brackets => sign(&mut chars),
             Node::Currency | Node::Literal(_) => {
                 chars.next_if(|c| !c.is_ascii_digit());

@@ -3,9 +3,7 @@
 use oxi_base::{Error, Result, SqlState};
 
 use super::date::{Piece, pieces};
-use crate::datetime::{
-    DAY, HOUR, MINUTE, SECOND, UNIX_JULIAN, days_from_civil, days_in_month,
-};
+use crate::datetime::{DAY, HOUR, MINUTE, SECOND, UNIX_JULIAN, days_from_civil, days_in_month};
 
 /// What was read.
 pub struct Read {
@@ -35,8 +33,18 @@ struct Fields {
 }
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 ];
 
 fn invalid(value: &str, name: &str) -> Error {
@@ -70,8 +78,9 @@ fn word<'a>(rest: &mut &str, words: &[&'a str], name: &str) -> Result<usize> {
         }
         None => {
             let shown: String = rest.chars().take_while(|c| !c.is_whitespace()).collect();
-            Err(invalid(&shown, name)
-                .with_detail("The given value did not match any of the allowed values for this field."))
+            Err(invalid(&shown, name).with_detail(
+                "The given value did not match any of the allowed values for this field.",
+            ))
         }
     }
 }
@@ -99,8 +108,13 @@ pub fn read(text: &str, template: &str) -> Result<Read> {
                 } else {
                     let trimmed = rest.trim_start();
                     let separator = |c: char| c.is_ascii_punctuation() && c != '+';
-                    let sign = trimmed.starts_with('-') && matches!(all.get(at + 1), Some(Piece::Pattern { name: "TZH", .. }));
-                    rest = if trimmed.starts_with(separator) && !sign { &trimmed[1..] } else { trimmed };
+                    let sign = trimmed.starts_with('-')
+                        && matches!(all.get(at + 1), Some(Piece::Pattern { name: "TZH", .. }));
+                    rest = if trimmed.starts_with(separator) && !sign {
+                        &trimmed[1..]
+                    } else {
+                        trimmed
+                    };
                 }
             }
             Piece::Pattern { name, ordinal, .. } => {
@@ -210,7 +224,11 @@ fn field(fields: &mut Fields, rest: &mut &str, name: &'static str, packed: bool)
             let century = number(rest, 2, name)?.0;
             fields.year.get_or_insert((century - 1) * 100 + 1);
         }
-        _ => return Err(Error::unsupported(format!("formatting field \"{name}\" is only supported in to_char"))),
+        _ => {
+            return Err(Error::unsupported(format!(
+                "formatting field \"{name}\" is only supported in to_char"
+            )));
+        }
     }
     Ok(())
 }
@@ -251,6 +269,7 @@ fn finish(fields: &Fields, text: &str) -> Result<Read> {
         return Err(out_of_range());
     }
     let time = hour * HOUR + fields.minute * MINUTE + fields.second * SECOND + fields.micros;
-    let local = days.checked_mul(DAY).and_then(|day| day.checked_add(time)).ok_or_else(out_of_range)?;
+    let local =
+        days.checked_mul(DAY).and_then(|day| day.checked_add(time)).ok_or_else(out_of_range)?;
     Ok(Read { local, offset: fields.offset })
 }

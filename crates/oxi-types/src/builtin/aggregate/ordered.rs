@@ -84,8 +84,11 @@ impl Accumulator for OrderedSet {
             if self.values.is_empty() {
                 return Ok(Datum::Null);
             }
-            let found =
-                fractions.elements.iter().map(|f| self.percentile(f)).collect::<Result<Vec<_>>>()?;
+            let found = fractions
+                .elements
+                .iter()
+                .map(|f| self.percentile(f))
+                .collect::<Result<Vec<_>>>()?;
             return Ok(list(found));
         }
         self.percentile(&self.fraction)
@@ -178,9 +181,7 @@ impl Accumulator for Hypothetical {
             Rank::DenseRank => Datum::Int64(self.distinct_before + 1),
             Rank::PercentRank if self.rows == 0 => Datum::Float64(0.0),
             Rank::PercentRank => Datum::Float64(self.before as f64 / self.rows as f64),
-            Rank::CumeDist => {
-                Datum::Float64((self.not_after + 1) as f64 / (self.rows + 1) as f64)
-            }
+            Rank::CumeDist => Datum::Float64((self.not_after + 1) as f64 / (self.rows + 1) as f64),
         })
     }
 }

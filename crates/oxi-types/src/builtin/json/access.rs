@@ -132,9 +132,7 @@ fn array_items<'a>(node: &'a Node, function: &str) -> Result<&'a [Node]> {
         NodeKind::Object(_) if function == "json_array_length" => {
             Err(invalid("cannot get array length of a non-array"))
         }
-        _ if function == "json_array_length" => {
-            Err(invalid("cannot get array length of a scalar"))
-        }
+        _ if function == "json_array_length" => Err(invalid("cannot get array length of a scalar")),
         NodeKind::Object(_) => Err(invalid(format!("cannot call {function} on a non-array"))),
         _ => Err(invalid(format!("cannot call {function} on a scalar"))),
     }

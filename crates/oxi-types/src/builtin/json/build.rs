@@ -207,10 +207,7 @@ fn two_lists(keys: &Datum, values: &Datum) -> Result<Vec<(String, Option<String>
         ));
     }
     if keys.elements.len() != values.elements.len() {
-        return Err(Error::new(
-            SqlState::ARRAY_SUBSCRIPT_ERROR,
-            "mismatched array dimensions",
-        ));
+        return Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "mismatched array dimensions"));
     }
     (0..keys.elements.len())
         .map(|at| {

@@ -164,7 +164,8 @@ fn series(from: i64, to: i64, step: i64) -> Result<Vec<i64>> {
     }
     let mut out = Vec::new();
     let mut next = Some(from);
-    while let Some(value) = next.filter(|value| if step > 0 { *value <= to } else { *value >= to }) {
+    while let Some(value) = next.filter(|value| if step > 0 { *value <= to } else { *value >= to })
+    {
         out.push(value);
         next = value.checked_add(step);
     }
