@@ -156,7 +156,7 @@ pub fn text_out(
         (oid::BYTEA, Datum::Bytes(bytes)) => bytea_out(bytes, context.bytea_output, out),
         (oid::JSONB, Datum::Bytes(bytes)) => json::jsonb_out(bytes, out)?,
         (oid::RECORD, Datum::Bytes(bytes)) => {
-            crate::builtin::args::record_out(context, bytes, out)?
+            crate::builtin::args::record_out(context, bytes, out)?;
         }
         (_, Datum::Uuid(value)) => out.push_str(&uuid_out(value)),
         (oid::INT2VECTOR | oid::OIDVECTOR, Datum::List(list)) => array::vector_out(list, out),

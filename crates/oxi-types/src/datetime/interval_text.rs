@@ -258,7 +258,7 @@ pub fn interval_in(context: &EvalContext, text: &str, typmod: i32) -> Result<Int
             && !trimmed.contains('+'));
     while at < pieces.len() {
         let mut part = Sums::default();
-        let mut negative = false;
+        let negative;
         match pieces[at] {
             Piece::Word(word) if word.eq_ignore_ascii_case("ago") && seen => {
                 ago = true;
@@ -366,8 +366,8 @@ fn iso_alternative(rest: &str, in_time: bool, mut sums: Sums) -> Option<Sums> {
     if !date.is_empty() {
         let negative = date.starts_with('-');
         let mut parts = date.trim_start_matches('-').split('-');
-        let mut part = Sums::default();
-        part.months = parts.next()?.parse::<i128>().ok()? * 12;
+        let years = parts.next()?.parse::<i128>().ok()?;
+        let mut part = Sums { months: years * 12, ..Sums::default() };
         part.months += parts.next().map_or(Some(0), |months| months.parse().ok())?;
         part.days = parts.next().map_or(Some(0), |days| days.parse().ok())?;
         if negative {
@@ -540,7 +540,7 @@ fn iso_8601(value: Interval, out: &mut String) {
         return;
     }
     out.push('P');
-    let mut part = |count: i64, letter: char, out: &mut String| {
+    let part = |count: i64, letter: char, out: &mut String| {
         if count != 0 {
             let _ = write!(out, "{count}{letter}");
         }

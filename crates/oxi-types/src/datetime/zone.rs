@@ -42,7 +42,7 @@ impl TimeZone {
     /// A zone of a fixed offset, named as PostgreSQL names it.
     pub fn fixed(seconds: i32) -> Self {
         let mut name = String::new();
-        super::zone::put_offset(seconds, &mut name);
+        put_offset(seconds, &mut name);
         TimeZone::Fixed(seconds, format!("<{name}>{}", posix_offset(-seconds)))
     }
 
@@ -73,15 +73,14 @@ impl TimeZone {
     }
 
     fn posix(text: &str) -> Option<Self> {
-        let (name, rest) = match text.strip_prefix('<') {
-            Some(inner) => inner.split_once('>')?,
-            None => {
-                let end = text.find(|c: char| !c.is_ascii_alphabetic())?;
-                if !matches!(end, 0 | 3..) {
-                    return None;
-                }
-                text.split_at(end)
+        let (name, rest) = if let Some(inner) = text.strip_prefix('<') {
+            inner.split_once('>')?
+        } else {
+            let end = text.find(|c: char| !c.is_ascii_alphabetic())?;
+            if !matches!(end, 0 | 3..) {
+                return None;
             }
+            text.split_at(end)
         };
         let (negative, rest) = match rest.as_bytes().first()? {
             b'-' => (true, &rest[1..]),
@@ -128,13 +127,12 @@ impl TimeZone {
             },
             TimeZone::Named(zone) => moment(unix_us).map_or_else(String::new, |utc| {
                 let offset = zone.offset_from_utc_datetime(&utc);
-                match offset.abbreviation() {
-                    Some(name) => name.to_owned(),
-                    None => {
-                        let mut name = String::new();
-                        put_offset(offset.fix().local_minus_utc(), &mut name);
-                        name
-                    }
+                if let Some(name) = offset.abbreviation() {
+                    name.to_owned()
+                } else {
+                    let mut name = String::new();
+                    put_offset(offset.fix().local_minus_utc(), &mut name);
+                    name
                 }
             }),
         }

@@ -1,5 +1,7 @@
 //! Text forms of bytea.
 
+use std::fmt::Write as _;
+
 use oxi_base::{Error, Result, SqlState};
 
 use crate::context::ByteaOutput;
@@ -91,7 +93,7 @@ pub fn encode_escape(bytes: &[u8], high_only: bool, out: &mut String) {
         if byte == b'\\' {
             out.push_str("\\\\");
         } else if escape {
-            out.push_str(&format!("\\{byte:03o}"));
+            let _ = write!(out, "\\{byte:03o}");
         } else {
             out.push(char::from(byte));
         }

@@ -362,10 +362,8 @@ pub fn read(text: &str, template: &str) -> Result<Numeric> {
                     digits.push(c);
                 }
             }
-            Node::Point => {
-                if chars.next_if_eq(&'.').is_some() {
-                    digits.push('.');
-                }
+            Node::Point if chars.next_if_eq(&'.').is_some() => {
+                digits.push('.');
             }
             Node::Group => {
                 chars.next_if_eq(&',');

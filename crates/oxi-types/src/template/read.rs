@@ -68,20 +68,16 @@ fn number(rest: &mut &str, width: usize, name: &str) -> Result<(i64, usize)> {
     written.parse().map(|value| (value, digits)).map_err(|_| invalid(written, name))
 }
 
-fn word<'a>(rest: &mut &str, words: &[&'a str], name: &str) -> Result<usize> {
+fn word(rest: &mut &str, words: &[&str], name: &str) -> Result<usize> {
     *rest = rest.trim_start();
     let lower = rest.to_ascii_lowercase();
-    match words.iter().position(|word| lower.starts_with(word)) {
-        Some(at) => {
-            *rest = &rest[words[at].len()..];
-            Ok(at)
-        }
-        None => {
-            let shown: String = rest.chars().take_while(|c| !c.is_whitespace()).collect();
-            Err(invalid(&shown, name).with_detail(
-                "The given value did not match any of the allowed values for this field.",
-            ))
-        }
+    if let Some(at) = words.iter().position(|word| lower.starts_with(word)) {
+        *rest = &rest[words[at].len()..];
+        Ok(at)
+    } else {
+        let shown: String = rest.chars().take_while(|c| !c.is_whitespace()).collect();
+        Err(invalid(&shown, name)
+            .with_detail("The given value did not match any of the allowed values for this field."))
     }
 }
 

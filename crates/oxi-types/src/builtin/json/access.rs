@@ -192,12 +192,7 @@ fn cannot_cast(value: &Json, target: &str) -> Error {
         Json::Array(_) => "array",
         Json::Object(_) => "object",
     };
-    let article = if matches!(value, Json::Array(_) | Json::Object(_)) {
-        format!("cannot cast jsonb {what} to type {target}")
-    } else {
-        format!("cannot cast jsonb {what} to type {target}")
-    };
-    invalid(article)
+    invalid(format!("cannot cast jsonb {what} to type {target}"))
 }
 
 fn number(datum: &Datum, target: &str) -> Result<crate::Numeric> {

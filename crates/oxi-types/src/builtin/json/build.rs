@@ -102,7 +102,7 @@ pub fn json_build_object(
     types: &[TypeRef],
     args: &[Datum],
 ) -> Result<Datum> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(odd_arguments("json_build_object"));
     }
     let mut out = "{".to_owned();
@@ -154,7 +154,7 @@ pub fn jsonb_build_object(
     types: &[TypeRef],
     args: &[Datum],
 ) -> Result<Datum> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(odd_arguments("jsonb_build_object"));
     }
     let mut members = Vec::new();

@@ -1,5 +1,7 @@
 //! Floats.
 
+#![allow(clippy::float_cmp, reason = "SQL compares floats exactly")]
+
 use oxi_base::{Error, Result, SqlState};
 
 use super::integer::out_of_range as type_out_of_range;

@@ -81,6 +81,7 @@ struct Directive {
     position: Option<usize>,
     left: bool,
     width: Option<i64>,
+    #[allow(clippy::option_option, reason = "`*` may name its argument or take the next one")]
     width_from: Option<Option<usize>>,
 }
 

@@ -241,7 +241,7 @@ pub fn pg_column_size(_: &EvalContext, types: &[TypeRef], args: &[Datum]) -> Res
     let mut out = Vec::new();
     io::binary_out(*reference, value, &mut out)?;
     let fixed = crate::pg_type::by_oid(reference.oid).is_some_and(|row| row.len > 0);
-    Ok(Datum::Int32(out.len() as i32 + if fixed { 0 } else { 1 }))
+    Ok(Datum::Int32(out.len() as i32 + i32::from(!fixed)))
 }
 
 /// `num_nulls`.
