@@ -137,6 +137,11 @@ impl Store {
         checkpointed.and(closed)
     }
 
+    /// How many bytes the log has had in all, for deciding when a checkpoint is due.
+    pub fn log_position(&self) -> u64 {
+        self.core.log.next_lsn().0
+    }
+
     /// Verifies files and memory; see [`CheckReport`].
     pub fn check(&self) -> Result<CheckReport> {
         crate::check::check(&self.core)
