@@ -1,7 +1,7 @@
 //! Binding: from the syntax tree to logical plans whose every name, type and conversion is
 //! decided by PostgreSQL's rules.
 //!
-//! The steps: [`scope`] (which names mean what), `expr` (expressions and their types), `coerce` and
+//! The steps: `scope` (which names mean what), `expr` (expressions and their types), `coerce` and
 //! `candidate` (type conversion), `select` and its kin (queries), `modify` (INSERT, UPDATE, DELETE).
 
 pub(crate) mod aggregate;
@@ -23,13 +23,13 @@ pub(crate) mod naming;
 pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod query;
-pub mod scope;
+pub(crate) mod scope;
 pub(crate) mod select;
 pub(crate) mod set_operation;
 pub(crate) mod standalone;
 pub(crate) mod subquery;
 pub(crate) mod typed;
-pub(crate) mod types;
+pub mod types;
 pub(crate) mod window;
 
 use std::{collections::BTreeSet, sync::Arc};

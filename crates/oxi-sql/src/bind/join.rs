@@ -7,7 +7,7 @@ use datafusion::{
 use oxi_base::{Error, Result, SqlState};
 
 use crate::{
-    ast::{Ident, JoinCondition, JoinKind, Span, TableExpr, TableExprKind},
+    ast::{Ident, JoinCondition, JoinKind, TableExpr, TableExprKind},
     bind::{
         Binder,
         expr::Cx,
@@ -223,6 +223,3 @@ fn using_column<'c>(
         .at(position)),
     }
 }
-
-/// The span of nothing, for what binding makes itself.
-pub(crate) const NOWHERE: Span = Span { start: 0, end: 0 };

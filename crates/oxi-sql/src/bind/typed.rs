@@ -13,13 +13,13 @@ use crate::{ast::Span, function::value::physical_of};
 
 /// An expression, its SQL type, and where it stands.
 #[derive(Clone, Debug)]
-pub struct Typed {
+pub(crate) struct Typed {
     /// The expression.
-    pub expr: Expr,
+    pub(crate) expr: Expr,
     /// Its type; `unknown` for string literals, NULL and parameters not yet decided.
-    pub ty: TypeRef,
+    pub(crate) ty: TypeRef,
     /// Where it stands.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 impl Typed {
