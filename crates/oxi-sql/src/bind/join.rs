@@ -155,8 +155,7 @@ impl Binder<'_> {
                 None => test,
             });
             let (mut unified, ty) = self.unify(vec![l_typed, r_typed], "JOIN/USING")?;
-            let (r_expr, l_expr) =
-                (unified.pop().map(|v| v.expr), unified.pop().map(|v| v.expr));
+            let (r_expr, l_expr) = (unified.pop().map(|v| v.expr), unified.pop().map(|v| v.expr));
             let (Some(l_expr), Some(r_expr)) = (l_expr, r_expr) else {
                 return Err(Error::bug("USING lost a side"));
             };

@@ -95,8 +95,9 @@ impl Scope<'_> {
             depth += 1;
         }
         if self.find_relation(None, name).is_some() {
-            return Err(Error::unsupported("whole-row references are not supported")
-                .at(span.position()));
+            return Err(
+                Error::unsupported("whole-row references are not supported").at(span.position())
+            );
         }
         Err(self.undefined_column(name, span))
     }
@@ -198,10 +199,8 @@ impl Scope<'_> {
     }
 
     fn undefined_column(&self, name: &str, span: Span) -> Error {
-        let error = Error::new(
-            SqlState::UNDEFINED_COLUMN,
-            format!("column \"{name}\" does not exist"),
-        );
+        let error =
+            Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
         let mut best: Option<(usize, String)> = None;
         let mut level = Some(self);
         while let Some(scope) = level {
@@ -219,8 +218,9 @@ impl Scope<'_> {
             level = scope.parent;
         }
         let error = match best {
-            Some((_, near)) => error
-                .with_hint(format!("Perhaps you meant to reference the column \"{near}\".")),
+            Some((_, near)) => {
+                error.with_hint(format!("Perhaps you meant to reference the column \"{near}\"."))
+            }
             None => error,
         };
         error.at(span.position())

@@ -47,9 +47,8 @@ pub(crate) fn unknown_literal(text: Option<String>, span: Span) -> Typed {
 
 /// A parameter of a known or unknown type.
 pub(crate) fn parameter(number: u32, type_oid: u32, span: Span) -> Typed {
-    let field = (type_oid != oid::UNKNOWN).then(|| {
-        Arc::new(Field::new("", arrow_type(&physical_of(type_oid)), true))
-    });
+    let field = (type_oid != oid::UNKNOWN)
+        .then(|| Arc::new(Field::new("", arrow_type(&physical_of(type_oid)), true)));
     let expr = Expr::Placeholder(Placeholder::new_with_field(format!("${number}"), field));
     Typed::plain(expr, type_oid, span)
 }
