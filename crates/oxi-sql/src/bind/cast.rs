@@ -114,11 +114,8 @@ impl Binder<'_> {
             }
             Expr::Literal(ScalarValue::Utf8View(Some(text)), _) => {
                 // Only interval input looks at the modifier; the others cut or round afterwards.
-                let read = if target.oid == oid::INTERVAL {
-                    target
-                } else {
-                    TypeRef::plain(target.oid)
-                };
+                let read =
+                    if target.oid == oid::INTERVAL { target } else { TypeRef::plain(target.oid) };
                 let datum = io::text_in(self.context.eval, read, text)
                     .and_then(|datum| io::apply_typmod(target, datum, explicit))
                     .map_err(|error| error.at(span.position()))?;
@@ -135,8 +132,7 @@ impl Binder<'_> {
                 if target.oid == oid::TEXT {
                     return Ok(text);
                 }
-                let expr =
-                    self.convert(text.expr, text.ty, target.oid, Pathway::InOut, span)?;
+                let expr = self.convert(text.expr, text.ty, target.oid, Pathway::InOut, span)?;
                 self.apply_typmod(Typed::plain(expr, target.oid, span), target, explicit)
             }
         }
@@ -224,7 +220,7 @@ impl Binder<'_> {
         if let Some(datum) = datum_of_literal(&expr, source.oid) {
             let result =
                 cast_value(self.context.eval, source, TypeRef::plain(target), &datum, true)
-                .map_err(|error| error.at(span.position()))?;
+                    .map_err(|error| error.at(span.position()))?;
             return literal_of(&result, target);
         }
         if widens(&from, &to) {

@@ -53,21 +53,13 @@ impl Binder<'_> {
     fn one_column(&mut self, query: &Query, span: Span, cx: &Cx<'_>) -> Result<BoundPlan> {
         let bound = self.inner_query(query, cx)?;
         if bound.outputs.len() != 1 {
-            return Err(Error::new(
-                SqlState::SYNTAX_ERROR,
-                "subquery must return only one column",
-            )
-            .at(span.position()));
+            return Err(Error::new(SqlState::SYNTAX_ERROR, "subquery must return only one column")
+                .at(span.position()));
         }
         Ok(bound)
     }
 
-    pub(crate) fn exists(
-        &mut self,
-        query: &Query,
-        span: Span,
-        cx: &mut Cx<'_>,
-    ) -> Result<Typed> {
+    pub(crate) fn exists(&mut self, query: &Query, span: Span, cx: &mut Cx<'_>) -> Result<Typed> {
         let bound = self.inner_query(query, cx)?;
         let expr = Expr::Exists(Exists::new(subquery(bound.plan), false));
         Ok(Typed::plain(expr, oid::BOOL, span))
@@ -93,11 +85,8 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Typed> {
         let correlated = !plan.all_out_ref_exprs().is_empty();
-        let plan = if correlated && !yields_one_row(&plan) {
-            single_row(plan, column)?
-        } else {
-            plan
-        };
+        let plan =
+            if correlated && !yields_one_row(&plan) { single_row(plan, column)? } else { plan };
         Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span))
     }
 
@@ -148,10 +137,7 @@ impl Binder<'_> {
         let value = Expr::ScalarSubquery(subquery(plan));
         let case = datafusion::logical_expr::Case::new(
             None,
-            vec![(
-                Box::new(Expr::IsNull(Box::new(value.clone()))),
-                Box::new(empty.expr),
-            )],
+            vec![(Box::new(Expr::IsNull(Box::new(value.clone()))), Box::new(empty.expr))],
             Some(Box::new(value)),
         );
         Ok(Typed::plain(Expr::Case(case), result, span))
@@ -176,8 +162,7 @@ impl Binder<'_> {
                 .at(op_span.position()));
         }
         let (left, plan) = self.match_column(left, bound, OperatorKind::Eq, "=", op_span)?;
-        let expr =
-            Expr::InSubquery(InSubquery::new(Box::new(left), subquery(plan), negated));
+        let expr = Expr::InSubquery(InSubquery::new(Box::new(left), subquery(plan), negated));
         Ok(Typed::plain(expr, oid::BOOL, span))
     }
 
@@ -242,8 +227,9 @@ impl Binder<'_> {
             return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(op_span.position()));
         }
         if negated {
-            return Err(Error::unsupported("row NOT IN (SELECT …) is not supported")
-                .at(op_span.position()));
+            return Err(
+                Error::unsupported("row NOT IN (SELECT …) is not supported").at(op_span.position())
+            );
         }
         let outer = Scope::inside(cx.scope);
         let mut test: Option<Expr> = None;
@@ -282,8 +268,10 @@ impl Binder<'_> {
         }
         let kind = OperatorKind::of(&op.name, true);
         let Some(native) = native_operator(kind) else {
-            return Err(Error::unsupported("this operator with ANY/ALL (SELECT …) is not supported")
-                .at(op.span.position()));
+            return Err(Error::unsupported(
+                "this operator with ANY/ALL (SELECT …) is not supported",
+            )
+            .at(op.span.position()));
         };
         let (left, plan) = self.match_column(left, bound, kind, &op.name, op.span)?;
         let quantifier = if all { SetQuantifier::All } else { SetQuantifier::Any };
