@@ -230,8 +230,29 @@ async fn locked_rows() {
     assert_eq!(db.run_in(&first, one, &[], Route::Plan).await.unwrap().rows, ["1"]);
     let second = db.begin();
     assert_eq!(db.run_in(&second, one, &[], Route::Plan).await.unwrap().rows, ["2"]);
-    let third = db.begin();
-    let now = "SELECT id FROM t WHERE id = 1 FOR UPDATE NOWAIT";
-    let error = db.run_in(&third, now, &[], Route::Plan).await.unwrap_err();
-    assert_eq!(error.code().as_str(), "55P03");
+    for route in ROUTES {
+        let third = db.begin();
+        let now = "SELECT id FROM t WHERE id = 1 FOR UPDATE NOWAIT";
+        let error = db.run_in(&third, now, &[], route).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "55P03");
+        let skip = "SELECT id FROM t WHERE id = 1 FOR UPDATE SKIP LOCKED";
+        assert_eq!(db.run_in(&third, skip, &[], route).await.unwrap().count, 0);
+    }
+    first.rollback();
+    second.rollback();
+
+    for route in ROUTES {
+        let first = db.begin();
+        db.run_in(&first, "UPDATE t SET n = n + 1 WHERE id = 3", &[], route).await.unwrap();
+        let second = db.begin();
+        let sql = "SELECT n FROM t WHERE id = 3 FOR UPDATE";
+        let before = db.rows("SELECT n FROM t WHERE id = 3").await[0].parse::<i32>().unwrap();
+        let waiting = db.run_in(&second, sql, &[], route);
+        let finishing = async {
+            tokio::task::yield_now().await;
+            db.commit(&first).await;
+        };
+        let (outcome, ()) = tokio::join!(waiting, finishing);
+        assert_eq!(outcome.unwrap().rows, [(before + 1).to_string()]);
+    }
 }
