@@ -6,12 +6,12 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use oxi_base::{Error, Result, RowId, SqlState};
+use oxi_base::{Error, Result, RowId, SqlState, TableId};
 use oxi_model::{
     Datum, Row,
     array::{datum_at, encode_datum},
     descriptor::{ReferentialAction, RelationDescriptor, TypeRef},
-    engine::{KeyRange, RowLock, ScanRequest, Snapshot, WriteOutcome, WriteTarget},
+    engine::{KeyRange, RowLock, ScanRequest, Snapshot, TableLock, WriteOutcome, WriteTarget},
 };
 use oxi_types::{EvalContext, compare, io};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -35,6 +35,8 @@ pub struct Queue {
     /// References already noted or settled, per table and key: bulk loads repeat few values.
     seen: FxHashMap<(u32, usize), FxHashSet<Vec<u8>>>,
     targets: FxHashMap<u32, Arc<Target>>,
+    /// Tables held against changes of their definition.
+    held: FxHashSet<u32>,
 }
 
 enum Note {
@@ -117,6 +119,7 @@ impl Queue {
             statement.cancel.check()?;
             match note {
                 Note::Refers { target, key, values } => {
+                    self.hold(statement, target.outgoing[key].parent_table).await?;
                     require_parent(statement, &target, &target.outgoing[key], &values).await?;
                 }
                 Note::Departed { target, key, old, new } => {
@@ -125,8 +128,19 @@ impl Queue {
                         // Without an index the table is scanned once for all keys.
                         self.take_departed(&target, key, &mut departed);
                     }
+                    self.hold(statement, target.incoming[key].child_table).await?;
                     self.act(statement, &target, key, departed).await?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds another table until the end of the transaction.
+    async fn hold(&mut self, statement: &StatementContext, table: TableId) -> Result<()> {
+        if self.held.insert(table.0) {
+            while let Some(wait) = statement.txn.lock_table(table, TableLock::Shared)? {
+                statement.wait(wait).await?;
             }
         }
         Ok(())

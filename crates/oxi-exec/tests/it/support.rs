@@ -33,7 +33,7 @@ use oxi_world::World;
 pub(crate) struct Db {
     pub(crate) store: Arc<Store>,
     catalog: Mutex<Arc<Catalog>>,
-    executor: Executor,
+    pub(crate) executor: Executor,
 }
 
 struct NoServer;
@@ -346,6 +346,13 @@ impl Db {
 
     pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
         self.run(sql).await.unwrap().rows
+    }
+
+    pub(crate) async fn explain(&self, sql: &str) -> Vec<String> {
+        let txn = self.begin();
+        let bound = self.bind(sql).unwrap();
+        let options = oxi_exec::executor::ExplainOptions::default();
+        self.executor.explain(&bound.plan, self.statement(&txn), options).await.unwrap()
     }
 
     /// The error a statement ends in: `SQLSTATE message | detail`.
