@@ -119,6 +119,3 @@ impl Lookup {
         lines
     }
 }
-
-#[cfg(test)]
-mod tests;

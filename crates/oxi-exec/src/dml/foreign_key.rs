@@ -146,7 +146,12 @@ impl Queue {
         Ok(())
     }
 
-    fn take_departed(&mut self, wanted: &Arc<Target>, wanted_key: usize, into: &mut Vec<Departure>) {
+    fn take_departed(
+        &mut self,
+        wanted: &Arc<Target>,
+        wanted_key: usize,
+        into: &mut Vec<Departure>,
+    ) {
         let notes = std::mem::take(&mut self.notes);
         for note in notes {
             match note {
@@ -170,8 +175,7 @@ impl Queue {
         let incoming = &target.incoming[key];
         for (child, departure) in children(statement, target, incoming, &departed)? {
             let (old, new) = &departed[departure];
-            let rule =
-                if new.is_some() { incoming.on_update } else { incoming.on_delete };
+            let rule = if new.is_some() { incoming.on_update } else { incoming.on_delete };
             match rule {
                 ReferentialAction::NoAction | ReferentialAction::Restrict => {
                     let restrict = rule == ReferentialAction::Restrict;
@@ -372,10 +376,8 @@ fn children(
     let mut found = search(key, &snapshot, &wanted)?;
     if statement.txn.isolation() == oxi_model::engine::Isolation::RepeatableRead {
         // Rows committed since the transaction's snapshot refer to the key as well.
-        let latest = statement
-            .engine
-            .begin(oxi_model::engine::Isolation::ReadCommitted)
-            .begin_statement();
+        let latest =
+            statement.engine.begin(oxi_model::engine::Isolation::ReadCommitted).begin_statement();
         for (child, place) in search(key, &latest, &wanted)? {
             let known = found.iter().any(|(other, _)| other.row == child.row);
             if known || statement.txn.newest(key.child_table, child.row)?.is_none() {
@@ -430,8 +432,7 @@ fn search(
             let Some(values) = values else { continue };
             let range = KeyRange::equal(values.clone());
             snapshot.index_scan(index, &range, &all, &mut |row, values| {
-                let child =
-                    Child { row, values: values.to_vec(), snapshot: Arc::clone(snapshot) };
+                let child = Child { row, values: values.to_vec(), snapshot: Arc::clone(snapshot) };
                 found.push((child, place));
                 Ok(true)
             })?;

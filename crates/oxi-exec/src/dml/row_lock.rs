@@ -173,11 +173,7 @@ impl ExecutionPlan for RowLockExec {
         self.fetch
     }
 
-    fn execute(
-        &self,
-        _: usize,
-        context: Arc<TaskContext>,
-    ) -> DfResult<SendableRecordBatchStream> {
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let run = Run {
             statement: StatementContext::of(&context)?,
             input: Arc::clone(&self.input),

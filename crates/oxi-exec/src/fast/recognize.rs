@@ -18,7 +18,10 @@ use oxi_sql::plan::{Action, ModifyNode, RowLockNode};
 use crate::{
     dml::{apply::RowPlan, row_lock::Locks},
     fast::{FastPlan, KeyPart, Kind, Lookup},
-    provider::{OxiTable, access::{IndexInfo, under_key}},
+    provider::{
+        OxiTable,
+        access::{IndexInfo, under_key},
+    },
     row::{Compiler, RowExpr, physical_of},
 };
 
@@ -91,6 +94,7 @@ fn query(plan: &LogicalPlan) -> Result<Option<Kind>> {
         return Ok(None);
     }
     lookup.columns = columns;
+    let limit = if lookup.unique { limit.min(1) } else { limit };
     Ok(Some(Kind::Select { lookup, output, limit }))
 }
 
@@ -129,8 +133,7 @@ fn locking(plan: &LogicalPlan) -> Result<Option<Kind>> {
         expr.map_columns(&mut |column| base.positions[column]);
     }
     lookup.columns = (0..width).collect();
-    let locks =
-        Locks { tables: node.tables.clone(), strength: node.strength, wait: node.wait };
+    let locks = Locks { tables: node.tables.clone(), strength: node.strength, wait: node.wait };
     Ok(Some(Kind::Lock { lookup, output, recheck, locks }))
 }
 
@@ -153,10 +156,9 @@ fn modification(node: &ModifyNode, catalog: &Catalog) -> Result<Option<Kind>> {
                 .expr
                 .iter()
                 .map(|expr| match unaliased(expr) {
-                    Expr::Column(column) => base
-                        .schema
-                        .maybe_index_of_column(column)
-                        .map(|place| base.positions[place]),
+                    Expr::Column(column) => {
+                        base.schema.maybe_index_of_column(column).map(|place| base.positions[place])
+                    }
                     _ => None,
                 })
                 .collect();
@@ -359,8 +361,7 @@ fn values(plan: &LogicalPlan) -> Result<Option<Vec<Vec<RowExpr>>>> {
         }
         LogicalPlan::Projection(projection) => {
             let Some(rows) = values(&projection.input)? else { return Ok(None) };
-            let compiler =
-                Compiler { schema: projection.input.schema(), offset: 0, props: None };
+            let compiler = Compiler { schema: projection.input.schema(), offset: 0, props: None };
             let Some(exprs) = compile_all(&compiler, &projection.expr)? else { return Ok(None) };
             // An expression used twice would be evaluated twice.
             let mut uses = vec![0usize; projection.input.schema().fields().len()];

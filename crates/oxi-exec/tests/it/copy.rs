@@ -25,8 +25,7 @@ async fn copy(db: &Db, columns: &[usize], stream: &str) -> Result<u64, String> {
     let txn = db.begin();
     let options = CopyOptions::new(CopyFormat::Csv);
     let run = async {
-        let mut load =
-            CopyLoad::new(db.statement(&txn), &db.relation("t"), columns, options)?;
+        let mut load = CopyLoad::new(db.statement(&txn), &db.relation("t"), columns, options)?;
         for piece in stream.as_bytes().chunks(7) {
             load.push(piece).await?;
         }
@@ -49,9 +48,10 @@ async fn loads_rows_with_defaults() {
     assert_eq!(db.rows("SELECT a FROM t WHERE id = 12345").await, ["v12345"]);
     // A range that holds most of the table goes over to scanning it.
     assert_eq!(db.rows("SELECT count(*) FROM t WHERE id > 0 AND id < 99999").await, ["20002"]);
-    assert_eq!(db.rows("SELECT count(*), sum(x) FROM t WHERE id BETWEEN 100 AND 101").await, [
-        "2|201.50"
-    ]);
+    assert_eq!(
+        db.rows("SELECT count(*), sum(x) FROM t WHERE id BETWEEN 100 AND 101").await,
+        ["2|201.50"]
+    );
 }
 
 #[tokio::test]
@@ -59,7 +59,8 @@ async fn violations_name_the_line() {
     let db = database().await;
     assert_eq!(
         copy(&db, &[0], "1\n2\n1\n").await,
-        Err("23505 duplicate key value violates unique constraint \"t_pkey\" @ COPY t, line 3".into())
+        Err("23505 duplicate key value violates unique constraint \"t_pkey\" @ COPY t, line 3"
+            .into())
     );
     assert_eq!(
         copy(&db, &[0], "1\n13\n").await,

@@ -111,6 +111,14 @@ async fn set_statements_see_the_state_before() {
     assert_eq!(db.rows("SELECT id FROM t ORDER BY 1").await, ["11", "12"]);
 }
 
+#[tokio::test]
+async fn rows_are_inserted_in_the_order_of_the_query() {
+    let db = database().await;
+    let sql = "INSERT INTO t SELECT n, 'x', NULL FROM (VALUES (2), (9), (4), (7)) v(n) \
+               ORDER BY n DESC RETURNING id";
+    assert_eq!(db.rows(sql).await, ["9", "7", "4", "2"]);
+}
+
 async fn family(on_delete: A, on_update: A) -> Db {
     let db = Db::new();
     for (name, default) in [("parent", None), ("child", Some("0"))] {

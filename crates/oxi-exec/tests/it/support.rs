@@ -84,10 +84,8 @@ impl Db {
         let catalog = Mutex::new(Arc::new(Catalog::builtin()));
         let mut catalog_with_public = (**catalog.lock().unwrap()).clone();
         if catalog_with_public.schema(PUBLIC).is_none() {
-            catalog_with_public.put_schema(Arc::new(SchemaDescriptor {
-                oid: PUBLIC,
-                name: "public".to_owned(),
-            }));
+            catalog_with_public
+                .put_schema(Arc::new(SchemaDescriptor { oid: PUBLIC, name: "public".to_owned() }));
         }
         *catalog.lock().unwrap() = Arc::new(catalog_with_public);
         let options = ExecutorOptions { target_partitions: 2, ..ExecutorOptions::default() };
