@@ -221,6 +221,8 @@ pub(crate) struct Child {
     pub(crate) row: RowId,
     pub(crate) values: Row,
     pub(crate) snapshot: Arc<dyn Snapshot>,
+    /// Seen by another transaction's snapshot only, which nothing can be locked by.
+    foreign: bool,
 }
 
 /// Checks that a referenced row exists and keeps it from going away.
@@ -383,13 +385,12 @@ fn children(
             if known || statement.txn.newest(key.child_table, child.row)?.is_none() {
                 continue;
             }
-            let (old, new) = &departed[place];
+            let (_, new) = &departed[place];
             let rule = if new.is_some() { key.on_update } else { key.on_delete };
             if matches!(rule, ReferentialAction::NoAction | ReferentialAction::Restrict) {
-                found.push((child, place));
+                found.push((Child { foreign: true, ..child }, place));
                 continue;
             }
-            let _ = old;
             return Err(Error::new(
                 SqlState::SERIALIZATION_FAILURE,
                 "could not serialize access due to concurrent update",
@@ -432,7 +433,12 @@ fn search(
             let Some(values) = values else { continue };
             let range = KeyRange::equal(values.clone());
             snapshot.index_scan(index, &range, &all, &mut |row, values| {
-                let child = Child { row, values: values.to_vec(), snapshot: Arc::clone(snapshot) };
+                let child = Child {
+                    row,
+                    values: values.to_vec(),
+                    snapshot: Arc::clone(snapshot),
+                    foreign: false,
+                };
                 found.push((child, place));
                 Ok(true)
             })?;
@@ -467,7 +473,10 @@ fn search(
                 let Some(place) = places.get(&comparable(&types, &values)) else { continue };
                 let values = row_of(&batch, columns, row)?;
                 let row = RowId(row_ids.value(row));
-                found.push((Child { row, values, snapshot: Arc::clone(snapshot) }, *place));
+                found.push((
+                    Child { row, values, snapshot: Arc::clone(snapshot), foreign: false },
+                    *place,
+                ));
             }
         }
     }
@@ -520,7 +529,7 @@ async fn still_refers(
     old: &[Datum],
 ) -> Result<bool> {
     let snapshot = child.snapshot.as_ref();
-    loop {
+    while !child.foreign {
         let outcome = statement.txn.lock_row(
             snapshot,
             key.child_table,

@@ -1,6 +1,9 @@
 //! Changes, constraints and concurrency, each on both routes where both apply.
 
-use oxi_model::descriptor::ReferentialAction as A;
+use oxi_model::{
+    descriptor::ReferentialAction as A,
+    engine::{Engine, Isolation},
+};
 
 use crate::support::{Db, Route, Table};
 
@@ -262,5 +265,64 @@ async fn locked_rows() {
         };
         let (outcome, ()) = tokio::join!(waiting, finishing);
         assert_eq!(outcome.unwrap().rows, [(before + 1).to_string()]);
+    }
+}
+
+#[tokio::test]
+async fn repeatable_read_finds_newer_references() {
+    for route in ROUTES {
+        let db = family(A::NoAction, A::NoAction).await;
+        let txn = db.store.begin(Isolation::RepeatableRead);
+        db.run_in(&txn, "SELECT count(*) FROM child", &[], Route::Plan).await.unwrap();
+        db.run("INSERT INTO child VALUES (50, 0)").await.unwrap();
+        let sql = "DELETE FROM parent WHERE id = 0";
+        let error = db.run_in(&txn, sql, &[], route).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "23503", "{error}");
+        txn.rollback();
+
+        let txn = db.store.begin(Isolation::RepeatableRead);
+        db.run_in(&txn, "SELECT count(*) FROM child", &[], Route::Plan).await.unwrap();
+        db.run("UPDATE child SET p = 2 WHERE id = 50").await.unwrap();
+        let sql = "UPDATE child SET p = 1 WHERE id = 50";
+        let error = db.run_in(&txn, sql, &[], route).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "40001");
+    }
+}
+
+#[tokio::test]
+async fn concurrent_children_keep_the_parent() {
+    for route in ROUTES {
+        let db = family(A::NoAction, A::NoAction).await;
+        let first = db.begin();
+        db.run_in(&first, "INSERT INTO child VALUES (50, 0)", &[], route).await.unwrap();
+        let second = db.begin();
+        let waiting = db.run_in(&second, "DELETE FROM parent WHERE id = 0", &[], route);
+        let finishing = async {
+            tokio::task::yield_now().await;
+            db.commit(&first).await;
+        };
+        let (outcome, ()) = tokio::join!(waiting, finishing);
+        assert_eq!(outcome.unwrap_err().code().as_str(), "23503");
+    }
+}
+
+#[tokio::test]
+async fn concurrent_inserts_of_one_key() {
+    for route in ROUTES {
+        let db = database().await;
+        let upsert = "INSERT INTO t VALUES (1, 'x', 10) ON CONFLICT (id) DO UPDATE \
+                      SET a = t.a || excluded.a";
+        let first = db.begin();
+        db.run_in(&first, upsert, &[], route).await.unwrap();
+        let second = db.begin();
+        let waiting = db.run_in(&second, upsert, &[], route);
+        let finishing = async {
+            tokio::task::yield_now().await;
+            db.commit(&first).await;
+        };
+        let (outcome, ()) = tokio::join!(waiting, finishing);
+        assert_eq!(outcome.unwrap().count, 1);
+        db.commit(&second).await;
+        assert_eq!(db.rows("SELECT * FROM t").await, ["1|xx|10"]);
     }
 }
