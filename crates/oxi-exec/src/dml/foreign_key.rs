@@ -529,7 +529,10 @@ async fn still_refers(
     old: &[Datum],
 ) -> Result<bool> {
     let snapshot = child.snapshot.as_ref();
-    while !child.foreign {
+    loop {
+        if child.foreign {
+            break;
+        }
         let outcome = statement.txn.lock_row(
             snapshot,
             key.child_table,
