@@ -46,6 +46,7 @@ use crate::{
     bind::{cte::CteEntry, locking::LockCandidate, scope::Scope},
 };
 
+pub use types::resolve_type;
 pub use standalone::{BoundRowExpr, RowRules};
 
 /// Where plans get their tables from: implemented by the executor, so that table providers live

@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 pub mod args;
+pub mod array;
 pub mod cast;
 pub mod compare;
 pub mod datetime;
@@ -10,6 +11,7 @@ pub mod json;
 pub mod math;
 pub mod pattern;
 pub mod string;
+pub mod system;
 
 mod tables;
 

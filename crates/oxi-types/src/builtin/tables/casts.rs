@@ -1,7 +1,7 @@
 //! Rows of casts, in the order of source and target.
 
 use super::cast_rows;
-use crate::{builtin::{cast, datetime, json, math, string}, oid::*};
+use crate::{builtin::{cast, datetime, json, math, string, system}, oid::*};
 
 // source, target, context, method
 cast_rows! {
@@ -77,6 +77,7 @@ cast_rows! {
     TEXT NAME Implicit plain cast::text_name;
     TEXT BPCHAR Implicit Binary;
     TEXT VARCHAR Implicit Binary;
+    TEXT REGCLASS Implicit plain system::text_regclass;
     OID INT8 Assignment plain cast::oidtoi8;
     OID INT4 Assignment Binary;
     OID REGPROC Implicit Binary;
@@ -114,6 +115,7 @@ cast_rows! {
     VARCHAR NAME Implicit plain cast::text_name;
     VARCHAR TEXT Implicit Binary;
     VARCHAR BPCHAR Implicit Binary;
+    VARCHAR REGCLASS Implicit plain system::text_regclass;
     DATE TIMESTAMP Implicit plain datetime::date_timestamp;
     DATE TIMESTAMPTZ Implicit plain datetime::date_timestamptz;
     TIME INTERVAL Implicit plain datetime::time_interval;

@@ -1,7 +1,7 @@
 //! Rows of operators.
 
 use super::operator_rows;
-use crate::{builtin::{compare, datetime, json, math, pattern, string}, oid::*};
+use crate::{builtin::{array, compare, datetime, json, math, pattern, string}, oid::*};
 
 // oid, name, left, right, result, function, its oid, commutator, negator, strictness, volatility,
 // implementation
@@ -35,8 +35,11 @@ operator_rows! {
     263 ">=" TEXT NAME -> BOOL "textgename" 250 "<=" "<" strict Immutable plain compare::ge::<{ TEXT }>;
     264 ">" TEXT NAME -> BOOL "textgtname" 251 "<" "<=" strict Immutable plain compare::gt::<{ TEXT }>;
     265 "<>" TEXT NAME -> BOOL "textnename" 252 "<>" "=" strict Immutable plain compare::ne::<{ TEXT }>;
+    349 "||" ANYCOMPATIBLEARRAY ANYCOMPATIBLE -> ANYCOMPATIBLEARRAY "array_append" 378 "" "" called Immutable plain array::array_append;
     352 "=" XID XID -> BOOL "xideq" 68 "=" "<>" strict Immutable plain compare::eq::<{ XID }>;
     353 "=" XID INT4 -> BOOL "xideqint4" 1319 "" "<>" strict Immutable plain compare::integer_eq;
+    374 "||" ANYCOMPATIBLE ANYCOMPATIBLEARRAY -> ANYCOMPATIBLEARRAY "array_prepend" 379 "" "" called Immutable plain array::array_prepend;
+    375 "||" ANYCOMPATIBLEARRAY ANYCOMPATIBLEARRAY -> ANYCOMPATIBLEARRAY "array_cat" 383 "" "" called Immutable plain array::array_cat;
     385 "=" CID CID -> BOOL "cideq" 69 "=" "" strict Immutable plain compare::eq::<{ CID }>;
     387 "=" TID TID -> BOOL "tideq" 1292 "=" "<>" strict Immutable plain compare::eq::<{ TID }>;
     402 "<>" TID TID -> BOOL "tidne" 1265 "<>" "=" strict Immutable plain compare::ne::<{ TID }>;
@@ -424,6 +427,9 @@ operator_rows! {
     2553 "+" INTERVAL TIMESTAMP -> TIMESTAMP "interval_pl_timestamp" 2548 "+" "" strict Immutable plain datetime::sql_interval_pl_timestamp;
     2554 "+" INTERVAL TIMESTAMPTZ -> TIMESTAMPTZ "interval_pl_timestamptz" 2549 "+" "" strict Stable plain datetime::sql_interval_pl_timestamptz;
     2555 "+" INT4 DATE -> DATE "integer_pl_date" 2550 "+" "" strict Immutable plain datetime::sql_integer_pl_date;
+    2750 "&&" ANYARRAY ANYARRAY -> BOOL "arrayoverlap" 2747 "&&" "" strict Immutable typed array::arrayoverlap;
+    2751 "@>" ANYARRAY ANYARRAY -> BOOL "arraycontains" 2748 "<@" "" strict Immutable typed array::arraycontains;
+    2752 "<@" ANYARRAY ANYARRAY -> BOOL "arraycontained" 2749 "@>" "" strict Immutable typed array::arraycontained;
     2779 "||" TEXT ANYNONARRAY -> TEXT "textanycat" 2003 "" "" strict Stable typed string::sql_textanycat;
     2780 "||" ANYNONARRAY TEXT -> TEXT "anytextcat" 2004 "" "" strict Stable typed string::sql_anytextcat;
     2799 "<" TID TID -> BOOL "tidlt" 2791 ">" ">=" strict Immutable plain compare::lt::<{ TID }>;
