@@ -153,10 +153,11 @@ impl Binder<'_> {
             plan = self.distinct_on(plan, on, keys.clone())?;
         }
         plan = sort(plan, keys)?;
-        plan = self.limit(plan, query, parent)?;
+        // Rows that are skipped because others hold them do not count towards the limit.
         if !locks.is_empty() {
             plan = self.lock_rows(plan, query)?;
         }
+        plan = self.limit(plan, query, parent)?;
         if outputs.len() > visible {
             outputs.truncate(visible);
             plan = project(plan, outputs.iter().map(Output::expr).collect())?;
