@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_model::descriptor::{ConstraintKind, RelationDescriptor, RelationKind};
+use oxi_model::descriptor::{ConstraintKind, ForeignKey, RelationDescriptor, RelationKind};
 
 use crate::{catalog::Catalog, expression, identifier, resolve, resolve::Resolved};
 
@@ -276,27 +276,38 @@ impl Walk<'_> {
         let name = self.describe(oid);
         match &relation.kind {
             RelationKind::Table(_) => {
+                self.report_foreign_keys(oid, &name, |_| true);
                 for index in self.catalog.indexes_of(oid) {
                     self.take(index.oid);
                 }
                 for sequence in self.catalog.owned_sequences(oid, None) {
                     self.take(sequence.oid);
                 }
-                for key in self.catalog.foreign_keys_to(oid) {
-                    if key.table.oid != oid
-                        && let Some(constraint) = key.descriptor()
-                    {
-                        self.report_constraint(&key.table, constraint.oid, &name);
-                    }
-                }
+            }
+            RelationKind::Index(index) => {
+                self.report_foreign_keys(index.table, &name, |key| key.referenced_index == oid);
             }
             RelationKind::Sequence(_) => {
                 self.visit_defaults(&relation, &name);
             }
-            RelationKind::Index(_) | RelationKind::View(_) => {}
+            RelationKind::View(_) => {}
         }
         for view in self.catalog.views_on(oid) {
-            self.report_relation(view.oid, &name);
+            // Views of a schema that goes are listed with the schema.
+            if !self.gone.schemas.contains(&view.schema) {
+                self.report_relation(view.oid, &name);
+            }
+        }
+    }
+
+    /// Foreign keys of other relations to a table, those that the caller picks.
+    fn report_foreign_keys(&mut self, table: u32, on: &str, picks: impl Fn(&ForeignKey) -> bool) {
+        for key in self.catalog.foreign_keys_to(table) {
+            if key.foreign_key().is_some_and(&picks)
+                && let Some(constraint) = key.descriptor()
+            {
+                self.report_constraint(&key.table, constraint.oid, on);
+            }
         }
     }
 
@@ -382,6 +393,11 @@ impl Walk<'_> {
             identifier::quote(&column.name),
             self.plain(&relation)
         );
+        // A foreign key on the column itself goes silently, one that refers to it does not.
+        self.report_foreign_keys(table, &on, |key| {
+            key.referenced_columns.contains(&id)
+                && !(key.referenced_table == table && key.columns == [id])
+        });
         for index in self.catalog.indexes_of(table) {
             let uses = index
                 .as_index()
@@ -399,10 +415,7 @@ impl Walk<'_> {
                     expression::mentions(expression, &column.name)
                 }
                 ConstraintKind::Unique { columns, .. } => columns.contains(&id),
-                ConstraintKind::ForeignKey(key) => {
-                    key.columns.contains(&id)
-                        || (key.referenced_table == table && key.referenced_columns.contains(&id))
-                }
+                ConstraintKind::ForeignKey(key) => key.columns.contains(&id),
             };
             if involved && self.gone.constraints.insert((table, constraint.oid)) {
                 self.visit_constraint(table, constraint.oid);
@@ -441,16 +454,7 @@ impl Walk<'_> {
         };
         let ConstraintKind::Unique { index, .. } = &constraint.kind else { return };
         self.gone.constraints.insert((table, oid));
-        // PostgreSQL names the index as what the foreign key depends on.
-        let index_on = self.describe(*index);
         self.take(*index);
-        for key in self.catalog.foreign_keys_to(table) {
-            let served = key.foreign_key().is_some_and(|key| key.referenced_index == *index);
-            if served && let Some(found) = key.descriptor() {
-                let (key_table, key_oid) = (key.table.clone(), found.oid);
-                self.report_constraint(&key_table, key_oid, &index_on);
-            }
-        }
     }
 
     /// As messages name a relation: `table t`, with its schema unless that is `public`.

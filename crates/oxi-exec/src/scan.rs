@@ -31,7 +31,7 @@ use datafusion::{
     },
 };
 use futures::Stream;
-use oxi_base::TableId;
+use oxi_base::{Error, TableId};
 use oxi_model::engine::{Scan, ScanRequest};
 use parking_lot::Mutex;
 
@@ -118,9 +118,16 @@ pub struct ScanExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// The scans of the current execution, one per partition, each taken once.
+/// The scans of the current execution, one per partition.
 #[derive(Default)]
-struct Running(Vec<Option<Box<dyn Scan>>>);
+struct Running(Vec<Slot>);
+
+enum Slot {
+    /// Not asked for yet. There may be fewer scans than partitions.
+    Ready(Option<Box<dyn Scan>>),
+    /// Given out.
+    Taken,
+}
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,14 +154,19 @@ impl ScanExec {
     /// divide one queue of blocks; asking for a partition again is a new execution.
     fn start(&self, partition: usize, statement: &StatementContext) -> DfResult<Option<Box<dyn Scan>>> {
         let mut running = self.running.lock();
-        if running.0.get(partition).is_none_or(Option::is_none) {
-            let scans = statement
+        if running.0.get(partition).is_none_or(|slot| matches!(slot, Slot::Taken)) {
+            let mut scans = statement
                 .snapshot
                 .scan(self.target.table, &self.target.request(self.partitions))
-                .map_err(to_datafusion)?;
-            running.0 = scans.into_iter().map(Some).collect();
+                .map_err(to_datafusion)?
+                .into_iter();
+            running.0 = (0..self.partitions).map(|_| Slot::Ready(scans.next())).collect();
         }
-        Ok(running.0.get_mut(partition).and_then(Option::take))
+        let slot = running.0.get_mut(partition).map(|slot| std::mem::replace(slot, Slot::Taken));
+        match slot {
+            Some(Slot::Ready(scan)) => Ok(scan),
+            _ => Err(to_datafusion(Error::bug(format!("no partition {partition} of a scan")))),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Names are already folded to lower case or unquoted, constants are decoded, and the special
 //! call syntaxes of SQL (`EXTRACT`, `TRIM`, …) are ordinary calls; see [`expr::CallSyntax`].
 
+pub mod alter;
 pub mod ddl;
 pub mod dml;
 pub mod expr;
@@ -11,6 +12,7 @@ pub mod select;
 pub mod types;
 pub mod utility;
 
+pub use alter::*;
 pub use ddl::*;
 pub use dml::*;
 pub use expr::*;

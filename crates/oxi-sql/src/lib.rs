@@ -5,7 +5,8 @@
 //! binds them against the catalog to plans.
 //!
 //! # Start reading at
-//! [`ast`] (what a statement is), then [`parse`] (text to tree) and [`deparse`] (tree to text).
+//! [`ast`] (what a statement is), then [`parse`] (text to tree) and [`deparse`] (tree to text);
+//! then [`bind::Binder`] and [`plan::ModifyNode`].
 //!
 //! # Invariants
 //! - Parsing any text ends in statements or in an error: no panic, no stack overflow.
@@ -19,3 +20,10 @@ pub mod ast;
 pub mod parse;
 
 pub mod deparse;
+
+pub mod function;
+pub mod plan;
+
+pub mod bind;
+
+pub use bind::{BindContext, Binder, Bound, BoundQuery, Command, OutputField, Relations};

@@ -117,7 +117,7 @@ fn check_index_covers(table: &Table, entry: &IndexUse) -> Result<()> {
             let mut missing = false;
             rows.each_state(slot, |overlay| {
                 let key = entry.key(|position| rows.value(slot, position, Some(overlay))).0;
-                missing |= !entry.index.rows_of(&key).contains(&row);
+                missing |= !entry.index.contains(&key, row);
             });
             if missing {
                 return Err(broken(entry, row, "has no entry"));

@@ -104,8 +104,8 @@ impl Core {
         let Some(index) = self.indexes.write().remove(&id) else { return };
         if let Ok(table) = self.table(index.table) {
             let shape = table.shape();
-            let kept = shape.indexes.iter().filter(|entry| entry.index.id != id);
-            table.set_indexes(kept.map(|entry| entry.index.clone()).collect());
+            let kept = shape.all.iter().filter(|index| index.id != id);
+            table.set_indexes(kept.cloned().collect());
         }
     }
 

@@ -107,11 +107,7 @@ impl Core {
 
     /// Stops the database: nothing is acknowledged any more. Returns the error that all get.
     pub(crate) fn fail(&self, cause: Error) -> Error {
-        let error = Error::new(
-            SqlState::IO_ERROR,
-            format!("the write-ahead log has failed: {}", cause.message()),
-        )
-        .with_hint("Restart the database; what was acknowledged is on disk.");
+        let error = self.log.failure().unwrap_or(cause);
         self.waits.fail(error.clone());
         error
     }
@@ -139,6 +135,11 @@ impl Store {
             writer.join()?;
         }
         checkpointed.and(closed)
+    }
+
+    /// How many bytes the log has had in all, for deciding when a checkpoint is due.
+    pub fn log_position(&self) -> u64 {
+        self.core.log.next_lsn().0
     }
 
     /// Verifies files and memory; see [`CheckReport`].

@@ -1,7 +1,7 @@
 //! An index: key → row ids, unversioned. It never misses an entry of a version that somebody may
 //! see, and may hold entries that no longer hold: the row decides.
 
-use std::{hash::Hasher, ops::Bound, sync::Arc};
+use std::{borrow::Borrow, hash::Hasher, ops::Bound, sync::Arc};
 
 use oxi_base::{IndexId, Result, RowId, TableId};
 use oxi_model::{
@@ -64,7 +64,7 @@ impl IndexUse {
     }
 
     /// The key of a row whose values `value` gives by position, and whether it has a NULL.
-    pub(crate) fn key(&self, mut value: impl FnMut(usize) -> Datum) -> (Key, bool) {
+    pub(crate) fn key<D: Borrow<Datum>>(&self, mut value: impl FnMut(usize) -> D) -> (Key, bool) {
         self.index.key(|number| value(self.positions[number]))
     }
 }
@@ -122,13 +122,13 @@ impl Index {
         };
     }
 
-    pub(crate) fn key(&self, mut value: impl FnMut(usize) -> Datum) -> (Key, bool) {
+    pub(crate) fn key<D: Borrow<Datum>>(&self, mut value: impl FnMut(usize) -> D) -> (Key, bool) {
         match self.kind {
-            KeyKind::U64 => match fixed_u64(&value(0), self.columns[0].descending) {
+            KeyKind::U64 => match fixed_u64(value(0).borrow(), self.columns[0].descending) {
                 Some(key) => (Key::U64(key), false),
                 None => (Key::Null, true),
             },
-            KeyKind::U128 => match fixed_u128(&value(0), self.columns[0].descending) {
+            KeyKind::U128 => match fixed_u128(value(0).borrow(), self.columns[0].descending) {
                 Some(key) => (Key::U128(key), false),
                 None => (Key::Null, true),
             },
@@ -137,8 +137,9 @@ impl Index {
                 let mut null = false;
                 for (number, column) in self.columns.iter().enumerate() {
                     let datum = value(number);
+                    let datum: &Datum = datum.borrow();
                     null |= datum.is_null();
-                    put_column(&mut out, &datum, column);
+                    put_column(&mut out, datum, column);
                 }
                 (Key::Bytes(out.into_boxed_slice()), null)
             }
@@ -195,6 +196,17 @@ impl Index {
                 Entries::U128(tree) => tree.len(),
                 Entries::Bytes(tree) => tree.len(),
             }
+    }
+
+    /// Whether an entry is there.
+    pub(crate) fn contains(&self, key: &Key, row: RowId) -> bool {
+        match (&self.entries, key) {
+            (_, Key::Null) => self.nulls.contains(&(), row.0),
+            (Entries::U64(tree), Key::U64(key)) => tree.contains(key, row.0),
+            (Entries::U128(tree), Key::U128(key)) => tree.contains(key, row.0),
+            (Entries::Bytes(tree), Key::Bytes(key)) => tree.contains(key, row.0),
+            _ => false,
+        }
     }
 
     /// The rows that have entries of exactly this key.

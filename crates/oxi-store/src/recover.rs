@@ -230,7 +230,7 @@ fn assemble(
             .ok_or_else(|| Error::corrupt(format!("index storage {id} has unknown columns")))?;
         let index = build_index(table, index, &sight)
             .map_err(|e| Error::corrupt(e.message()).with_detail(e.detail().unwrap_or("")))?;
-        let mut all: Vec<_> = shape.indexes.iter().map(|entry| entry.index.clone()).collect();
+        let mut all = shape.all.clone();
         all.push(index.clone());
         table.set_indexes(all);
         indexes.insert(id, index);

@@ -38,6 +38,9 @@ pub(crate) struct Table {
 #[derive(Clone)]
 pub(crate) struct Shape {
     pub(crate) layout: TableLayout,
+    /// All indexes, also those whose column an uncommitted change of layout has dropped.
+    pub(crate) all: Vec<Arc<Index>>,
+    /// The indexes to maintain.
     pub(crate) indexes: Vec<IndexUse>,
     /// Per position: part of some unique index.
     pub(crate) key: Vec<bool>,
@@ -51,16 +54,16 @@ struct Directory {
 }
 
 impl Shape {
-    pub(crate) fn new(layout: TableLayout, indexes: impl IntoIterator<Item = Arc<Index>>) -> Self {
+    pub(crate) fn new(layout: TableLayout, all: Vec<Arc<Index>>) -> Self {
         let indexes: Vec<IndexUse> =
-            indexes.into_iter().filter_map(|index| IndexUse::new(index, &layout)).collect();
+            all.iter().filter_map(|index| IndexUse::new(index.clone(), &layout)).collect();
         let mut key = vec![false; layout.columns.len()];
         for entry in indexes.iter().filter(|entry| entry.index.layout.unique) {
             for position in &entry.positions {
                 key[*position] = true;
             }
         }
-        Shape { layout, indexes, key }
+        Shape { layout, all, indexes, key }
     }
 
     /// Refuses rows that are not of this shape.
@@ -106,7 +109,7 @@ impl Table {
             locks: TableLocks::default(),
             layouts: Mutex::new(vec![(created.clone(), layout.clone())]),
             created,
-            shape: RwLock::new(Arc::new(Shape::new(layout, []))),
+            shape: RwLock::new(Arc::new(Shape::new(layout, Vec::new()))),
             directory: RwLock::default(),
             open: Default::default(),
             rows: AtomicUsize::new(0),
@@ -128,16 +131,17 @@ impl Table {
     /// kept aside until [`Table::forget_dropped`], so that the change can be undone.
     pub(crate) fn set_layout(&self, layout: TableLayout, by: &Arc<TxnState>) {
         self.layouts.lock().push((by.clone(), layout.clone()));
-        self.convert(layout);
+        self.convert(layout, None);
     }
 
     /// Undoes [`Table::set_layout`].
     pub(crate) fn undo_layout(&self, layout: TableLayout) {
-        self.layouts.lock().pop();
-        self.convert(layout);
+        let undone = self.layouts.lock().pop();
+        self.convert(layout, undone.map(|(_, undone)| undone).as_ref());
     }
 
-    fn convert(&self, layout: TableLayout) {
+    /// Columns of `undone` that the layout lacks are gone for good.
+    fn convert(&self, layout: TableLayout, undone: Option<&TableLayout>) {
         for block in self.blocks() {
             let mut rows = block.rows.write();
             let len = rows.len;
@@ -154,6 +158,9 @@ impl Table {
                     }
                 });
             }
+            if let Some(undone) = undone {
+                old.retain(|column| !undone.columns.iter().any(|c| c.id == column.id));
+            }
             for column in columns.iter_mut().chain(&mut old) {
                 column.resize(len);
             }
@@ -161,8 +168,7 @@ impl Table {
             rows.dropped = old;
         }
         let mut shape = self.shape.write();
-        let indexes: Vec<_> = shape.indexes.iter().map(|entry| entry.index.clone()).collect();
-        *shape = Arc::new(Shape::new(layout, indexes));
+        *shape = Arc::new(Shape::new(layout, shape.all.clone()));
     }
 
     /// Frees dropped columns once the drop is committed.

@@ -50,7 +50,7 @@ pub(crate) enum UndoEntry {
     CreateTable(TableId),
     AlterTable {
         table: Arc<Table>,
-        before: TableLayout,
+        before: Box<TableLayout>,
     },
     CreateIndex(IndexId),
 }
@@ -186,6 +186,11 @@ impl Transaction {
     /// Locks the work of a transaction that may still write.
     fn writable(&self) -> Result<parking_lot::MutexGuard<'_, Work>> {
         self.core.check_usable()?;
+        self.running()
+    }
+
+    /// Locks the work of a transaction that has not ended.
+    fn running(&self) -> Result<parking_lot::MutexGuard<'_, Work>> {
         let work = self.work.lock();
         if work.ended {
             return Err(Error::new(
@@ -249,7 +254,7 @@ impl Transaction {
                 Some(UndoEntry::CreateTable(id)) => {
                     self.core.tables.write().remove(&id);
                 }
-                Some(UndoEntry::AlterTable { table, before }) => table.undo_layout(before),
+                Some(UndoEntry::AlterTable { table, before }) => table.undo_layout(*before),
                 Some(UndoEntry::CreateIndex(id)) => self.core.remove_index(id),
                 None => return,
             }
@@ -321,7 +326,11 @@ impl Txn for Transaction {
     }
 
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>> {
-        let mut work = self.writable()?;
+        // Reading goes on after a failure of the log.
+        let mut work = match lock {
+            TableLock::Shared => self.running()?,
+            TableLock::Exclusive => self.writable()?,
+        };
         if work.tables.iter().any(|(held, mode)| {
             held.id == table && (lock == TableLock::Shared || *mode == TableLock::Exclusive)
         }) {

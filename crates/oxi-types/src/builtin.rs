@@ -3,10 +3,15 @@
 
 pub mod aggregate;
 pub mod args;
+pub mod array;
 pub mod cast;
 pub mod compare;
+pub mod datetime;
+pub mod json;
 pub mod math;
+pub mod pattern;
 pub mod string;
+pub mod system;
 
 mod tables;
 

@@ -12,7 +12,7 @@ use oxi_model::{Datum, descriptor::TypeRef};
 
 pub use binary::{binary_in, binary_out};
 pub use bytes::{bytea_in, bytea_out, decode_escape, decode_hex, encode_escape, encode_hex};
-pub use reg::{parse_name, quote_ident, reg_in, reg_out};
+pub use reg::{parse_name, quote_ident, reg_find, reg_in, reg_out};
 pub use scalar::{bool_in, int_in, uuid_in, uuid_out};
 pub use typmod::apply_typmod;
 

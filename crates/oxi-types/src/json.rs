@@ -1,15 +1,54 @@
-//! json and jsonb.
+//! json and jsonb: reading, the stored form of jsonb, comparison, output.
+//!
+//! json values are their text. jsonb values are stored as a tagged tree ([`encode`]): object keys
+//! in PostgreSQL's order (length, then bytes), numbers as the text that numeric gives them.
+
+mod binary;
+mod datum;
+mod parse;
+mod value;
 
 use std::cmp::Ordering;
 
-use oxi_base::{Error, Result};
+use oxi_base::Result;
 use oxi_model::Datum;
 
-fn later<T>() -> Result<T> {
-    Err(Error::unsupported("json is not supported"))
+pub use binary::{decode, encode};
+pub use datum::{datum_to_json, json_category_text, put_json_datum};
+pub use parse::{Node, NodeKind, parse};
+pub use value::{Json, quote};
+
+/// Checks that a text is JSON.
+pub fn validate(text: &str) -> Result<()> {
+    parse(text, "json").map(|_| ())
 }
-pub fn validate(_: &str) -> Result<()> { later() }
-pub fn jsonb_in(_: &str) -> Result<Datum> { later() }
-pub fn jsonb_out(_: &[u8], _: &mut String) -> Result<()> { later() }
-pub fn jsonb_compare(a: &[u8], b: &[u8]) -> Ordering { a.cmp(b) }
-pub fn jsonb_key(a: &[u8]) -> Vec<u8> { a.to_vec() }
+
+/// Reads jsonb from text.
+pub fn jsonb_in(text: &str) -> Result<Datum> {
+    Json::parse(text).map(|value| value.to_datum())
+}
+
+/// Writes jsonb as text.
+pub fn jsonb_out(bytes: &[u8], out: &mut String) -> Result<()> {
+    decode(bytes)?.write(out);
+    Ok(())
+}
+
+/// SQL's order of jsonb values.
+pub fn jsonb_compare(a: &[u8], b: &[u8]) -> Ordering {
+    match (decode(a), decode(b)) {
+        (Ok(a), Ok(b)) => a.compare(&b),
+        _ => a.cmp(b),
+    }
+}
+
+/// Bytes that are the same for equal values.
+pub fn jsonb_key(bytes: &[u8]) -> Vec<u8> {
+    match decode(bytes) {
+        Ok(value) => encode(&value.normalized()),
+        Err(_) => bytes.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
@@ -31,7 +32,15 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
     let address = listener.local_addr()?;
     refuse_open_door(address, &authentication)?;
 
-    let database = Database::open(&config.data)?;
+    let database = Database::open_with(
+        Some(Path::new(&config.data)),
+        oxibase::Options {
+            connections_max: config.max_connections,
+            authentication,
+            ..oxibase::Options::default()
+        },
+    )?;
+    tracing::info!("{}", database.recovery_summary());
     let server = Server::new(database.sessions().clone(), options(&config, &world)?);
     announce(address)?;
     tracing::info!(%address, data = config.data, "accepting connections");

@@ -140,3 +140,17 @@ fn drop_finds_the_right_kind_only() {
     assert_eq!(missing_notice(&missing).as_deref(), Some("schema \"no\" does not exist, skipping"));
     assert_eq!(find(&catalog, &path(), &["t"], DropKind::Table).unwrap(), T);
 }
+
+#[test]
+fn foreign_keys_hold_columns_and_indexes() {
+    let error = refused(&[Target::Column(T, 1)]);
+    assert_eq!(
+        error.detail().unwrap(),
+        "constraint u_ta_fkey on table u depends on column a of table t\n\
+         constraint y_z_fkey on table x.y depends on column a of table t\n\
+         view v depends on column a of table t\n\
+         view w depends on view v"
+    );
+    let done = plan(&catalog(), &[Target::Column(U, 1)], Behavior::Restrict).unwrap();
+    assert_eq!(done.changed[0].as_table().unwrap().constraints.len(), 1);
+}

@@ -250,3 +250,47 @@ fn a_schema_is_not_dropped_under_a_new_relation() {
     let error = waiting.join().unwrap().unwrap_err();
     assert_eq!(error.code(), SqlState::INVALID_SCHEMA_NAME);
 }
+
+#[test]
+#[ignore = "the store loses the index when dropping its column is rolled back"]
+fn a_dropped_column_takes_its_index_and_comes_back() {
+    let world = World::in_memory().unwrap();
+    let store = database(&world);
+    let cache = CatalogCache::new();
+    let t = table(&store, PUBLIC, "t");
+    let storage = t.as_table().unwrap().storage();
+    let txn = begin(&store);
+    txn.begin_statement();
+    let mut writer = CatalogTxn::new(Arc::clone(&txn), &cache.latest(&*store).unwrap());
+    block_on(async {
+        writer.create_relation(t.clone()).await.unwrap();
+        writer.create_relation(index(&store, &t, "t_id_idx")).await.unwrap();
+    });
+    commit(&txn);
+
+    for commits in [false, true] {
+        let catalog = cache.latest(&*store).unwrap();
+        let target = [Target::Column(t.oid, 0)];
+        let plan = removal::plan(&catalog, &target, Behavior::Restrict).unwrap();
+        let txn = begin(&store);
+        txn.begin_statement();
+        let mut writer = CatalogTxn::new(Arc::clone(&txn), &catalog);
+        block_on(writer.remove(&plan)).unwrap();
+        if commits {
+            commit(&txn);
+        } else {
+            txn.rollback();
+        }
+        let txn = begin(&store);
+        txn.begin_statement();
+        let row: &[Datum] =
+            if commits { &[Datum::Int32(2)] } else { &[Datum::Int32(1), Datum::Int32(2)] };
+        assert!(matches!(txn.insert(storage, row).unwrap(), InsertOutcome::Done(_)));
+        let again = txn.insert(storage, row).unwrap();
+        assert_eq!(matches!(again, InsertOutcome::Duplicate(_)), !commits);
+        txn.rollback();
+    }
+    let catalog = cache.latest(&*store).unwrap();
+    assert!(catalog.indexes_of(t.oid).is_empty());
+    assert_eq!(catalog.relation(t.oid).unwrap().as_table().unwrap().columns.len(), 1);
+}

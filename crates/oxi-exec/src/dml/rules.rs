@@ -2,14 +2,23 @@
 
 use std::sync::Arc;
 
+use datafusion::{
+    common::{DFSchema, config::ConfigOptions},
+    logical_expr::execution_props::ExecutionProps,
+};
 use oxi_base::Result;
 use oxi_model::{Datum, Row, descriptor::RelationDescriptor};
+use oxi_sql::{
+    bind::{BindContext, Binder},
+    function::EvalExtension,
+};
 use oxi_types::EvalContext;
 
 use crate::{
     context::StatementContext,
     dml::{target::Target, violation},
-    row::{RowExpr, Scope, into_physical},
+    provider::ExecRelations,
+    row::{Compiler, RowExpr, Scope, into_physical},
 };
 
 /// Gives the rules of a table that a statement did not name, for actions of foreign keys.
@@ -20,6 +29,51 @@ pub trait RuleSource: Send + Sync {
         statement: &StatementContext,
         relation: &Arc<RelationDescriptor>,
     ) -> Result<Arc<Rules>>;
+}
+
+/// Binds the rules from the catalog's texts.
+pub struct BoundRules;
+
+impl RuleSource for BoundRules {
+    fn rules(
+        &self,
+        statement: &StatementContext,
+        relation: &Arc<RelationDescriptor>,
+    ) -> Result<Arc<Rules>> {
+        let relations = ExecRelations {
+            engine: Arc::clone(&statement.engine),
+            catalog: Arc::clone(&statement.catalog),
+        };
+        let binder = Binder::new(BindContext {
+            catalog: Arc::clone(&statement.catalog),
+            search_path: statement.eval.search_path.clone(),
+            relations: &relations,
+            eval: &statement.eval,
+            param_types: Vec::new(),
+        });
+        let bound = binder.row_rules(relation, &[])?;
+        let mut options = ConfigOptions::new();
+        options.extensions.insert(EvalExtension(Arc::clone(&statement.eval)));
+        let mut props = ExecutionProps::new();
+        props.config_options = Some(Arc::new(options));
+        let over_row = Compiler { schema: &bound.schema, offset: 0, props: Some(&props) };
+        let empty = DFSchema::empty();
+        let over_nothing = Compiler { schema: &empty, offset: 0, props: Some(&props) };
+        let mut rules = Rules::default();
+        for check in &bound.checks {
+            rules.checks.push((check.name.clone(), over_row.require(&check.expression)?));
+        }
+        rules.checks.sort_by(|left, right| left.0.cmp(&right.0));
+        for generated in &bound.generated {
+            rules.generated.push((generated.column, over_row.require(&generated.value)?));
+        }
+        let width = relation.as_table().map_or(0, |table| table.columns.len());
+        rules.defaults.resize(width, None);
+        for default in &bound.defaults {
+            rules.defaults[default.column] = Some(over_nothing.require(&default.value)?);
+        }
+        Ok(Arc::new(rules))
+    }
 }
 
 /// Expressions over a table's row (columns in layout order).

@@ -306,6 +306,14 @@ fn values(plan: &LogicalPlan) -> Result<Option<Vec<Vec<RowExpr>>>> {
         }
         LogicalPlan::EmptyRelation(empty) if empty.produce_one_row => Ok(Some(vec![Vec::new()])),
         LogicalPlan::SubqueryAlias(alias) => values(&alias.input),
+        LogicalPlan::Union(union) if union.inputs.len() <= MAX_VALUES => {
+            let mut rows = Vec::with_capacity(union.inputs.len());
+            for input in &union.inputs {
+                let Some(more) = values(input)? else { return Ok(None) };
+                rows.extend(more);
+            }
+            Ok(Some(rows))
+        }
         LogicalPlan::Projection(projection) => {
             let Some(rows) = values(&projection.input)? else { return Ok(None) };
             let compiler =

@@ -317,6 +317,62 @@ impl Binder<'_> {
         Ok(Typed::plain(expr, oid::BOOL, span))
     }
 
+    /// The array with one element changed (`a[i] = v`); grows by NULLs as needed.
+    pub(crate) fn set_element(
+        &mut self,
+        array: Typed,
+        index: Typed,
+        value: Typed,
+        span: Span,
+    ) -> Typed {
+        let ty = array.ty;
+        let closure: Closure = Arc::new(|_, args| {
+            let [array, Datum::Int32(index), value] = args else {
+                return Err(Error::new(
+                    SqlState::NULL_VALUE_NOT_ALLOWED,
+                    "array subscript in assignment must not be null",
+                ));
+            };
+            let (mut elements, lower) = match array {
+                Datum::List(list) if list.dimensions.len() > 1 => {
+                    return Err(Error::new(
+                        SqlState::ARRAY_SUBSCRIPT_ERROR,
+                        "wrong number of array subscripts",
+                    ));
+                }
+                Datum::List(list) => (
+                    list.elements.clone(),
+                    list.dimensions.first().map_or(*index, |(_, lower)| *lower),
+                ),
+                _ => (Vec::new(), *index),
+            };
+            let offset = i64::from(*index) - i64::from(lower);
+            if offset < 0 || offset > 100_000_000 {
+                return Err(Error::new(
+                    SqlState::ARRAY_SUBSCRIPT_ERROR,
+                    "array subscript out of range",
+                ));
+            }
+            let offset = offset as usize;
+            if offset >= elements.len() {
+                elements.resize(offset + 1, Datum::Null);
+            }
+            elements[offset] = value.clone();
+            let dimensions = vec![(elements.len() as i32, lower)];
+            Ok(Datum::List(Arc::new(ListValue { dimensions, elements })))
+        });
+        let expr = closure_call(
+            "set_element",
+            format!("set_element({})", ty.oid),
+            vec![array, index, value],
+            ty.oid,
+            false,
+            DfVolatility::Immutable,
+            closure,
+        );
+        Typed::new(expr, ty, span)
+    }
+
     /// GREATEST and LEAST.
     pub(crate) fn extreme(
         &mut self,

@@ -80,12 +80,23 @@ impl Binder<'_> {
         cx: &mut Cx<'_>,
     ) -> Result<Typed> {
         let bound = self.one_column(query, span, cx)?;
-        let ty = bound.outputs[0].ty;
-        let correlated = !bound.plan.all_out_ref_exprs().is_empty();
-        let plan = if correlated && !yields_one_row(&bound.plan) {
-            single_row(bound.plan, &bound.outputs[0].column)?
+        let output = bound.outputs[0].clone();
+        self.scalar_of(bound.plan, output.ty, &output.column, span)
+    }
+
+    /// A plan of one column as a value.
+    pub(crate) fn scalar_of(
+        &mut self,
+        plan: LogicalPlan,
+        ty: TypeRef,
+        column: &str,
+        span: Span,
+    ) -> Result<Typed> {
+        let correlated = !plan.all_out_ref_exprs().is_empty();
+        let plan = if correlated && !yields_one_row(&plan) {
+            single_row(plan, column)?
         } else {
-            bound.plan
+            plan
         };
         Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span))
     }

@@ -6,7 +6,7 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     mem::size_of,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arrow_array::{Array, ArrayRef, cast::AsArray};
@@ -126,7 +126,7 @@ impl BuiltinUdaf {
         let inner = (self.row.factory)(&self.types).map_err(to_datafusion)?;
         Ok(State {
             function: self.clone(),
-            inner,
+            inner: Mutex::new(inner),
             collects: self.distinct
                 || sliding
                 || !self.order.is_empty()
@@ -203,7 +203,8 @@ impl AggregateUDFImpl for BuiltinUdaf {
 /// combine partial states, drop duplicates or forget rows.
 struct State {
     function: BuiltinUdaf,
-    inner: Box<dyn Accumulator>,
+    // Never locked by two: it only makes the state shareable between threads.
+    inner: Mutex<Box<dyn Accumulator>>,
     collects: bool,
     seen: FxHashSet<Vec<u8>>,
     rows: Vec<Vec<Datum>>,
@@ -218,9 +219,14 @@ impl fmt::Debug for State {
 }
 
 impl State {
+    fn machine(&mut self) -> &mut dyn Accumulator {
+        self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut()
+    }
+
     fn take(&mut self, args: Vec<Datum>) -> Result<()> {
         if !self.collects {
-            return self.inner.update(&self.function.context, &args);
+            let context = Arc::clone(&self.function.context);
+            return self.machine().update(&context, &args);
         }
         if self.function.distinct {
             let mut bytes = Vec::new();
@@ -252,7 +258,8 @@ impl State {
 
     fn finish(&mut self) -> Result<Datum> {
         if !self.collects {
-            return self.inner.finish(&self.function.context);
+            let context = Arc::clone(&self.function.context);
+            return self.machine().finish(&context);
         }
         let mut machine = (self.function.row.factory)(&self.function.types)?;
         let own = self.function.types.len();
@@ -276,7 +283,8 @@ impl State {
 
     fn save(&mut self) -> Result<Vec<u8>> {
         if !self.collects {
-            let state = self.inner.state(&self.function.context)?;
+            let context = Arc::clone(&self.function.context);
+            let state = self.machine().state(&context)?;
             return Ok(encode_state(&state));
         }
         let mut bytes = Vec::new();
@@ -291,7 +299,8 @@ impl State {
         let malformed = || Error::bug("malformed aggregate state");
         if !self.collects {
             let state = decode_state(bytes).ok_or_else(malformed)?;
-            return self.inner.merge(&self.function.context, &state);
+            let context = Arc::clone(&self.function.context);
+            return self.machine().merge(&context, &state);
         }
         let mut reader = codec::Reader::new(bytes);
         let count = reader.varint().ok_or_else(malformed)?;
@@ -320,7 +329,7 @@ impl DfAccumulator for State {
     }
 
     fn size(&self) -> usize {
-        size_of::<Self>() + self.bytes + self.inner.size()
+        size_of::<Self>() + self.bytes + self.inner.lock().map_or(0, |inner| inner.size())
     }
 
     fn state(&mut self) -> DfResult<Vec<ScalarValue>> {

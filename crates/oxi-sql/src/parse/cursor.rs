@@ -23,6 +23,8 @@ pub(crate) struct Parser<'a> {
     /// The token that the statement being read began with.
     pub(super) statement_start: usize,
     lex_error: Option<Error>,
+    /// The error being reported is one whatever a more lenient parser may say.
+    pub(super) certain: bool,
     depth: u32,
     /// The height of the tree built since the innermost `nested` began.
     pub(super) height: u32,
@@ -37,6 +39,7 @@ impl<'a> Parser<'a> {
             at: 0,
             statement_start: 0,
             lex_error: tokens.error,
+            certain: false,
             depth: 0,
             height: 0,
         }

@@ -77,6 +77,7 @@ impl Parser<'_> {
                 break;
             }
             if level == blocked {
+                self.certain = true;
                 return Err(self.syntax_error());
             }
             let height = self.height;

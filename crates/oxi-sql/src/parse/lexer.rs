@@ -237,7 +237,7 @@ impl Lexer<'_> {
             if self.at < self.bytes.len() && is_space(byte) {
                 newline |= byte == b'\n' || byte == b'\r';
                 self.at += 1;
-            } else if newline && byte == b'-' && self.byte(1) == b'-' {
+            } else if byte == b'-' && self.byte(1) == b'-' {
                 while self.at < self.bytes.len() && !matches!(self.byte(0), b'\n' | b'\r') {
                     self.at += 1;
                 }

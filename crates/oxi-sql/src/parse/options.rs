@@ -11,12 +11,10 @@ impl Parser<'_> {
     pub(super) fn utility_options(&mut self) -> Result<Vec<NamedOption>> {
         self.in_parens(|p| {
             let start = p.start();
-            let name = if p.is("analyze") || p.is("analyse") {
-                p.advance();
-                "analyze".to_owned()
-            } else {
-                p.non_reserved()?.value
-            };
+            let mut name = p.col_label()?.value;
+            if name == "analyse" {
+                "analyze".clone_into(&mut name);
+            }
             let value = if p.sym(",") || p.sym(")") { None } else { Some(p.option_value()?) };
             Ok(NamedOption { name, value, span: p.since(start) })
         })

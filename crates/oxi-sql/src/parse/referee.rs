@@ -15,7 +15,10 @@ const STACK: usize = 32 * 1024 * 1024;
 
 /// Turns a syntax error into 0A000 when the statement is valid PostgreSQL.
 pub(super) fn judge(parser: &Parser<'_>, error: Error) -> Error {
-    if error.code() != SqlState::SYNTAX_ERROR || !error.message().starts_with("syntax error") {
+    if parser.certain
+        || error.code() != SqlState::SYNTAX_ERROR
+        || !error.message().starts_with("syntax error")
+    {
         return error;
     }
     let Some(at) = error.position() else { return error };

@@ -142,6 +142,13 @@ impl<K: TreeKey> Tree<K> {
         true
     }
 
+    pub(crate) fn contains(&self, key: &K, row: u64) -> bool {
+        let directory = self.directory.read();
+        let (chunk, leaf) = find(&directory, key, row);
+        let entries = directory[chunk][leaf].entries.read();
+        search(&entries, key, row).is_ok()
+    }
+
     /// Removes an entry; false if it is not there.
     pub(crate) fn remove(&self, key: &K, row: u64) -> bool {
         let emptied = {

@@ -45,7 +45,7 @@ impl Transaction {
         let before = table.shape().layout.clone();
         redo::put_alter_table(&mut work.redo.bytes, id, &layout);
         table.set_layout(layout, &self.state);
-        work.undo.push(UndoEntry::AlterTable { table, before });
+        work.undo.push(UndoEntry::AlterTable { table, before: Box::new(before) });
         work.drops.push(DropAction::Columns(id));
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Transaction {
         if self.core.indexes.write().insert(id, index.clone()).is_some() {
             return Err(Error::bug(format!("index storage {id} exists already")));
         }
-        let mut indexes: Vec<_> = shape.indexes.iter().map(|entry| entry.index.clone()).collect();
+        let mut indexes = shape.all.clone();
         indexes.push(index);
         table.set_indexes(indexes);
         work.undo.push(UndoEntry::CreateIndex(id));

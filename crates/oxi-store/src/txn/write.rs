@@ -53,8 +53,8 @@ impl Transaction {
         let id = row_id(block.number, slot);
         let mut added = Added::new();
         for entry in &shape.indexes {
-            let (key, null) = entry.key(|position| row[position].clone());
-            if let Some(obstacle) = self.place_key(table, entry, &key, null, id) {
+            let (key, null) = entry.key(|position| &row[position]);
+            if let Err(obstacle) = self.place_key(table, entry, &key, null, id) {
                 for (entry, key) in &added {
                     entry.index.remove(key, id);
                 }
@@ -162,19 +162,20 @@ impl Transaction {
         }
         let mut added = Added::new();
         for (entry, key, null) in entries {
-            let fresh = !entry.index.rows_of(&key).contains(&row);
-            if let Some(obstacle) = self.place_key(&table, entry, &key, null, row) {
-                block.rows.write().undo(slot, &self.state);
-                for (entry, key) in &added {
-                    entry.index.remove(key, row);
+            match self.place_key(&table, entry, &key, null, row) {
+                Ok(true) => added.push((entry, key)),
+                // An older version of the row has the key: the entry is not ours to take back.
+                Ok(false) => {}
+                Err(obstacle) => {
+                    block.rows.write().undo(slot, &self.state);
+                    for (entry, key) in &added {
+                        entry.index.remove(key, row);
+                    }
+                    return Ok(match obstacle {
+                        Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
+                        Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
+                    });
                 }
-                return Ok(match obstacle {
-                    Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
-                    Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
-                });
-            }
-            if fresh {
-                added.push((entry, key));
             }
         }
         redo::put_update(&mut work.redo.bytes, table.id, row, changes);
@@ -285,7 +286,7 @@ impl Transaction {
         }))
     }
 
-    /// Adds an index entry unless a unique key is taken.
+    /// Adds an index entry unless a unique key is taken; whether it is new.
     fn place_key(
         &self,
         table: &Table,
@@ -293,22 +294,20 @@ impl Transaction {
         key: &Key,
         has_null: bool,
         row: RowId,
-    ) -> Option<Obstacle> {
+    ) -> std::result::Result<bool, Obstacle> {
         let index = &entry.index;
         if !index.checks(has_null) {
-            index.insert(key, row);
-            return None;
+            return Ok(index.insert(key, row));
         }
         let _stripe = index.stripe(key);
         for other in index.rows_of(key) {
             if other != row
                 && let Some(obstacle) = self.obstacle(table, entry, key, other)
             {
-                return Some(obstacle);
+                return Err(obstacle);
             }
         }
-        index.insert(key, row);
-        None
+        Ok(index.insert(key, row))
     }
 
     /// Whether another row holds the key, or may come to hold it.

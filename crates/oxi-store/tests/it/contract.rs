@@ -1,1 +1,456 @@
-//! Points of the contract that scripts cannot say.
+//! Points of the contract that scripts cannot say: layouts, batches, index order, threads.
+
+use std::{ops::Bound, sync::Arc};
+
+use oxi_base::{ColumnId, IndexId, TableId};
+use oxi_model::{Datum, PhysicalType, array::array_from_datums, engine::*};
+use oxi_store::{Flush, Store, StoreOptions};
+use oxi_world::World;
+
+use crate::support::*;
+
+const T: TableId = TableId(50);
+
+fn store() -> (World, Arc<Store>) {
+    let (world, _) = World::simulated(3);
+    let store = open(&world, StoreOptions::default()).unwrap();
+    (world, store)
+}
+
+fn begin(store: &Store) -> Arc<dyn Txn> {
+    store.begin(Isolation::ReadCommitted)
+}
+
+fn commit(txn: &Arc<dyn Txn>) {
+    now(txn.commit().unwrap()).unwrap();
+}
+
+fn table(columns: Vec<ColumnLayout>) -> TableLayout {
+    TableLayout { columns, catalog: false }
+}
+
+fn rows_of(snapshot: &dyn Snapshot, columns: usize) -> Vec<Vec<Datum>> {
+    let request = ScanRequest { columns: (0..columns).collect(), row_id: true, partitions: 3 };
+    let mut found = Vec::new();
+    for mut scan in snapshot.scan(T, &request).unwrap() {
+        while let Some(batch) = scan.next_batch().unwrap() {
+            let ids = batch.column(columns).as_any().downcast_ref::<arrow_array::UInt64Array>();
+            for n in 0..batch.num_rows() {
+                let row = oxi_base::RowId(ids.unwrap().value(n));
+                let mut out = Vec::new();
+                let all: Vec<usize> = (0..columns).collect();
+                assert!(snapshot.get(T, row, &all, &mut out).unwrap());
+                found.push(out);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn columns_are_added_dropped_and_given_back() {
+    let (world, store) = store();
+    let a = column(0, PhysicalType::Int64);
+    let b = column(1, PhysicalType::Text);
+    let txn = begin(&store);
+    txn.create_table(T, table(vec![a.clone(), b.clone()])).unwrap();
+    for n in 0..3 {
+        txn.insert(T, &row(n, "some text that is long")).unwrap();
+    }
+    commit(&txn);
+    store.checkpoint().unwrap();
+
+    let c = ColumnLayout { missing: Datum::Int32(7), ..column(2, PhysicalType::Int32) };
+    let txn = begin(&store);
+    assert!(txn.lock_table(T, TableLock::Exclusive).unwrap().is_none());
+    txn.alter_table(T, table(vec![c.clone(), a.clone()])).unwrap();
+    txn.insert(T, &[Datum::Null, Datum::Int64(9)]).unwrap();
+    let rows = rows_of(&*txn.begin_statement(), 2);
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[0], [Datum::Int32(7), Datum::Int64(0)]);
+    assert_eq!(rows[3], [Datum::Null, Datum::Int64(9)]);
+    txn.rollback();
+
+    let txn = begin(&store);
+    assert_eq!(rows_of(&*txn.begin_statement(), 2)[2], row(2, "some text that is long"));
+    // The same column id again, as a catalog that was rolled back would give it.
+    let c = ColumnLayout { missing: Datum::Int32(8), ..c };
+    txn.alter_table(T, table(vec![a.clone(), c.clone()])).unwrap();
+    let snapshot = txn.begin_statement();
+    let rows = rows_of(&*snapshot, 2);
+    assert_eq!(rows[1], [Datum::Int64(1), Datum::Int32(8)]);
+    let first = oxi_base::RowId(0);
+    let change = [(1, Datum::Int32(80))];
+    let outcome = txn.update(&*snapshot, T, first, WriteTarget::Snapshot, &change).unwrap();
+    assert!(matches!(outcome, WriteOutcome::Done));
+    commit(&txn);
+    let expected = vec![
+        vec![Datum::Int64(0), Datum::Int32(80)],
+        vec![Datum::Int64(1), Datum::Int32(8)],
+        vec![Datum::Int64(2), Datum::Int32(8)],
+    ];
+    assert_eq!(rows_of(&*begin(&store).begin_statement(), 2), expected);
+    for checkpoint in [false, true] {
+        let store = {
+            if checkpoint {
+                let again = open_again(&world, None);
+                again.checkpoint().unwrap();
+                open_again(&world, Some(again))
+            } else {
+                drop(txn.clone());
+                drop_store(&world, &store)
+            }
+        };
+        assert_eq!(rows_of(&*begin(&store).begin_statement(), 2), expected);
+        store.check().unwrap();
+        store.close().unwrap();
+    }
+}
+
+fn drop_store(world: &World, store: &Arc<Store>) -> Arc<Store> {
+    store.close().unwrap();
+    // The lock file is released with the last handle; a copy of the files opens beside it.
+    copy_of(world)
+}
+
+fn open_again(world: &World, store: Option<Arc<Store>>) -> Arc<Store> {
+    drop(store);
+    copy_of(world)
+}
+
+/// A store on a copy of the world's files.
+fn copy_of(world: &World) -> Arc<Store> {
+    let (copy, _) = World::simulated(11);
+    copy_dir(world, &copy, "");
+    open(&copy, StoreOptions::default()).unwrap()
+}
+
+fn copy_dir(from: &World, to: &World, dir: &str) {
+    for name in from.disk.list(dir).unwrap() {
+        let path = oxi_world::disk::join(dir, &name);
+        match from.disk.read(&path) {
+            Ok(bytes) if name != "LOCK" => {
+                let file = to.disk.open(&path, oxi_world::OpenMode::CreateOrOpen).unwrap();
+                file.write_at(&bytes, 0).unwrap();
+                file.sync_data().unwrap();
+            }
+            Ok(_) => {}
+            Err(_) => {
+                to.disk.create_dir_all(&path).unwrap();
+                copy_dir(from, to, &path);
+            }
+        }
+    }
+    to.disk.sync_dir(dir).unwrap();
+}
+
+#[test]
+fn ddl_rolls_back_and_recovers() {
+    let (world, store) = store();
+    let txn = begin(&store);
+    txn.create_table(T, table(vec![column(0, PhysicalType::Int64)])).unwrap();
+    txn.insert(T, &[Datum::Int64(1)]).unwrap();
+    txn.rollback();
+    let txn = begin(&store);
+    assert_eq!(txn.insert(T, &[Datum::Int64(1)]).err().unwrap().code().as_str(), "42P01");
+    txn.create_table(T, table(vec![column(0, PhysicalType::Int64)])).unwrap();
+    txn.insert(T, &[Datum::Int64(1)]).unwrap();
+    txn.insert(T, &[Datum::Int64(1)]).unwrap();
+    let layout = IndexLayout { table: T, ..index(0, true) };
+    let error = txn.create_index(IndexId(9), layout.clone()).unwrap_err();
+    assert_eq!((error.code().as_str(), error.detail()), ("23505", Some("Key (1) is duplicated.")));
+    let save = txn.savepoint();
+    let layout = IndexLayout { unique: false, ..layout };
+    txn.create_index(IndexId(9), layout.clone()).unwrap();
+    txn.rollback_to(save).unwrap();
+    txn.create_index(IndexId(9), layout).unwrap();
+    commit(&txn);
+
+    let txn = begin(&store);
+    txn.drop_index(IndexId(9)).unwrap();
+    txn.drop_table(T).unwrap();
+    txn.rollback();
+    assert_eq!(store.check().unwrap().entries, 2);
+    let again = copy_of(&world);
+    assert_eq!(again.check().unwrap().entries, 2);
+    let oid = again.allocate_oid();
+    assert!(oid >= 16384);
+    let txn = begin(&again);
+    txn.drop_table(T).unwrap();
+    commit(&txn);
+    assert_eq!(again.check().unwrap().tables, 0);
+    again.checkpoint().unwrap();
+    assert!(again.allocate_oid() > oid);
+}
+
+#[test]
+fn allocated_numbers_are_not_given_twice() {
+    let (world, store) = store();
+    let used = (store.allocate_table_id(), store.allocate_index_id(), store.allocate_oid());
+    let txn = begin(&store);
+    txn.create_table(used.0, table(vec![column(0, PhysicalType::Int64)])).unwrap();
+    commit(&txn);
+    let again = copy_of(&world);
+    assert!(again.allocate_table_id() > used.0);
+    assert!(again.allocate_index_id() > used.1);
+    assert!(again.allocate_oid() > used.2);
+}
+
+/// Index order, NULLs, directions and bounds, for fixed and for byte keys.
+#[test]
+fn index_ranges_follow_the_index_order() {
+    for physical in [PhysicalType::Int64, PhysicalType::Float64] {
+        for (descending, nulls_first) in
+            [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let (_, store) = store();
+            let value = |n: i64| match physical {
+                PhysicalType::Int64 => Datum::Int64(n),
+                _ => Datum::Float64(n as f64),
+            };
+            let txn = begin(&store);
+            txn.create_table(T, table(vec![column(0, physical.clone())])).unwrap();
+            let mut layout = IndexLayout { table: T, ..index(0, true) };
+            layout.columns[0].descending = descending;
+            layout.columns[0].nulls_first = nulls_first;
+            txn.create_index(IndexId(9), layout).unwrap();
+            let mut values: Vec<Datum> = (-3..4).map(value).collect();
+            values.extend([Datum::Null, Datum::Null]);
+            for value in &values {
+                assert!(matches!(
+                    txn.insert(T, std::slice::from_ref(value)).unwrap(),
+                    InsertOutcome::Done(_)
+                ));
+            }
+            let rank = |datum: &Datum| -> i64 {
+                let number = match datum {
+                    Datum::Int64(n) => *n,
+                    Datum::Float64(n) => *n as i64,
+                    _ => return if nulls_first { -100 } else { 100 },
+                };
+                if descending { -number } else { number }
+            };
+            values.sort_by_key(rank);
+            let snapshot = txn.begin_statement();
+            let mut bounds = vec![Bound::Unbounded];
+            for datum in [value(-2), value(0), value(9), Datum::Null] {
+                bounds.push(Bound::Included(vec![datum.clone()]));
+                bounds.push(Bound::Excluded(vec![datum]));
+            }
+            for lower in &bounds {
+                for upper in &bounds {
+                    for reverse in [false, true] {
+                        let inside = |datum: &&Datum| {
+                            (match lower {
+                                Bound::Unbounded => true,
+                                Bound::Included(at) => rank(datum) >= rank(&at[0]),
+                                Bound::Excluded(at) => rank(datum) > rank(&at[0]),
+                            }) && match upper {
+                                Bound::Unbounded => true,
+                                Bound::Included(at) => rank(datum) <= rank(&at[0]),
+                                Bound::Excluded(at) => rank(datum) < rank(&at[0]),
+                            }
+                        };
+                        let mut expected: Vec<_> = values.iter().filter(inside).cloned().collect();
+                        if reverse {
+                            expected.reverse();
+                        }
+                        let range =
+                            KeyRange { lower: lower.clone(), upper: upper.clone(), reverse };
+                        let mut got = Vec::new();
+                        let mut visit = |_: oxi_base::RowId, row: &[Datum]| {
+                            got.push(row[0].clone());
+                            Ok(true)
+                        };
+                        snapshot.index_scan(IndexId(9), &range, &[0], &mut visit).unwrap();
+                        assert_eq!(got, expected, "{range:?} {descending} {nulls_first}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn prefixes_of_a_key_are_ranges() {
+    let (_, store) = store();
+    let txn = begin(&store);
+    txn.create_table(T, table(vec![column(0, PhysicalType::Int64), column(1, PhysicalType::Text)]))
+        .unwrap();
+    let layout = IndexLayout {
+        columns: vec![index(0, true).columns[0], index(1, true).columns[0]],
+        table: T,
+        ..index(0, true)
+    };
+    txn.create_index(IndexId(9), layout).unwrap();
+    for n in 0..4 {
+        for text in ["", "a", "a\0", "b"] {
+            txn.insert(T, &row(n, text)).unwrap();
+        }
+    }
+    let snapshot = txn.begin_statement();
+    let count = |range: KeyRange| {
+        let mut count = 0;
+        snapshot
+            .index_scan(IndexId(9), &range, &[], &mut |_, _| {
+                count += 1;
+                Ok(true)
+            })
+            .unwrap();
+        count
+    };
+    assert_eq!(count(KeyRange::equal(vec![Datum::Int64(2)])), 4);
+    assert_eq!(count(KeyRange::equal(vec![Datum::Int64(2), Datum::text("a")])), 1);
+    assert_eq!(count(KeyRange::equal(vec![])), 16);
+    let after = KeyRange {
+        lower: Bound::Excluded(vec![Datum::Int64(1)]),
+        upper: Bound::Excluded(vec![Datum::Int64(3), Datum::text("a\0")]),
+        reverse: false,
+    };
+    assert_eq!(count(after), 6);
+}
+
+#[test]
+fn batches_of_many_rows_go_in_and_out() {
+    let (world, store) = store();
+    let rows = 20_000i64;
+    let txn = begin(&store);
+    txn.create_table(T, table(vec![column(0, PhysicalType::Int64), column(1, PhysicalType::Text)]))
+        .unwrap();
+    txn.create_index(IndexId(9), IndexLayout { table: T, ..index(0, true) }).unwrap();
+    let keys: Vec<Datum> = (0..rows).map(Datum::Int64).collect();
+    let texts: Vec<Datum> =
+        (0..rows).map(|n| Datum::text(format!("the text of row {n}"))).collect();
+    let batch = arrow_array::RecordBatch::try_from_iter([
+        ("k", array_from_datums(&PhysicalType::Int64, &keys).unwrap()),
+        ("v", array_from_datums(&PhysicalType::Text, &texts).unwrap()),
+    ])
+    .unwrap();
+    assert!(matches!(txn.insert_batch(T, &batch, 0).unwrap(), (20_000, None)));
+    assert!(matches!(
+        txn.insert_batch(T, &batch, 19_999).unwrap(),
+        (0, Some(InsertOutcome::Duplicate(_)))
+    ));
+    commit(&txn);
+    for store in [store.clone(), copy_of(&world)] {
+        store.collect();
+        let txn = begin(&store);
+        let snapshot = txn.begin_statement();
+        let mut found = rows_of(&*snapshot, 2);
+        found.sort_by_key(|row| match row[0] {
+            Datum::Int64(k) => k,
+            _ => 0,
+        });
+        assert_eq!(found.len() as i64, rows);
+        assert!(found.iter().enumerate().all(|(n, row)| row[0] == keys[n] && row[1] == texts[n]));
+        assert_eq!(store.statistics(T).rows, rows as u64);
+        store.check().unwrap();
+        // Delete everything: the blocks go away.
+        let request = ScanRequest { columns: vec![], row_id: true, partitions: 1 };
+        for mut scan in snapshot.scan(T, &request).unwrap() {
+            while let Some(batch) = scan.next_batch().unwrap() {
+                let ids = batch.column(0).as_any().downcast_ref::<arrow_array::UInt64Array>();
+                for id in ids.unwrap().values() {
+                    let row = oxi_base::RowId(*id);
+                    txn.delete(&*snapshot, T, row, WriteTarget::Snapshot).unwrap();
+                }
+            }
+        }
+        drop(snapshot);
+        commit(&txn);
+        store.collect();
+        assert_eq!(store.check().unwrap().entries, 0);
+        assert!(store.statistics(T).bytes < 400_000, "{:?}", store.statistics(T));
+    }
+}
+
+/// Many threads move amounts between rows; the sum stays, at every snapshot and after a crash.
+#[test]
+fn threads_keep_the_sum() {
+    let world = World::in_memory().unwrap();
+    let options =
+        StoreOptions { flush: Flush::Writer, collect_every: 20, ..StoreOptions::default() };
+    let store = Store::open(world, options).unwrap();
+    let txn = begin(&store);
+    txn.create_table(
+        T,
+        table(vec![column(0, PhysicalType::Int64), column(1, PhysicalType::Int64)]),
+    )
+    .unwrap();
+    txn.create_index(IndexId(9), IndexLayout { table: T, ..index(0, true) }).unwrap();
+    const ROWS: i64 = 8;
+    for n in 0..ROWS {
+        txn.insert(T, &[Datum::Int64(n), Datum::Int64(100)]).unwrap();
+    }
+    commit(&txn);
+    let workers: Vec<_> = (0..4)
+        .map(|worker| {
+            let store = store.clone();
+            std::thread::spawn(move || {
+                for step in 0..150i64 {
+                    transfer(&store, (worker * 31 + step * 7) % ROWS, (step * 5 + worker) % ROWS);
+                    let txn = begin(&store);
+                    assert_eq!(sum(&*txn.begin_statement()), ROWS * 100);
+                    if step % 50 == worker {
+                        store.checkpoint().unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    store.collect();
+    let report = store.check().unwrap();
+    assert_eq!((report.rows, report.entries, report.garbage), (ROWS as u64, ROWS as u64, 0));
+    store.close().unwrap();
+}
+
+fn sum(snapshot: &dyn Snapshot) -> i64 {
+    let rows = rows_of(snapshot, 2);
+    rows.iter().map(|row| if let Datum::Int64(n) = row[1] { n } else { 0 }).sum()
+}
+
+/// Waiting on a thread; `Err` when it was a deadlock.
+fn wait(wait: Wait) -> Result<(), ()> {
+    blocking(wait).map_err(|error| {
+        assert_eq!(error.code().as_str(), "40P01");
+    })
+}
+
+fn add(txn: &dyn Txn, k: i64, amount: i64) -> Result<(), ()> {
+    loop {
+        let snapshot = txn.begin_statement();
+        let mut found = None;
+        let key = KeyRange::equal(vec![Datum::Int64(k)]);
+        snapshot
+            .index_scan(IndexId(9), &key, &[1], &mut |row, values| {
+                found = Some((row, values[0].clone()));
+                Ok(false)
+            })
+            .unwrap();
+        let (row, Datum::Int64(old)) = found.unwrap() else { panic!("not a number") };
+        let change = [(1, Datum::Int64(old + amount))];
+        match txn.update(&*snapshot, T, row, WriteTarget::Snapshot, &change).unwrap() {
+            WriteOutcome::Done => return Ok(()),
+            WriteOutcome::Wait(waiting) => wait(waiting)?,
+            WriteOutcome::Changed => {}
+            WriteOutcome::Gone | WriteOutcome::Duplicate(_) => panic!("row {k} is gone"),
+        }
+    }
+}
+
+fn transfer(store: &Store, from: i64, to: i64) {
+    let txn = begin(store);
+    if add(&*txn, from, -1).is_ok() && add(&*txn, to, 1).is_ok() {
+        blocking(txn.commit().unwrap()).unwrap();
+    } else {
+        txn.rollback();
+    }
+}
+
+#[test]
+fn a_column_id_names_a_column() {
+    assert_eq!(column(3, PhysicalType::Bool).id, ColumnId(3));
+}

@@ -6,4 +6,5 @@ mod contract;
 mod crash;
 mod histories;
 mod scripts;
+mod speed;
 mod support;

@@ -132,7 +132,7 @@ impl Session {
             Ok(text) => Ok(text.to_owned()),
             Err(mut wait) => {
                 if let Some(outcome) = poll(&mut wait) {
-                    outcome?;
+                    outcome.map_err(show)?;
                     return self.attempt(action);
                 }
                 self.pending = Some((action, wait));
@@ -254,6 +254,7 @@ impl Session {
                 String::new()
             }
             "commit" => {
+                self.statement = None;
                 self.committing = Some(self.txn.commit().map_err(show)?);
                 return self.go();
             }
@@ -263,6 +264,7 @@ impl Session {
             }
             "rollback" => {
                 self.pending = None;
+                self.statement = None;
                 self.txn.rollback();
                 String::new()
             }

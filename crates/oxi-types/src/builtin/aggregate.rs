@@ -5,6 +5,7 @@ use oxi_model::{Datum, descriptor::TypeRef};
 
 use crate::context::EvalContext;
 
+mod json;
 mod ordered;
 mod simple;
 mod statistics;

@@ -1,11 +1,16 @@
 //! The static tables.
 
+mod array;
 mod cast;
 mod casts;
 mod compare;
+mod datetime;
+mod json;
 mod math;
 mod operators;
+mod pattern;
 mod string;
+mod system;
 
 use std::sync::LazyLock;
 
@@ -106,7 +111,7 @@ use cast_rows;
 /// Every built-in function, in the order of oids.
 pub static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
     let mut rows: Vec<Function> =
-        [cast::ROWS, compare::ROWS, math::ROWS, string::ROWS].concat();
+        [array::ROWS, cast::ROWS, compare::ROWS, datetime::ROWS, json::ROWS, math::ROWS, pattern::ROWS, string::ROWS, system::ROWS].concat();
     rows.sort_by_key(|row| row.oid);
     rows
 });

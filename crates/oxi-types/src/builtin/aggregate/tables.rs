@@ -1,6 +1,6 @@
 //! The rows of aggregates and window functions.
 
-use super::{Aggregate, AggregateKind, WindowFunction, ordered, simple, statistics};
+use super::{Aggregate, AggregateKind, WindowFunction, json, ordered, simple, statistics};
 use crate::oid::*;
 
 macro_rules! flag {
@@ -148,6 +148,10 @@ aggregates! {
     2827 "covar_pop" (FLOAT8, FLOAT8) -> FLOAT8 Normal 0 fixed whole statistics::covar_pop;
     2828 "covar_samp" (FLOAT8, FLOAT8) -> FLOAT8 Normal 0 fixed whole statistics::covar_samp;
     2829 "corr" (FLOAT8, FLOAT8) -> FLOAT8 Normal 0 fixed whole statistics::corr;
+    3175 "json_agg" (ANYELEMENT) -> JSON Normal 0 fixed whole json::json_agg;
+    3197 "json_object_agg" (ANY, ANY) -> JSON Normal 0 fixed whole json::json_object_agg;
+    3267 "jsonb_agg" (ANYELEMENT) -> JSONB Normal 0 fixed whole json::jsonb_agg;
+    3270 "jsonb_object_agg" (ANY, ANY) -> JSONB Normal 0 fixed whole json::jsonb_object_agg;
     3526 "max" (ANYENUM) -> ANYENUM Normal 0 fixed merge simple::max;
     3527 "min" (ANYENUM) -> ANYENUM Normal 0 fixed merge simple::min;
     3538 "string_agg" (TEXT, TEXT) -> TEXT Normal 0 fixed whole simple::string_agg;

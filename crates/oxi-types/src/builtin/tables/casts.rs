@@ -1,7 +1,7 @@
 //! Rows of casts, in the order of source and target.
 
 use super::cast_rows;
-use crate::{builtin::{cast, math, string}, oid::*};
+use crate::{builtin::{cast, datetime, json, math, string, system}, oid::*};
 
 // source, target, context, method
 cast_rows! {
@@ -77,6 +77,7 @@ cast_rows! {
     TEXT NAME Implicit plain cast::text_name;
     TEXT BPCHAR Implicit Binary;
     TEXT VARCHAR Implicit Binary;
+    TEXT REGCLASS Implicit plain system::text_regclass;
     OID INT8 Assignment plain cast::oidtoi8;
     OID INT4 Assignment Binary;
     OID REGPROC Implicit Binary;
@@ -114,6 +115,20 @@ cast_rows! {
     VARCHAR NAME Implicit plain cast::text_name;
     VARCHAR TEXT Implicit Binary;
     VARCHAR BPCHAR Implicit Binary;
+    VARCHAR REGCLASS Implicit plain system::text_regclass;
+    DATE TIMESTAMP Implicit plain datetime::date_timestamp;
+    DATE TIMESTAMPTZ Implicit plain datetime::date_timestamptz;
+    TIME INTERVAL Implicit plain datetime::time_interval;
+    TIME TIMETZ Implicit plain datetime::time_timetz;
+    TIMESTAMP DATE Assignment plain datetime::timestamp_date;
+    TIMESTAMP TIME Assignment plain datetime::timestamp_time;
+    TIMESTAMP TIMESTAMPTZ Implicit plain datetime::timestamp_timestamptz;
+    TIMESTAMPTZ DATE Assignment plain datetime::timestamptz_date;
+    TIMESTAMPTZ TIME Assignment plain datetime::timestamptz_time;
+    TIMESTAMPTZ TIMESTAMP Assignment plain datetime::timestamptz_timestamp;
+    TIMESTAMPTZ TIMETZ Assignment plain datetime::timestamptz_timetz;
+    INTERVAL TIME Assignment plain datetime::interval_time;
+    TIMETZ TIME Assignment plain datetime::timetz_time;
     BIT VARBIT Implicit Binary;
     VARBIT BIT Implicit Binary;
     NUMERIC INT8 Assignment plain math::numeric_int8;
@@ -145,7 +160,14 @@ cast_rows! {
     REGDICTIONARY INT8 Assignment plain cast::oidtoi8;
     REGDICTIONARY INT4 Assignment Binary;
     REGDICTIONARY OID Implicit Binary;
+    JSONB BOOL Explicit plain json::jsonb_bool;
+    JSONB INT8 Explicit plain json::jsonb_int8;
+    JSONB INT2 Explicit plain json::jsonb_int2;
+    JSONB INT4 Explicit plain json::jsonb_int4;
     JSONB JSON Assignment InOut;
+    JSONB FLOAT4 Explicit plain json::jsonb_float4;
+    JSONB FLOAT8 Explicit plain json::jsonb_float8;
+    JSONB NUMERIC Explicit plain json::jsonb_numeric;
     REGNAMESPACE INT8 Assignment plain cast::oidtoi8;
     REGNAMESPACE INT4 Assignment Binary;
     REGNAMESPACE OID Implicit Binary;

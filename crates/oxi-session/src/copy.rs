@@ -1,0 +1,129 @@
+//! COPY between a client and a table or query.
+
+use bytes::Bytes;
+use oxi_base::{Error, Result, SqlState};
+use oxi_exec::copy::{CopyEncoder, CopyLoad};
+
+use crate::{
+    outcome::{Chunk, CommandTag, Cursor},
+    session::Session,
+};
+
+/// The shape of the stream, as the client is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CopyFormat {
+    /// PostgreSQL's binary rows, else text (or CSV).
+    pub binary: bool,
+    /// How many columns a row has.
+    pub columns: usize,
+}
+
+/// COPY … FROM STDIN: the client's bytes go in here.
+pub struct CopyIn {
+    pub(crate) load: CopyLoad,
+    pub(crate) format: CopyFormat,
+    pub(crate) commits: bool,
+}
+
+impl CopyIn {
+    /// The shape of the stream.
+    pub fn format(&self) -> CopyFormat {
+        self.format
+    }
+
+    /// Takes a piece of the stream. After an error the statement has ended and the rest of the
+    /// stream is to be thrown away.
+    pub async fn push(&mut self, session: &mut Session, piece: &[u8]) -> Result<()> {
+        let pushed = self.load.push(piece).await;
+        if pushed.is_err() {
+            session.statement_failed();
+        }
+        pushed
+    }
+
+    /// Ends the stream.
+    pub async fn finish(self, session: &mut Session) -> Result<CommandTag> {
+        match self.load.finish().await {
+            Ok(rows) => {
+                session.statement_ended(self.commits).await?;
+                Ok(CommandTag::counted("COPY", rows))
+            }
+            Err(error) => {
+                session.statement_failed();
+                Err(error)
+            }
+        }
+    }
+
+    /// The client gives up; nothing of the stream stays. Always an error.
+    pub async fn abort(self, session: &mut Session, message: &str) -> Result<()> {
+        session.statement_failed();
+        Err(Error::new(
+            SqlState::QUERY_CANCELED,
+            format!("COPY from stdin failed: {message}"),
+        ))
+    }
+}
+
+/// COPY … TO STDOUT: the client's bytes come out here.
+pub struct CopyOut {
+    pub(crate) cursor: Cursor,
+    pub(crate) encoder: CopyEncoder,
+    pub(crate) format: CopyFormat,
+    pub(crate) state: OutState,
+}
+
+/// How far a COPY TO is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum OutState {
+    /// Nothing was written.
+    Fresh,
+    /// Rows are being written.
+    Rows,
+    /// All is written.
+    Ended(u64),
+}
+
+/// Pieces of about this size are handed out.
+const PIECE_BYTES: usize = 64 * 1024;
+
+impl CopyOut {
+    /// The shape of the stream.
+    pub fn format(&self) -> CopyFormat {
+        self.format
+    }
+
+    /// The next piece of the stream, which holds whole rows; `None` at the end.
+    pub async fn next(&mut self, session: &mut Session) -> Result<Option<Bytes>> {
+        let mut out = Vec::new();
+        if self.state == OutState::Fresh {
+            self.encoder.begin(&mut out);
+            self.state = OutState::Rows;
+        }
+        while out.len() < PIECE_BYTES && self.state == OutState::Rows {
+            let encoded = match self.cursor.next(session).await? {
+                Chunk::Row(row) => self.encoder.row(&row, &mut out),
+                Chunk::Batch(batch) => self.encoder.batch(&batch, &mut out),
+                Chunk::End(tag) => {
+                    self.encoder.end(&mut out);
+                    self.state = OutState::Ended(tag.rows().unwrap_or_default());
+                    Ok(())
+                }
+            };
+            if let Err(error) = encoded {
+                session.statement_failed();
+                return Err(error);
+            }
+        }
+        Ok((!out.is_empty()).then(|| out.into()))
+    }
+
+    /// The last word, once all pieces are taken.
+    pub async fn finish(mut self, session: &mut Session) -> Result<CommandTag> {
+        while self.next(session).await?.is_some() {}
+        match self.state {
+            OutState::Ended(rows) => Ok(CommandTag::counted("COPY", rows)),
+            OutState::Fresh | OutState::Rows => Err(Error::bug("COPY has not ended")),
+        }
+    }
+}

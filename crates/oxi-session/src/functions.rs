@@ -1,0 +1,297 @@
+//! What functions may ask of the session: sequences, settings, names and definitions of objects.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use oxi_base::{Error, Result, SqlState, TableId};
+use oxi_catalog::{Catalog, definition, layout};
+use oxi_exec::context::{CancelFlag, CancelReason};
+use oxi_model::{
+    descriptor::{RelationDescriptor, RelationKind},
+    engine::Txn,
+};
+use oxi_types::context::{ObjectClass, ObjectName, SessionFunctions};
+use parking_lot::Mutex;
+
+use crate::{database::Shared, transaction::SettingsPair};
+
+/// What `currval` and `lastval` remember.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SequenceMemory {
+    values: BTreeMap<u32, i64>,
+    last: Option<u32>,
+}
+
+/// The session as functions of one transaction see it.
+pub(crate) struct StatementFunctions {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) txn: Arc<dyn Txn>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) settings: Arc<Mutex<SettingsPair>>,
+    pub(crate) sequences: Arc<Mutex<SequenceMemory>>,
+    pub(crate) cancel: Arc<CancelFlag>,
+    pub(crate) backend_id: u32,
+    pub(crate) user: String,
+}
+
+impl StatementFunctions {
+    fn sequence(&self, oid: u32) -> Result<&Arc<RelationDescriptor>> {
+        let relation = self.catalog.relation(oid).ok_or_else(|| {
+            Error::new(
+                SqlState::UNDEFINED_TABLE,
+                format!("could not open relation with OID {oid}"),
+            )
+        })?;
+        if relation.as_sequence().is_none() {
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("\"{}\" is not a sequence", relation.name),
+            ));
+        }
+        Ok(relation)
+    }
+
+    fn search_path(&self) -> Vec<String> {
+        self.settings.lock().effective.search_path(&self.user)
+    }
+
+    fn schema_visible(&self, relation: &RelationDescriptor) -> bool {
+        self.catalog.is_visible(&self.search_path(), relation.oid).unwrap_or(false)
+    }
+
+    fn relation_name(&self, oid: u32) -> Option<ObjectName> {
+        if let Some(relation) = self.catalog.relation(oid) {
+            return Some(ObjectName {
+                schema: Some(self.catalog.schema_name(relation.schema).to_owned()),
+                name: relation.name.clone(),
+                visible: self.schema_visible(relation),
+            });
+        }
+        let system = oxi_catalog::system::by_oid(oid)?;
+        Some(ObjectName {
+            schema: Some(system.schema.to_owned()),
+            name: system.name.to_owned(),
+            visible: system.schema == "pg_catalog",
+        })
+    }
+}
+
+impl SessionFunctions for StatementFunctions {
+    fn nextval(&self, sequence: u32) -> Result<i64> {
+        let relation = self.sequence(sequence)?;
+        let Some(descriptor) = relation.as_sequence() else { return Err(Error::bug("sequence")) };
+        let step = layout::sequence_step(descriptor);
+        let value = self.txn.sequence_next(descriptor.storage, &step).map_err(|error| {
+            if error.code() != SqlState::SEQUENCE_GENERATOR_LIMIT_EXCEEDED {
+                return error;
+            }
+            let (end, limit) = if descriptor.increment > 0 {
+                ("maximum", descriptor.max)
+            } else {
+                ("minimum", descriptor.min)
+            };
+            Error::new(
+                SqlState::SEQUENCE_GENERATOR_LIMIT_EXCEEDED,
+                format!("nextval: reached {end} value of sequence \"{}\" ({limit})", relation.name),
+            )
+        })?;
+        let mut memory = self.sequences.lock();
+        memory.values.insert(sequence, value);
+        memory.last = Some(sequence);
+        Ok(value)
+    }
+
+    fn currval(&self, sequence: u32) -> Result<i64> {
+        let relation = self.sequence(sequence)?;
+        self.sequences.lock().values.get(&sequence).copied().ok_or_else(|| {
+            Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!(
+                    "currval of sequence \"{}\" is not yet defined in this session",
+                    relation.name
+                ),
+            )
+        })
+    }
+
+    fn lastval(&self) -> Result<i64> {
+        let memory = self.sequences.lock();
+        memory.last.and_then(|sequence| memory.values.get(&sequence).copied()).ok_or_else(|| {
+            Error::new(
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "lastval is not yet defined in this session",
+            )
+        })
+    }
+
+    fn setval(&self, sequence: u32, value: i64, is_called: bool) -> Result<i64> {
+        let relation = self.sequence(sequence)?;
+        let Some(descriptor) = relation.as_sequence() else { return Err(Error::bug("sequence")) };
+        if value < descriptor.min || value > descriptor.max {
+            return Err(Error::new(
+                SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                format!(
+                    "setval: value {value} is out of bounds for sequence \"{}\" ({}..{})",
+                    relation.name, descriptor.min, descriptor.max
+                ),
+            ));
+        }
+        self.txn.sequence_set(descriptor.storage, value, is_called)?;
+        if is_called {
+            self.sequences.lock().values.insert(sequence, value);
+        }
+        Ok(value)
+    }
+
+    fn current_setting(&self, name: &str) -> Result<Option<String>> {
+        let value = self.settings.lock().effective.lookup(name);
+        Ok(value.map(|value| crate::statement::settings::display(name, &value)))
+    }
+
+    fn set_config(&self, name: &str, value: &str, local: bool) -> Result<String> {
+        let mut settings = self.settings.lock();
+        // Outside of a block, what is local ends with the statement.
+        settings.effective.set(name, Some(value))?;
+        if !local {
+            settings.lasting.set(name, Some(value))?;
+        }
+        settings.effective.get(name)
+    }
+
+    fn random_bytes(&self, bytes: &mut [u8]) -> Result<()> {
+        self.shared.world.rng.fill(bytes);
+        Ok(())
+    }
+
+    fn transaction_id_if_assigned(&self) -> Result<Option<u64>> {
+        Ok(self.txn.id().map(|id| id.0))
+    }
+
+    fn transaction_id(&self) -> Result<u64> {
+        self.txn.id().map(|id| id.0).ok_or_else(|| {
+            Error::unsupported("the number of a transaction that has written nothing is not there")
+        })
+    }
+
+    fn backend_pid(&self) -> i32 {
+        self.backend_id as i32
+    }
+
+    fn session_user(&self) -> Option<String> {
+        Some(self.user.clone())
+    }
+
+    fn sleep(&self, micros: i64) -> Result<()> {
+        const STEP_US: i64 = 20_000;
+        let until = self.shared.world.clock.now_unix_us().saturating_add(micros);
+        loop {
+            self.cancel.check()?;
+            let left = until - self.shared.world.clock.now_unix_us();
+            if left <= 0 {
+                return Ok(());
+            }
+            self.shared.world.tasks.sleep(left.min(STEP_US).unsigned_abs());
+        }
+    }
+
+    fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool> {
+        if terminate {
+            return Err(Error::unsupported("pg_terminate_backend is not supported"));
+        }
+        let sessions = self.shared.sessions.lock();
+        let target = u32::try_from(pid).ok().and_then(|pid| sessions.get(&pid));
+        if let Some(target) = target {
+            target.cancel.cancel(CancelReason::User);
+        }
+        Ok(target.is_some())
+    }
+
+    fn lookup(&self, class: ObjectClass, name: &[String]) -> Result<Option<u32>> {
+        Ok(match class {
+            ObjectClass::Relation => {
+                self.catalog.try_resolve(&self.search_path(), name)?.map(|found| found.oid())
+            }
+            ObjectClass::Schema => {
+                name.last().and_then(|name| self.catalog.schema_by_name(name)).map(|s| s.oid)
+            }
+            ObjectClass::Role => Some(10),
+            ObjectClass::Database => Some(5),
+            _ => None,
+        })
+    }
+
+    fn name_of(&self, class: ObjectClass, oid: u32) -> Result<Option<ObjectName>> {
+        let plain = |name: &str| ObjectName { schema: None, name: name.to_owned(), visible: true };
+        Ok(match class {
+            ObjectClass::Relation => self.relation_name(oid),
+            ObjectClass::Schema => self.catalog.schema(oid).map(|schema| plain(&schema.name)),
+            ObjectClass::Role => (oid == 10).then(|| plain(&self.user)),
+            ObjectClass::Database => Some(plain(&self.shared.options.name)),
+            ObjectClass::Constraint => self.catalog.constraint(oid).and_then(|(table, position)| {
+                table.as_table()?.constraints.get(position).map(|found| plain(&found.name))
+            }),
+            _ => None,
+        })
+    }
+
+    fn description(&self, oid: u32, _catalog: Option<&str>, sub: i32) -> Result<Option<String>> {
+        let Some(relation) = self.catalog.relation(oid) else { return Ok(None) };
+        if sub == 0 {
+            return Ok(relation.comment.clone());
+        }
+        let column = u32::try_from(sub - 1).ok();
+        let table = relation.as_table();
+        let found = column.zip(table).and_then(|(id, table)| table.column_by_id(id));
+        Ok(found.and_then(|(_, column)| column.comment.clone()))
+    }
+
+    fn get_constraintdef(&self, oid: u32, _pretty: bool) -> Result<Option<String>> {
+        let Some((relation, position)) = self.catalog.constraint(oid) else { return Ok(None) };
+        let found = relation.as_table().and_then(|table| table.constraints.get(position));
+        let path = self.search_path();
+        Ok(found.map(|found| definition::constraint_def(&self.catalog, &path, &relation, found)))
+    }
+
+    fn get_indexdef(&self, oid: u32, column: i32, pretty: bool) -> Result<Option<String>> {
+        let Some(relation) = self.catalog.relation(oid) else { return Ok(None) };
+        if column > 0 {
+            let position = column.unsigned_abs() as usize;
+            return Ok(definition::index_column_def(&self.catalog, relation, position));
+        }
+        let path = self.search_path();
+        Ok(definition::index_def(&self.catalog, relation, pretty.then_some(path.as_slice())))
+    }
+
+    fn get_viewdef(&self, oid: u32, _pretty: bool) -> Result<Option<String>> {
+        let view = self.catalog.relation(oid).and_then(|relation| relation.as_view());
+        Ok(view.map(definition::view_def))
+    }
+
+    fn get_serial_sequence(&self, table: u32, column: &str) -> Result<Option<String>> {
+        let Some(relation) = self.catalog.relation(table) else { return Ok(None) };
+        let (_, found) = oxi_catalog::alter::column(relation, column)?;
+        Ok(definition::serial_sequence(&self.catalog, table, found.id))
+    }
+
+    fn relation_size(&self, relation: u32, part: &str) -> Result<Option<i64>> {
+        let Some(found) = self.catalog.relation(relation) else {
+            return Ok(oxi_catalog::system::by_oid(relation).map(|_| 0));
+        };
+        let storage: Option<TableId> = match &found.kind {
+            RelationKind::Table(table) if part != "indexes" => Some(table.storage()),
+            _ => None,
+        };
+        let bytes = storage.map_or(0, |storage| self.shared.engine.statistics(storage).bytes);
+        Ok(Some(bytes as i64))
+    }
+
+    fn database_size(&self, _database: u32) -> Result<i64> {
+        let tables = self.catalog.relations().filter_map(|relation| relation.as_table());
+        let sizes = tables.map(|table| self.shared.engine.statistics(table.storage()).bytes);
+        Ok(sizes.sum::<u64>() as i64)
+    }
+
+    fn start_time(&self) -> Option<i64> {
+        Some(self.shared.started_us)
+    }
+}
+

@@ -1,0 +1,238 @@
+//! Prepared statements: parsed and bound once, planned anew when the catalog has moved.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use oxi_base::{Error, Result, SqlState, TableId};
+use oxi_exec::fast::FastPlan;
+use oxi_sql::ast::StatementKind;
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    binding::BoundStatement,
+    outcome::OutputField,
+    request::{Parsed, parse_one},
+    session::Session,
+    statement::query,
+};
+
+/// A statement ready to execute with parameters.
+pub struct Prepared {
+    parsed: Option<Parsed>,
+    parameter_types: Arc<[u32]>,
+    /// `None` for statements that are carried out from their syntax tree.
+    plan: Option<RwLock<Arc<Plan>>>,
+}
+
+/// A bound statement and the way it runs.
+pub(crate) struct Plan {
+    pub(crate) bound: BoundStatement,
+    /// The way past the query engine, if the statement has one.
+    pub(crate) fast: Option<FastPlan>,
+    pub(crate) fields: Arc<[OutputField]>,
+    /// Storages of the tables it reads or writes.
+    pub(crate) tables: Vec<TableId>,
+    /// The catalog it was bound against.
+    pub(crate) catalog: Arc<oxi_catalog::Catalog>,
+    pub(crate) search_path: Vec<String>,
+}
+
+impl Prepared {
+    /// Types of `$1`, `$2`, …
+    pub fn parameter_types(&self) -> &[u32] {
+        &self.parameter_types
+    }
+
+    /// Names and types of the columns; `None` if the statement returns no rows.
+    pub fn fields(&self) -> Option<Arc<[OutputField]>> {
+        match &self.plan {
+            Some(plan) => {
+                let plan = plan.read();
+                plan.bound.returns_rows().then(|| Arc::clone(&plan.fields))
+            }
+            None => match &self.parsed.as_ref()?.statement.kind {
+                StatementKind::Show(show) => Some(crate::statement::settings::show_fields(show)),
+                StatementKind::Explain(_) => Some(crate::statement::explain::fields()),
+                _ => None,
+            },
+        }
+    }
+
+    pub(crate) fn parsed(&self) -> Option<&Parsed> {
+        self.parsed.as_ref()
+    }
+
+    pub(crate) fn is_planned(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// The plan for the catalog as it is, bound anew if that has moved.
+    pub(crate) fn plan(&self, session: &mut Session) -> Result<Arc<Plan>> {
+        let (Some(slot), Some(parsed)) = (&self.plan, &self.parsed) else {
+            return Err(Error::bug("a statement without plan"));
+        };
+        let catalog = session.catalog()?;
+        let current = Arc::clone(&slot.read());
+        if Arc::ptr_eq(&current.catalog, &catalog) && session.has_search_path(&current.search_path)
+        {
+            return Ok(current);
+        }
+        let types = self.parameter_types.iter().copied().map(Some).collect();
+        let fresh = Arc::new(query::plan(session, parsed, types)?);
+        let same = current.fields.len() == fresh.fields.len()
+            && current.fields.iter().zip(&*fresh.fields).all(|(old, new)| {
+                old.name == new.name && old.data_type.oid == new.data_type.oid
+            });
+        if !same {
+            return Err(Error::unsupported("cached plan must not change result type"));
+        }
+        *slot.write() = Arc::clone(&fresh);
+        Ok(fresh)
+    }
+}
+
+impl Session {
+    /// Parses and binds a statement with parameters; the name `""` is overwritten freely.
+    ///
+    /// # Errors
+    /// Syntax and binding errors; `42P05` if the name is taken; `42P18` for a parameter whose type
+    /// nothing tells.
+    pub async fn prepare(
+        &mut self,
+        name: &str,
+        sql: &str,
+        parameter_types: &[u32],
+    ) -> Result<Arc<Prepared>> {
+        let made = self.prepare_unnamed(name, sql, parameter_types);
+        if made.is_err() {
+            self.statement_failed();
+        }
+        made
+    }
+
+    fn prepare_unnamed(
+        &mut self,
+        name: &str,
+        sql: &str,
+        parameter_types: &[u32],
+    ) -> Result<Arc<Prepared>> {
+        if !name.is_empty() && self.prepared.contains_key(name) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_PREPARED_STATEMENT,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        let prepared = self.prepare_text(sql, parameter_types)?;
+        self.prepared.insert(name.to_owned(), Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    /// A prepared statement by name.
+    ///
+    /// # Errors
+    /// `26000` if there is none.
+    pub fn prepared(&self, name: &str) -> Result<Arc<Prepared>> {
+        self.prepared.get(name).cloned().ok_or_else(|| {
+            let message = if name.is_empty() {
+                "unnamed prepared statement does not exist".to_owned()
+            } else {
+                format!("prepared statement \"{name}\" does not exist")
+            };
+            Error::new(SqlState::INVALID_SQL_STATEMENT_NAME, message)
+        })
+    }
+
+    /// Forgets a prepared statement, if there is one of that name.
+    pub fn close_prepared(&mut self, name: &str) {
+        self.prepared.remove(name);
+    }
+
+    /// Parses and binds, through the cache that all sessions share.
+    pub(crate) fn prepare_text(&mut self, sql: &str, types: &[u32]) -> Result<Arc<Prepared>> {
+        let shareable = !self.has_own_catalog();
+        let key = CacheKey { text: sql.to_owned(), types: types.to_vec(), path: self.search_path() };
+        if shareable && let Some(found) = self.shared.statements.get(&key) {
+            return Ok(found);
+        }
+        let parsed = parse_one(sql)?;
+        let prepared = Arc::new(self.prepare_parsed(parsed, types)?);
+        if shareable && prepared.is_planned() {
+            self.shared.statements.put(key, Arc::clone(&prepared));
+        }
+        Ok(prepared)
+    }
+
+    /// Binds a parsed statement.
+    pub(crate) fn prepare_parsed(
+        &mut self,
+        parsed: Option<Parsed>,
+        types: &[u32],
+    ) -> Result<Prepared> {
+        let planned = parsed.as_ref().is_some_and(|p| query::is_planned(&p.statement.kind));
+        let (Some(statement), true) = (&parsed, planned) else {
+            let parameter_types = types.into();
+            return Ok(Prepared { parsed, parameter_types, plan: None });
+        };
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.failed) {
+            return Err(Error::new(
+                SqlState::IN_FAILED_SQL_TRANSACTION,
+                "current transaction is aborted, commands ignored until end of transaction block",
+            ));
+        }
+        let known = types.iter().map(|oid| (*oid != 0).then_some(*oid)).collect();
+        let plan = query::plan(self, statement, known)?;
+        let parameter_types = plan.bound.parameters().into();
+        Ok(Prepared { parsed, parameter_types, plan: Some(RwLock::new(Arc::new(plan))) })
+    }
+}
+
+/// What makes two statements the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct CacheKey {
+    text: String,
+    types: Vec<u32>,
+    path: Vec<String>,
+}
+
+/// Statements that sessions have prepared, shared among them; the least recently used go first.
+#[derive(Default)]
+pub(crate) struct StatementCache {
+    entries: Mutex<BTreeMap<CacheKey, (u64, Arc<Prepared>)>>,
+    clock: AtomicU64,
+}
+
+/// How many statements are kept.
+const CACHED_MAX: usize = 1024;
+/// Longer texts are not kept.
+const CACHED_TEXT_MAX: usize = 16 * 1024;
+
+impl StatementCache {
+    fn get(&self, key: &CacheKey) -> Option<Arc<Prepared>> {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut entries = self.entries.lock();
+        let (used, prepared) = entries.get_mut(key)?;
+        *used = now;
+        Some(Arc::clone(prepared))
+    }
+
+    fn put(&self, key: CacheKey, prepared: Arc<Prepared>) {
+        if key.text.len() > CACHED_TEXT_MAX {
+            return;
+        }
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut entries = self.entries.lock();
+        if entries.len() >= CACHED_MAX {
+            // Half goes at once, so that the search for the oldest is rare.
+            let mut uses: Vec<u64> = entries.values().map(|(used, _)| *used).collect();
+            let (_, middle, _) = uses.select_nth_unstable(CACHED_MAX / 2);
+            let middle = *middle;
+            entries.retain(|_, (used, _)| *used > middle);
+        }
+        entries.insert(key, (now, prepared));
+    }
+}

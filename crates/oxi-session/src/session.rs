@@ -1,0 +1,396 @@
+//! One client's session: [`Session::execute`] is the one door by which statements enter.
+
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+
+use futures::FutureExt;
+use oxi_base::{Error, Result, SqlState};
+use oxi_catalog::Catalog;
+use oxi_exec::context::CancelFlag;
+use oxi_model::engine::Isolation;
+use oxi_types::EvalContext;
+use parking_lot::Mutex;
+
+use crate::{
+    database::{ConnectOptions, Shared},
+    dispatch,
+    functions::{SequenceMemory, StatementFunctions},
+    outcome::{Notice, Outcome},
+    prepared::Prepared,
+    request::{Parsed, Request},
+    settings::Settings,
+    statement::cursor::DeclaredCursor,
+    transaction::{Modes, SettingsPair, Transaction, TransactionStatus},
+};
+
+/// A client's session. Not shared between threads; a door drives it.
+pub struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) backend_id: u32,
+    secret: [u8; 4],
+    pub(crate) options: ConnectOptions,
+    pub(crate) settings: Arc<Mutex<SettingsPair>>,
+    pub(crate) transaction: Option<Transaction>,
+    pub(crate) prepared: BTreeMap<String, Arc<Prepared>>,
+    pub(crate) cursors: BTreeMap<String, DeclaredCursor>,
+    pub(crate) cancel: Arc<CancelFlag>,
+    pub(crate) sequences: Arc<Mutex<SequenceMemory>>,
+    notices: Vec<Notice>,
+    /// The settings the client was last told of.
+    told: Settings,
+    eval: Option<EvalCache>,
+}
+
+/// An evaluation context that statements share until the transaction, the catalog or a setting
+/// changes: building one costs more than a point query.
+struct EvalCache {
+    context: Arc<EvalContext>,
+    settings: Settings,
+    catalog: Arc<Catalog>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        backend_id: u32,
+        secret: [u8; 4],
+        options: ConnectOptions,
+        cancel: Arc<CancelFlag>,
+    ) -> Result<Self> {
+        let mut settings = Settings::default();
+        for (name, value) in &options.settings {
+            settings.set(name, Some(value))?;
+        }
+        let pair = SettingsPair { effective: settings.clone(), lasting: settings.clone() };
+        Ok(Session {
+            shared,
+            backend_id,
+            secret,
+            options,
+            settings: Arc::new(Mutex::new(pair)),
+            transaction: None,
+            prepared: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            cancel,
+            sequences: Arc::default(),
+            notices: Vec::new(),
+            told: settings,
+            eval: None,
+        })
+    }
+
+    /// The number by which monitoring and cancel requests name this session.
+    pub fn backend_id(&self) -> u32 {
+        self.backend_id
+    }
+
+    /// What a cancel request must know besides the number.
+    pub fn secret(&self) -> [u8; 4] {
+        self.secret
+    }
+
+    /// Whether a transaction block is open, and in what state.
+    pub fn transaction_status(&self) -> TransactionStatus {
+        match &self.transaction {
+            Some(transaction) if transaction.failed => TransactionStatus::Failed,
+            Some(transaction) if transaction.explicit => TransactionStatus::InTransaction,
+            _ => TransactionStatus::Idle,
+        }
+    }
+
+    /// Parses a string of statements, as the simple protocol sends it.
+    pub fn split(&mut self, sql: &str) -> Result<Vec<Parsed>> {
+        let parsed = Parsed::parse_all(sql);
+        if parsed.is_err() {
+            self.statement_failed();
+        }
+        parsed
+    }
+
+    /// Executes a statement: the one door. On an error the session has already dealt with the
+    /// transaction. A statement that returns rows ends with its cursor.
+    pub async fn execute(&mut self, request: Request) -> Result<Outcome> {
+        let commits = request.commits();
+        self.cancel.reset();
+        let run = AssertUnwindSafe(dispatch::dispatch(self, request)).catch_unwind();
+        let outcome = run.await.unwrap_or_else(|panic| Err(describe_panic(&*panic)));
+        match outcome {
+            Ok(outcome @ (Outcome::Rows(_) | Outcome::CopyIn(_) | Outcome::CopyOut(_))) => {
+                Ok(outcome)
+            }
+            Ok(outcome) => {
+                self.statement_ended(commits).await?;
+                Ok(outcome)
+            }
+            Err(error) => {
+                self.statement_failed();
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a pipeline or a string of statements: commits the implicit transaction, if one is
+    /// open.
+    pub async fn sync(&mut self) -> Result<()> {
+        self.statement_ended(true).await
+    }
+
+    /// A door failed between statements (a malformed message, a vanished client): the implicit
+    /// transaction is rolled back, a block is doomed.
+    pub fn fail(&mut self) {
+        self.statement_failed();
+    }
+
+    /// Messages since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Settings the client must be told of since the last call.
+    pub fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
+        let now = self.settings.lock().effective.clone();
+        let changes = self.told.reported_changes(&now);
+        self.told = now;
+        changes
+    }
+
+    /// Settings the client is told of at the start.
+    pub fn startup_parameters(&self) -> Vec<(String, String)> {
+        let mut parameters = self.told.reported();
+        for (name, value) in &mut parameters {
+            if name == "session_authorization" {
+                value.clone_from(&self.options.user);
+            }
+        }
+        parameters
+    }
+
+    /// How values are written as text: the session's styles and time zone.
+    pub fn output_context(&mut self) -> Result<Arc<EvalContext>> {
+        if let Some(cache) = &self.eval {
+            return Ok(Arc::clone(&cache.context));
+        }
+        let mut context = EvalContext::fixed(self.shared.world.clock.now_unix_us());
+        apply_settings(&mut context, &self.settings.lock().effective);
+        Ok(Arc::new(context))
+    }
+
+    pub(crate) fn notice(&mut self, code: SqlState, message: impl Into<String>) {
+        self.push_notice("NOTICE", code, message.into());
+    }
+
+    pub(crate) fn warning(&mut self, code: SqlState, message: impl Into<String>) {
+        self.push_notice("WARNING", code, message.into());
+    }
+
+    fn push_notice(&mut self, severity: &'static str, code: SqlState, message: String) {
+        let least = self.settings.lock().effective.lookup("client_min_messages");
+        let wanted = match least.as_deref() {
+            Some("error") => false,
+            Some("warning") => severity == "WARNING",
+            _ => true,
+        };
+        if wanted {
+            self.notices.push(Notice { severity, code, message, detail: None, hint: None });
+        }
+    }
+
+    /// The running transaction; an implicit one is opened if there is none.
+    pub(crate) fn ensure_transaction(&mut self) -> &mut Transaction {
+        if self.transaction.is_none() {
+            let modes = self.default_modes();
+            self.open_transaction(modes, false);
+        }
+        self.transaction.as_mut().expect("just opened")
+    }
+
+    pub(crate) fn default_modes(&self) -> Modes {
+        let settings = &self.settings.lock().effective;
+        let isolation = match settings.lookup("default_transaction_isolation").as_deref() {
+            Some("repeatable read" | "serializable") => Isolation::RepeatableRead,
+            _ => Isolation::ReadCommitted,
+        };
+        Modes { isolation, read_only: settings.is_on("default_transaction_read_only") }
+    }
+
+    pub(crate) fn open_transaction(&mut self, modes: Modes, explicit: bool) {
+        let now = self.shared.world.clock.now_unix_us();
+        let txn = self.shared.engine.begin(modes.isolation);
+        let settings = self.settings.lock();
+        self.transaction = Some(Transaction::new(txn, modes, explicit, now, &settings));
+        self.eval = None;
+    }
+
+    /// After a statement has succeeded: an implicit transaction of its own commits.
+    pub(crate) async fn statement_ended(&mut self, commits: bool) -> Result<()> {
+        let implicit = self.transaction.as_ref().is_some_and(|txn| !txn.explicit);
+        if commits && implicit { self.commit().await } else { Ok(()) }
+    }
+
+    /// After a statement has failed: an implicit transaction is rolled back, a block is doomed.
+    pub(crate) fn statement_failed(&mut self) {
+        match &mut self.transaction {
+            Some(transaction) if transaction.explicit => {
+                transaction.fail(&mut self.settings.lock());
+                self.cursors.retain(|_, cursor| cursor.is_held());
+            }
+            Some(_) => self.rollback(),
+            None => {}
+        }
+        self.eval = None;
+    }
+
+    /// Commits the running transaction and waits until that is durable and visible.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        let Some(transaction) = self.transaction.take() else { return Ok(()) };
+        self.eval = None;
+        self.cursors.retain(|_, cursor| cursor.is_held());
+        let committed = match transaction.txn.commit() {
+            Ok(durable) => durable.await,
+            Err(error) => Err(error),
+        };
+        let mut settings = self.settings.lock();
+        match committed {
+            Ok(()) => settings.effective = settings.lasting.clone(),
+            Err(_) => transaction.restore_settings(&mut settings),
+        }
+        committed
+    }
+
+    /// Rolls the running transaction back.
+    pub(crate) fn rollback(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            transaction.txn.rollback();
+            transaction.restore_settings(&mut self.settings.lock());
+        }
+        self.eval = None;
+        self.cursors.retain(|_, cursor| cursor.is_held());
+    }
+
+    /// The catalog as the next statement sees it.
+    pub(crate) fn catalog(&mut self) -> Result<Arc<Catalog>> {
+        let version = self.shared.engine.catalog_version();
+        let shared = Arc::clone(&self.shared);
+        let transaction = self.ensure_transaction();
+        if let Some(own) = &transaction.own_catalog
+            && own.base_version == version
+        {
+            return Ok(Arc::clone(&own.catalog));
+        }
+        if transaction.own_catalog.is_none() {
+            return shared.catalogs.latest(&*shared.engine);
+        }
+        // Others have committed definitions meanwhile: this transaction's come on top of them.
+        let snapshot = transaction.txn.current_snapshot();
+        let catalog = Arc::new(oxi_catalog::mutation::load(&*snapshot)?);
+        transaction.own_catalog = Some(crate::transaction::OwnCatalog {
+            catalog: Arc::clone(&catalog),
+            base_version: version,
+        });
+        Ok(catalog)
+    }
+
+    /// Remembers the catalog as this transaction has changed it.
+    pub(crate) fn set_catalog(&mut self, catalog: Catalog) {
+        let base_version = self.shared.engine.catalog_version();
+        let own = crate::transaction::OwnCatalog { catalog: Arc::new(catalog), base_version };
+        self.ensure_transaction().own_catalog = Some(own);
+        self.eval = None;
+    }
+
+    /// Whether this transaction has changed the catalog.
+    pub(crate) fn has_own_catalog(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| transaction.own_catalog.is_some())
+    }
+
+    /// Whether names are looked up along this very path.
+    pub(crate) fn has_search_path(&self, path: &[String]) -> bool {
+        self.search_path() == path
+    }
+
+    /// ROLLBACK TO SAVEPOINT.
+    pub(crate) fn rollback_to_savepoint(&mut self, name: &str) -> Result<()> {
+        self.eval = None;
+        let Some(transaction) = &mut self.transaction else {
+            return Err(Error::bug("no transaction"));
+        };
+        transaction.rollback_to(name, &mut self.settings.lock())
+    }
+
+    pub(crate) fn search_path(&self) -> Vec<String> {
+        self.settings.lock().effective.search_path(&self.options.user)
+    }
+
+    /// What functions of the next statement see.
+    pub(crate) fn eval_context(&mut self, catalog: &Arc<Catalog>) -> Arc<EvalContext> {
+        let settings = self.settings.lock().effective.clone();
+        if let Some(cache) = &self.eval
+            && Arc::ptr_eq(&cache.catalog, catalog)
+            && cache.settings.is_same(&settings)
+        {
+            return Arc::clone(&cache.context);
+        }
+        let context = Arc::new(self.build_eval_context(catalog, &settings));
+        self.eval =
+            Some(EvalCache { context: Arc::clone(&context), settings, catalog: Arc::clone(catalog) });
+        context
+    }
+
+    fn build_eval_context(&mut self, catalog: &Arc<Catalog>, settings: &Settings) -> EvalContext {
+        let clock = Arc::clone(&self.shared.world.clock);
+        let now = clock.now_unix_us();
+        let transaction = self.ensure_transaction();
+        let started = transaction.started_us;
+        let txn = Arc::clone(&transaction.txn);
+        let functions = StatementFunctions {
+            shared: Arc::clone(&self.shared),
+            txn,
+            catalog: Arc::clone(catalog),
+            settings: Arc::clone(&self.settings),
+            sequences: Arc::clone(&self.sequences),
+            cancel: Arc::clone(&self.cancel),
+            backend_id: self.backend_id,
+            user: self.options.user.clone(),
+        };
+        let mut context =
+            EvalContext::new(now, Arc::new(move || clock.now_unix_us()), Arc::new(functions));
+        context.transaction_us = started;
+        context.user.clone_from(&self.options.user);
+        context.database.clone_from(&self.options.database);
+        context.search_path = settings.search_path(&self.options.user);
+        apply_settings(&mut context, settings);
+        context
+    }
+}
+
+/// The settings that shape input and output of values.
+fn apply_settings(context: &mut EvalContext, settings: &Settings) {
+    let get = |name: &str| settings.lookup(name).unwrap_or_default();
+    context.timezone = oxi_types::TimeZone::parse(&get("TimeZone")).unwrap_or(context.timezone.clone());
+    context.date_style = context.date_style.parse(&get("DateStyle")).unwrap_or_default();
+    context.interval_style =
+        oxi_types::context::IntervalStyle::parse(&get("IntervalStyle")).unwrap_or_default();
+    context.extra_float_digits = settings.integer("extra_float_digits") as i32;
+    context.bytea_output = match get("bytea_output").as_str() {
+        "escape" => oxi_types::context::ByteaOutput::Escape,
+        _ => oxi_types::context::ByteaOutput::Hex,
+    };
+}
+
+fn describe_panic(panic: &(dyn std::any::Any + Send)) -> Error {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    tracing::error!(panic = %text, "a statement panicked");
+    Error::bug(format!("the statement panicked: {text}"))
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(transaction) = self.transaction.take() {
+            transaction.txn.rollback();
+        }
+        self.shared.sessions.lock().remove(&self.backend_id);
+    }
+}

@@ -1,0 +1,46 @@
+//! COMMENT ON.
+
+use oxi_base::{Error, Result};
+use oxi_catalog::alter;
+use oxi_model::descriptor::RelationDescriptor;
+use oxi_sql::ast::{Comment, ObjectKind};
+
+use crate::{
+    outcome::CommandTag,
+    session::Session,
+    statement::definition::{begin_change, finish_change, table_mut},
+};
+
+/// COMMENT ON TABLE, COLUMN, VIEW, INDEX, SEQUENCE.
+pub(crate) async fn run(session: &mut Session, comment: &Comment) -> Result<CommandTag> {
+    let mut change = begin_change(session)?;
+    let relation = match comment.kind {
+        ObjectKind::Table
+        | ObjectKind::View
+        | ObjectKind::Index
+        | ObjectKind::Sequence
+        | ObjectKind::Column => change
+            .catalog()
+            .resolve_relation(&session.search_path(), &comment.name.texts())
+            .map_err(|error| error.at(comment.name.span.position()))?,
+        other => {
+            return Err(Error::unsupported(format!(
+                "COMMENT ON {} is not supported",
+                other.name().to_uppercase()
+            )));
+        }
+    };
+    oxi_catalog::resolve::check_not_system(&relation)?;
+    let mut changed = RelationDescriptor::clone(&relation);
+    match &comment.part {
+        Some(column) => {
+            let (position, _) = alter::column(&relation, &column.value)
+                .map_err(|error| error.at(column.span.position()))?;
+            table_mut(&mut changed)?.columns[position].comment.clone_from(&comment.text);
+        }
+        None => changed.comment.clone_from(&comment.text),
+    }
+    change.replace_relation(changed, &[]).await?;
+    finish_change(session, change);
+    Ok(CommandTag::plain("COMMENT"))
+}

@@ -1,0 +1,35 @@
+//! CHECKPOINT, VACUUM, ANALYZE.
+
+use oxi_base::{Error, Result, SqlState};
+use oxi_sql::ast::Vacuum;
+
+use crate::{outcome::CommandTag, session::Session};
+
+/// CHECKPOINT: everything committed goes to image files, the log is cut.
+pub(crate) fn checkpoint(session: &mut Session) -> Result<CommandTag> {
+    session.shared.engine.checkpoint()?;
+    Ok(CommandTag::plain("CHECKPOINT"))
+}
+
+/// VACUUM and ANALYZE are hints: versions are collected and statistics kept without them.
+pub(crate) fn vacuum(session: &mut Session, vacuum: &Vacuum) -> Result<CommandTag> {
+    let verb = if vacuum.vacuum { "VACUUM" } else { "ANALYZE" };
+    let in_block = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
+    if vacuum.vacuum && in_block {
+        return Err(Error::new(
+            SqlState::ACTIVE_SQL_TRANSACTION,
+            "VACUUM cannot run inside a transaction block",
+        ));
+    }
+    let catalog = session.catalog()?;
+    let search_path = session.search_path();
+    for (name, _) in &vacuum.tables {
+        catalog
+            .resolve(&search_path, &name.texts())
+            .map_err(|error| error.at(name.span.position()))?;
+    }
+    if vacuum.vacuum {
+        session.shared.engine.collect();
+    }
+    Ok(CommandTag::plain(verb))
+}

@@ -1,0 +1,232 @@
+//! SELECT, VALUES, INSERT, UPDATE, DELETE: bound, planned and run, by key straight on the store or
+//! through the query engine.
+
+use std::sync::Arc;
+
+use oxi_base::{Error, Result, SqlState};
+use oxi_catalog::Catalog;
+use oxi_exec::{context::StatementContext, dml::apply::RowSink, fast::FastPlan};
+use oxi_model::{Datum, Row, engine::TableLock};
+use oxi_sql::{
+    ast::{Query, Statement, StatementKind},
+    plan,
+};
+
+use crate::{
+    binding::Environment,
+    outcome::{CommandTag, Cursor, CursorSource, Outcome},
+    prepared::{Plan, Prepared},
+    request::Parsed,
+    session::Session,
+    statement::lock,
+    system::SessionServer,
+    transaction::require_writable,
+};
+
+/// Whether statements of this kind are bound and planned (rather than carried out from the tree).
+pub(crate) fn is_planned(kind: &StatementKind) -> bool {
+    matches!(
+        kind,
+        StatementKind::Query(_)
+            | StatementKind::Insert(_)
+            | StatementKind::Update(_)
+            | StatementKind::Delete(_)
+            | StatementKind::Merge(_)
+    )
+}
+
+/// What binding needs to know of the session.
+pub(crate) fn environment(session: &mut Session, catalog: &Arc<Catalog>) -> Environment {
+    Environment::new(session, catalog)
+}
+
+/// Binds a statement and chooses the way it runs.
+pub(crate) fn plan(
+    session: &mut Session,
+    parsed: &Parsed,
+    types: Vec<Option<u32>>,
+) -> Result<Plan> {
+    let catalog = session.catalog()?;
+    let bound = environment(session, &catalog).bind(&parsed.statement, types)?;
+    let is_fast = session.settings.lock().effective.is_on("oxi.fast_path");
+    let fast = if is_fast { FastPlan::recognize(bound.plan(), &catalog)? } else { None };
+    let tables = bound.tables(&catalog);
+    let fields = bound.fields().into();
+    Ok(Plan { bound, fast, fields, tables, catalog, search_path: session.search_path() })
+}
+
+/// Keeps the rows of the point path.
+pub(crate) struct Collect<'a>(pub(crate) &'a mut Vec<Row>);
+
+impl RowSink for Collect<'_> {
+    fn row(&mut self, values: &[Datum]) -> Result<()> {
+        self.0.push(values.to_vec());
+        Ok(())
+    }
+}
+
+/// Runs a parsed statement without parameters.
+pub(crate) async fn run(session: &mut Session, parsed: &Parsed, commits: bool) -> Result<Outcome> {
+    let plan = plan(session, parsed, Vec::new())?;
+    if !plan.bound.parameters().is_empty() {
+        return Err(Error::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
+    }
+    run_plan(session, &plan, &[], &[], commits).await
+}
+
+/// Runs a prepared statement.
+pub(crate) async fn run_prepared(
+    session: &mut Session,
+    prepared: &Prepared,
+    params: Vec<Datum>,
+    commits: bool,
+) -> Result<Outcome> {
+    let plan = prepared.plan(session)?;
+    let expected = prepared.parameter_types();
+    if params.len() != expected.len() {
+        return Err(Error::new(
+            SqlState::PROTOCOL_VIOLATION,
+            format!(
+                "bind message supplies {} parameters, but prepared statement requires {}",
+                params.len(),
+                expected.len()
+            ),
+        ));
+    }
+    run_plan(session, &plan, &params, expected, commits).await
+}
+
+async fn run_plan(
+    session: &mut Session,
+    plan: &Plan,
+    params: &[Datum],
+    types: &[u32],
+    commits: bool,
+) -> Result<Outcome> {
+    let cursor = start(session, plan, params, types, commits).await?;
+    if plan.bound.returns_rows() {
+        return Ok(Outcome::Rows(cursor));
+    }
+    let rows = cursor.count().await?;
+    Ok(Outcome::Done(CommandTag::counted(plan.bound.verb(), rows)))
+}
+
+/// Starts a bound statement; a change without RETURNING has one row, the number of rows.
+async fn start(
+    session: &mut Session,
+    plan: &Plan,
+    params: &[Datum],
+    types: &[u32],
+    commits: bool,
+) -> Result<Cursor> {
+    lock_tables(session, plan).await?;
+    let statement = statement_context(session, &plan.catalog)?;
+    let verb = plan.bound.verb();
+    let fields = Arc::clone(&plan.fields);
+    if let Some(fast) = &plan.fast {
+        let mut rows: Vec<Row> = Vec::new();
+        let affected = fast.run(&statement, params, &mut Collect(&mut rows)).await?;
+        let source = CursorSource::Rows(rows.into_iter());
+        let rows = if plan.bound.returns_rows() { 0 } else { affected };
+        return Ok(Cursor { fields, source, verb, rows, commits, ended: false });
+    }
+    let bound = plan.bound.plan();
+    let substituted;
+    let logical = if params.is_empty() {
+        bound
+    } else {
+        substituted = plan::substitute(bound.clone(), params, types)?;
+        &substituted
+    };
+    let rows = session.shared.executor.execute(logical, statement).await?;
+    let source = CursorSource::Stream(Box::new(rows));
+    Ok(Cursor { fields, source, verb, rows: 0, commits, ended: false })
+}
+
+/// Holds the tables of a statement against changes of their definition.
+async fn lock_tables(session: &mut Session, plan: &Plan) -> Result<()> {
+    if plan.bound.writes() {
+        require_writable(session.ensure_transaction().modes, plan.bound.verb())?;
+    }
+    for table in &plan.tables {
+        lock::acquire(session, *table, TableLock::Shared).await?;
+    }
+    Ok(())
+}
+
+/// What the running statement has at hand; its snapshot is taken now.
+pub(crate) fn statement_context(
+    session: &mut Session,
+    catalog: &Arc<Catalog>,
+) -> Result<Arc<StatementContext>> {
+    let eval = session.eval_context(catalog);
+    let settings = session.settings.lock().effective.clone();
+    let shared = Arc::clone(&session.shared);
+    let cancel = Arc::clone(&session.cancel);
+    let transaction = session.ensure_transaction();
+    transaction.has_queried = true;
+    let txn = Arc::clone(&transaction.txn);
+    let snapshot = txn.begin_statement();
+    Ok(Arc::new(StatementContext {
+        engine: Arc::clone(&shared.engine),
+        txn,
+        snapshot,
+        eval,
+        catalog: Arc::clone(catalog),
+        cancel,
+        server: Arc::new(SessionServer { shared: Arc::clone(&shared), settings }),
+        rules: Arc::clone(&shared.rules),
+    }))
+}
+
+/// Starts a query that stands within another statement (DECLARE, COPY).
+pub(crate) async fn run_query(
+    session: &mut Session,
+    parsed: &Parsed,
+    query: &Query,
+    commits: bool,
+) -> Result<Cursor> {
+    let kind = StatementKind::Query(Box::new(query.clone()));
+    let inner = Statement { kind, span: query.span };
+    let text = Arc::clone(&parsed.text);
+    let parsed = Parsed { statement: Arc::new(inner), text };
+    let plan = plan(session, &parsed, Vec::new())?;
+    start(session, &plan, &[], &[], commits).await
+}
+
+/// Starts a statement that stands within another (CREATE TABLE AS, COPY): a query, a change with
+/// RETURNING, or EXECUTE.
+pub(crate) async fn run_inner(
+    session: &mut Session,
+    parsed: &Parsed,
+    inner: &Statement,
+) -> Result<Cursor> {
+    if let StatementKind::Execute(execute) = &inner.kind {
+        return match Box::pin(super::prepare::execute(session, parsed, execute, false)).await? {
+            Outcome::Rows(cursor) => Ok(cursor),
+            _ => Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                "prepared statement is not a SELECT",
+            )),
+        };
+    }
+    let text = Arc::clone(&parsed.text);
+    let parsed = Parsed { statement: Arc::new(inner.clone()), text };
+    let plan = plan(session, &parsed, Vec::new())?;
+    if !plan.bound.returns_rows() {
+        return Err(Error::unsupported("a statement without rows cannot stand here"));
+    }
+    start(session, &plan, &[], &[], false).await
+}
+
+/// All rows of a statement that the session runs on its own behalf.
+pub(crate) async fn collect(session: &mut Session, parsed: &Parsed) -> Result<Vec<Row>> {
+    let plan = plan(session, parsed, Vec::new())?;
+    let mut cursor = start(session, &plan, &[], &[], false).await?;
+    let mut rows = Vec::new();
+    while let Some(row) = cursor.pull_row().await? {
+        rows.push(row);
+    }
+    Ok(rows)
+}
+

@@ -1,0 +1,227 @@
+//! SET, RESET, SHOW, DISCARD.
+
+use std::sync::Arc;
+
+use oxi_base::{Error, Result, SqlState};
+use oxi_model::{Datum, descriptor::TypeRef};
+use oxi_sql::ast::{Discard, Expr, ExprKind, Literal, Set, SetScope, SetValue, Show};
+use oxi_types::oid;
+
+use crate::{
+    outcome::{CommandTag, Cursor, Outcome, OutputField, computed},
+    session::Session,
+    settings,
+    statement::transaction::{merged, publish_modes},
+};
+
+/// SET and RESET.
+pub(crate) fn set(session: &mut Session, set: &Set) -> Result<CommandTag> {
+    match set {
+        Set::Variable { scope, name, name_span, values } => {
+            let text = values.as_deref().map(value_text).transpose()?;
+            let local = *scope == SetScope::Local;
+            assign(session, name, text.as_deref(), local)
+                .map_err(|error| error.at(name_span.position()))?;
+            Ok(CommandTag::plain("SET"))
+        }
+        Set::Reset(name) => {
+            assign(session, name, None, false)?;
+            Ok(CommandTag::plain("RESET"))
+        }
+        Set::ResetAll => {
+            let mut settings = session.settings.lock();
+            settings.effective.reset_all();
+            settings.lasting.reset_all();
+            Ok(CommandTag::plain("RESET"))
+        }
+        Set::Transaction(modes) => {
+            set_transaction(session, *modes)?;
+            Ok(CommandTag::plain("SET"))
+        }
+        Set::SessionCharacteristics(modes) => {
+            if let Some(level) = modes.isolation {
+                assign(session, "default_transaction_isolation", Some(level.name()), false)?;
+            }
+            if let Some(read_only) = modes.read_only {
+                let value = if read_only { "on" } else { "off" };
+                assign(session, "default_transaction_read_only", Some(value), false)?;
+            }
+            Ok(CommandTag::plain("SET"))
+        }
+        Set::Snapshot(_) => Err(Error::unsupported("SET TRANSACTION SNAPSHOT is not supported")),
+    }
+}
+
+fn set_transaction(session: &mut Session, named: oxi_sql::ast::TransactionModes) -> Result<()> {
+    let transaction = session.ensure_transaction();
+    let modes = merged(transaction.modes, named)?;
+    if modes.isolation != transaction.modes.isolation {
+        if transaction.has_queried {
+            return Err(Error::new(
+                SqlState::ACTIVE_SQL_TRANSACTION,
+                "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+            ));
+        }
+        // Nothing has run in it yet, so a new one takes its place.
+        let explicit = transaction.explicit;
+        transaction.txn.rollback();
+        session.open_transaction(modes, explicit);
+    } else {
+        transaction.modes = modes;
+    }
+    publish_modes(session, modes)
+}
+
+/// Sets or resets (`None`) one setting.
+pub(crate) fn assign(
+    session: &mut Session,
+    name: &str,
+    value: Option<&str>,
+    local: bool,
+) -> Result<()> {
+    if name.eq_ignore_ascii_case("transaction_isolation") && value.is_some() {
+        let level = value.unwrap_or_default().to_ascii_lowercase();
+        let named = oxi_sql::ast::TransactionModes {
+            isolation: isolation_named(&level),
+            ..Default::default()
+        };
+        return set_transaction(session, named);
+    }
+    if local && !session.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
+        session.warning(
+            SqlState::NO_ACTIVE_SQL_TRANSACTION,
+            "SET LOCAL can only be used in transaction blocks",
+        );
+    }
+    let mut settings = session.settings.lock();
+    settings.effective.set(name, value)?;
+    if !local {
+        settings.lasting.set(name, value)?;
+    }
+    Ok(())
+}
+
+fn isolation_named(level: &str) -> Option<oxi_sql::ast::IsolationLevel> {
+    use oxi_sql::ast::IsolationLevel as Level;
+    [Level::ReadUncommitted, Level::ReadCommitted, Level::RepeatableRead, Level::Serializable]
+        .into_iter()
+        .find(|candidate| candidate.name() == level)
+}
+
+/// The text of SET's value list. Words and strings of a list are quoted where needed, so that
+/// `SET search_path = a, "B"` keeps its meaning.
+fn value_text(values: &[SetValue]) -> Result<String> {
+    if let [single] = values {
+        return one_text(single);
+    }
+    let texts: Result<Vec<String>> = values
+        .iter()
+        .map(|value| {
+            let text = one_text(value)?;
+            let plain = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            Ok(if plain || text.starts_with('"') { text } else { format!("\"{text}\"") })
+        })
+        .collect();
+    Ok(texts?.join(", "))
+}
+
+fn one_text(value: &SetValue) -> Result<String> {
+    match value {
+        SetValue::Interval(interval) => interval_offset(interval),
+        other => Ok(other.text().unwrap_or_default().to_owned()),
+    }
+}
+
+/// `SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE`.
+fn interval_offset(expr: &Expr) -> Result<String> {
+    match &expr.kind {
+        ExprKind::Cast { operand, .. } => interval_offset(operand),
+        ExprKind::Literal(Literal::String(text)) => Ok(text.clone()),
+        _ => Err(Error::new(SqlState::SYNTAX_ERROR, "invalid interval value for time zone")
+            .at(expr.span.position())),
+    }
+}
+
+/// SHOW.
+pub(crate) fn show(session: &mut Session, show: &Show, commits: bool) -> Result<Outcome> {
+    let effective = session.settings.lock().effective.clone();
+    let rows = match show {
+        Show::Variable(name) => {
+            let value = match name.as_str() {
+                "session_authorization" => session.options.user.clone(),
+                _ => display(name, &effective.get(name)?),
+            };
+            vec![vec![Datum::text(value)]]
+        }
+        Show::All => settings::all()
+            .iter()
+            .map(|setting| {
+                let value = effective.lookup(setting.name).unwrap_or_default();
+                let value = display(setting.name, &value);
+                [setting.name, value.as_str(), setting.description].map(Datum::text).to_vec()
+            })
+            .collect(),
+    };
+    Ok(Outcome::Rows(Cursor::of_rows("SHOW", show_fields(show), rows, commits)))
+}
+
+/// The columns of SHOW.
+pub(crate) fn show_fields(show: &Show) -> Arc<[OutputField]> {
+    let names = match show {
+        Show::Variable(name) => {
+            vec![settings::find(name).map_or(name.as_str(), |setting| setting.name)]
+        }
+        Show::All => vec!["name", "setting", "description"],
+    };
+    names
+        .into_iter()
+        .map(|name| computed(name, TypeRef::plain(oid::TEXT)))
+        .collect()
+}
+
+/// A value with its unit, as SHOW writes it.
+pub(crate) fn display(name: &str, value: &str) -> String {
+    let number: i64 = value.parse().unwrap_or(0);
+    let scaled = |units: &[(i64, &str)]| {
+        units
+            .iter()
+            .find(|(size, _)| number != 0 && number % size == 0)
+            .map_or_else(|| value.to_owned(), |(size, unit)| format!("{}{unit}", number / size))
+    };
+    match settings::find(name).map(|setting| setting.kind) {
+        Some(settings::SettingKind::Milliseconds) => {
+            scaled(&[(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")])
+        }
+        Some(settings::SettingKind::Kilobytes) => {
+            scaled(&[(1_048_576, "GB"), (1024, "MB"), (1, "kB")])
+        }
+        _ => value.to_owned(),
+    }
+}
+
+/// DISCARD.
+pub(crate) fn discard(session: &mut Session, what: Discard) -> Result<CommandTag> {
+    match what {
+        Discard::All => {
+            if session.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
+                return Err(Error::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "DISCARD ALL cannot run inside a transaction block",
+                ));
+            }
+            session.prepared.clear();
+            session.cursors.clear();
+            *session.sequences.lock() = crate::functions::SequenceMemory::default();
+            let mut settings = session.settings.lock();
+            settings.effective.reset_all();
+            settings.lasting.reset_all();
+            Ok(CommandTag::plain("DISCARD ALL"))
+        }
+        Discard::Plans => Ok(CommandTag::plain("DISCARD PLANS")),
+        Discard::Sequences => {
+            *session.sequences.lock() = crate::functions::SequenceMemory::default();
+            Ok(CommandTag::plain("DISCARD SEQUENCES"))
+        }
+        Discard::Temp => Ok(CommandTag::plain("DISCARD TEMP")),
+    }
+}

@@ -1,0 +1,172 @@
+//! The session's transaction: implicit or a block, its savepoints, and what a rollback restores
+//! besides rows (settings, the catalog as this transaction has changed it).
+
+use std::sync::Arc;
+
+use oxi_base::{Error, Result, SqlState};
+use oxi_catalog::Catalog;
+use oxi_model::engine::{Isolation, SavepointId, Txn};
+
+use crate::settings::Settings;
+
+/// What the client is told at each `ReadyForQuery`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TransactionStatus {
+    /// No block is open.
+    Idle,
+    /// In a block.
+    InTransaction,
+    /// In a block that an error has doomed.
+    Failed,
+}
+
+/// Modes of a transaction, as BEGIN and SET TRANSACTION give them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Modes {
+    pub(crate) isolation: Isolation,
+    pub(crate) read_only: bool,
+}
+
+/// The catalog as this transaction has changed it.
+#[derive(Clone)]
+pub(crate) struct OwnCatalog {
+    pub(crate) catalog: Arc<Catalog>,
+    /// The committed catalog it was derived from.
+    pub(crate) base_version: u64,
+}
+
+/// A running transaction.
+pub(crate) struct Transaction {
+    pub(crate) txn: Arc<dyn Txn>,
+    pub(crate) modes: Modes,
+    /// Opened by BEGIN, rather than around a single statement or pipeline.
+    pub(crate) explicit: bool,
+    /// An error has doomed it; only ROLLBACK (TO) and COMMIT are heard.
+    pub(crate) failed: bool,
+    /// A query has run, so the isolation is fixed.
+    pub(crate) has_queried: bool,
+    pub(crate) own_catalog: Option<OwnCatalog>,
+    /// `now()`: Unix microseconds.
+    pub(crate) started_us: i64,
+    settings_at_start: Settings,
+    savepoints: Vec<Savepoint>,
+}
+
+struct Savepoint {
+    name: String,
+    id: SavepointId,
+    effective: Settings,
+    lasting: Settings,
+    own_catalog: Option<OwnCatalog>,
+}
+
+/// The session's settings: what holds now, and what will hold after the transaction commits.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SettingsPair {
+    pub(crate) effective: Settings,
+    pub(crate) lasting: Settings,
+}
+
+impl Transaction {
+    pub(crate) fn new(
+        txn: Arc<dyn Txn>,
+        modes: Modes,
+        explicit: bool,
+        started_us: i64,
+        settings: &SettingsPair,
+    ) -> Self {
+        Transaction {
+            txn,
+            modes,
+            explicit,
+            failed: false,
+            has_queried: false,
+            own_catalog: None,
+            started_us,
+            settings_at_start: settings.lasting.clone(),
+            savepoints: Vec::new(),
+        }
+    }
+
+    /// SAVEPOINT name.
+    pub(crate) fn savepoint(&mut self, name: &str, settings: &SettingsPair) {
+        self.savepoints.push(Savepoint {
+            name: name.to_owned(),
+            id: self.txn.savepoint(),
+            effective: settings.effective.clone(),
+            lasting: settings.lasting.clone(),
+            own_catalog: self.own_catalog.clone(),
+        });
+    }
+
+    fn find_savepoint(&self, name: &str) -> Result<usize> {
+        self.savepoints.iter().rposition(|savepoint| savepoint.name == name).ok_or_else(|| {
+            Error::new(
+                SqlState::INVALID_SAVEPOINT_SPECIFICATION,
+                format!("savepoint \"{name}\" does not exist"),
+            )
+        })
+    }
+
+    /// ROLLBACK TO SAVEPOINT name: the savepoint stays, those after it go.
+    pub(crate) fn rollback_to(&mut self, name: &str, settings: &mut SettingsPair) -> Result<()> {
+        let index = self.find_savepoint(name)?;
+        self.savepoints.truncate(index + 1);
+        self.restore(index, settings)?;
+        self.failed = false;
+        Ok(())
+    }
+
+    fn restore(&mut self, index: usize, settings: &mut SettingsPair) -> Result<()> {
+        let savepoint = &self.savepoints[index];
+        self.txn.rollback_to(savepoint.id)?;
+        settings.effective = savepoint.effective.clone();
+        settings.lasting = savepoint.lasting.clone();
+        self.own_catalog.clone_from(&savepoint.own_catalog);
+        Ok(())
+    }
+
+    /// RELEASE SAVEPOINT name.
+    pub(crate) fn release(&mut self, name: &str) -> Result<()> {
+        let index = self.find_savepoint(name)?;
+        self.txn.release(self.savepoints[index].id);
+        self.savepoints.truncate(index);
+        Ok(())
+    }
+
+    /// An error dooms the block: its work since the last savepoint is undone and its locks are
+    /// free at once; the client learns of it with every statement until it rolls back.
+    pub(crate) fn fail(&mut self, settings: &mut SettingsPair) {
+        if self.failed {
+            return;
+        }
+        self.failed = true;
+        let undone = match self.savepoints.len() {
+            0 => None,
+            count => Some(self.restore(count - 1, settings)),
+        };
+        if !matches!(undone, Some(Ok(()))) {
+            self.savepoints.clear();
+            self.txn.rollback();
+            self.own_catalog = None;
+            self.restore_settings(settings);
+        }
+    }
+
+    /// The settings as they were when the transaction began.
+    pub(crate) fn restore_settings(&self, settings: &mut SettingsPair) {
+        settings.lasting = self.settings_at_start.clone();
+        settings.effective = self.settings_at_start.clone();
+    }
+}
+
+/// Refuses what a read-only transaction may not do.
+pub(crate) fn require_writable(modes: Modes, command: &str) -> Result<()> {
+    if modes.read_only {
+        return Err(Error::new(
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            format!("cannot execute {command} in a read-only transaction"),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! DELETE.
+
+use oxi_base::Result;
+
+use crate::{
+    ast::Delete,
+    bind::{
+        Binder, BoundQuery, Command, expr::Cx, modify::modify_input, query::filter, scope::Scope,
+    },
+    function::error::from_datafusion,
+    plan::{Action, ModifyNode, modify::ModifyParts},
+};
+
+impl Binder<'_> {
+    pub(crate) fn delete(mut self, delete: &Delete) -> Result<BoundQuery> {
+        let parent = Scope::default();
+        if let Some(with) = &delete.with {
+            self.with(with, &parent)?;
+        }
+        let relation = self.target_table(&delete.table.name)?;
+        let (target, item) = self.target_rows(
+            relation.clone(),
+            delete.table.alias.as_ref(),
+            delete.table.span,
+            &delete.using,
+            &parent,
+        )?;
+        let scope = item.scope(&parent);
+        let mut plan = self.plan_of(item.source)?;
+        let condition = match &delete.filter {
+            Some(condition) => {
+                let mut cx = Cx::plain(&scope, "WHERE");
+                Some(self.condition(condition, "WHERE", &mut cx)?)
+            }
+            None => None,
+        };
+        if let Some(condition) = &condition {
+            plan = filter(plan, condition.clone())?;
+        }
+        let input = modify_input(plan, &target)?;
+        let (returning, fields) = self.returning(&delete.returning, &scope)?;
+        let predicate = self.recheck(condition.as_ref());
+        let node = ModifyNode::new(ModifyParts {
+            table: relation.clone(),
+            qualifier: target.qualifier.clone(),
+            input,
+            action: Action::Delete { predicate },
+            checks: Vec::new(),
+            returning,
+        })
+        .map_err(from_datafusion)?;
+        self.finish(node.into_plan(), fields, Command::Delete, Some(relation.oid))
+    }
+}

@@ -1,0 +1,108 @@
+//! UPDATE.
+
+use datafusion::{
+    common::tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    logical_expr::Expr,
+};
+use oxi_base::Result;
+
+use crate::{
+    ast::Update,
+    bind::{
+        Binder, BoundQuery, Command,
+        expr::Cx,
+        modify::{assignment::Set, modify_input},
+        query::{all_columns, filter, project},
+        scope::Scope,
+        typed::bare_column,
+    },
+    function::error::from_datafusion,
+    plan::{Action, Assignment, ModifyNode, modify::ModifyParts},
+};
+
+impl Binder<'_> {
+    pub(crate) fn update(mut self, update: &Update) -> Result<BoundQuery> {
+        let parent = Scope::default();
+        if let Some(with) = &update.with {
+            self.with(with, &parent)?;
+        }
+        let relation = self.target_table(&update.table.name)?;
+        let (target, item) = self.target_rows(
+            relation.clone(),
+            update.table.alias.as_ref(),
+            update.table.span,
+            &update.from,
+            &parent,
+        )?;
+        let scope = item.scope(&parent);
+        let mut plan = self.plan_of(item.source)?;
+        let condition = match &update.filter {
+            Some(condition) => {
+                let mut cx = Cx::plain(&scope, "WHERE");
+                Some(self.condition(condition, "WHERE", &mut cx)?)
+            }
+            None => None,
+        };
+        if let Some(condition) = &condition {
+            plan = filter(plan, condition.clone())?;
+        }
+        let mut cx = Cx::plain(&scope, "UPDATE");
+        let mut sets = self.assignments(&update.assignments, &target, &mut cx)?;
+        plan = self.pull_subqueries(plan, &mut sets)?;
+        let input = modify_input(plan, &target)?;
+        let generated = self.generated(&target)?;
+        let checks = self.checks(&target)?;
+        let (returning, fields) = self.returning(&update.returning, &scope)?;
+        let predicate = self.recheck(condition.as_ref());
+        let set = sets
+            .into_iter()
+            .map(|set| Assignment { column: set.column, value: set.value.expr })
+            .collect();
+        let node = ModifyNode::new(ModifyParts {
+            table: relation.clone(),
+            qualifier: target.qualifier.clone(),
+            input,
+            action: Action::Update { set, generated, predicate },
+            checks,
+            returning,
+        })
+        .map_err(from_datafusion)?;
+        self.finish(node.into_plan(), fields, Command::Update, Some(relation.oid))
+    }
+
+    /// Computes subqueries of SET in the input, where DataFusion can plan them.
+    fn pull_subqueries(
+        &mut self,
+        plan: datafusion::logical_expr::LogicalPlan,
+        sets: &mut [Set],
+    ) -> Result<datafusion::logical_expr::LogicalPlan> {
+        let mut pulled = Vec::new();
+        for set in sets.iter_mut() {
+            let owned = std::mem::take(&mut set.value.expr);
+            set.value.expr = owned
+                .transform_down(|inner| {
+                    let subquery = matches!(
+                        inner,
+                        Expr::ScalarSubquery(_)
+                            | Expr::Exists(_)
+                            | Expr::InSubquery(_)
+                            | Expr::SetComparison(_)
+                    );
+                    if !subquery {
+                        return Ok(Transformed::no(inner));
+                    }
+                    let name = self.fresh_name("value");
+                    pulled.push(inner.alias(&name));
+                    Ok(Transformed::new(bare_column(&name), true, TreeNodeRecursion::Jump))
+                })
+                .map_err(from_datafusion)?
+                .data;
+        }
+        if pulled.is_empty() {
+            return Ok(plan);
+        }
+        let mut exprs = all_columns(&plan);
+        exprs.extend(pulled);
+        project(plan, exprs)
+    }
+}

@@ -1,0 +1,20 @@
+//! Runs the SQL test files (`tests/slt/**.slt`, sqllogictest format) through every door.
+//!
+//! # Purpose
+//! SQL behaviour is written once and tested embedded, through the simple protocol and through the
+//! extended protocol with binary results.
+//!
+//! # Start reading at
+//! [`run`], then [`door`].
+//!
+//! # Invariants
+//! - A file passes through each door with the same expectations.
+//! - NULL is written `NULL`, the empty string `(empty)`, a line break within a value `\n`.
+//!
+//! # Not here
+//! The files themselves (`tests/slt`), how to write one (`docs/dev/testing.md`).
+
+pub mod door;
+pub mod run;
+
+pub use run::trials;

@@ -1,0 +1,14 @@
+//! The program as its users meet it: over sockets, and as a process with arguments.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests stand outside and may use the operating system"
+)]
+
+mod extended;
+mod harness;
+mod hostile;
+mod lifecycle;
+mod shell;
+mod simple;

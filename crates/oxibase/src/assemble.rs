@@ -1,0 +1,144 @@
+//! Puts the parts together: which world, which storage, which background work.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use oxi_base::{Error, Result, SqlState};
+use oxi_model::engine::Engine;
+use oxi_session::DatabaseOptions;
+use oxi_store::{Flush, Store, StoreOptions};
+use oxi_world::{World, tasks::TaskHandle};
+use parking_lot::Mutex;
+
+use crate::database::Options;
+
+/// How often versions that nobody sees any more are collected.
+const COLLECT_EVERY_US: u64 = 200_000;
+/// A checkpoint is made when this much log has come since the last …
+const CHECKPOINT_LOG_BYTES: u64 = 1 << 30;
+/// … or this much time, if anything was written.
+const CHECKPOINT_EVERY_US: u64 = 300_000_000;
+
+/// A running database with everything it needs.
+pub(crate) struct Assembly {
+    pub(crate) store: Arc<Store>,
+    pub(crate) sessions: oxi_session::Database,
+    background: Mutex<Option<TaskHandle>>,
+    stop: Arc<AtomicBool>,
+    world: World,
+}
+
+impl Assembly {
+    /// Opens a database in a directory, or in memory if there is none.
+    pub(crate) fn open(directory: Option<&Path>, options: Options) -> Result<Self> {
+        let world = match directory {
+            Some(path) => World::real(path)?,
+            None => World::in_memory()?,
+        };
+        let store = Store::open(
+            world.clone(),
+            StoreOptions { flush: Flush::Writer, ..StoreOptions::default() },
+        )?;
+        let engine: Arc<dyn Engine> = Arc::clone(&store) as Arc<dyn Engine>;
+        let session_options = DatabaseOptions {
+            connections_max: options.connections_max,
+            authentication: options.authentication,
+            server_files: options.server_files,
+            ..DatabaseOptions::default()
+        };
+        // Nothing here waits for anybody else, so any executor will do.
+        let sessions = futures::executor::block_on(oxi_session::Database::open(
+            engine,
+            world.clone(),
+            session_options,
+        ))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let background = start_background(&world, &store, &stop)?;
+        Ok(Assembly { store, sessions, background: Mutex::new(Some(background)), stop, world })
+    }
+
+    /// Threads that make sense at once.
+    pub(crate) fn parallelism(&self) -> usize {
+        self.world.tasks.parallelism()
+    }
+
+    /// Ends background work, writes a checkpoint, closes the files.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.stop.store(true, Ordering::Release);
+        if let Some(background) = self.background.lock().take() {
+            background.join()?;
+            self.store.close()?;
+        }
+        Ok(())
+    }
+}
+
+/// Collection of old versions and periodic checkpoints.
+fn start_background(
+    world: &World,
+    store: &Arc<Store>,
+    stop: &Arc<AtomicBool>,
+) -> Result<TaskHandle> {
+    let (clock, tasks) = (Arc::clone(&world.clock), Arc::clone(&world.tasks));
+    let (store, stop) = (Arc::clone(store), Arc::clone(stop));
+    let body = move || {
+        let mut checkpoint_us = clock.monotonic_us();
+        let mut checkpoint_log = store.log_position();
+        while !stop.load(Ordering::Acquire) {
+            tasks.sleep(COLLECT_EVERY_US);
+            store.collect();
+            let (now, log) = (clock.monotonic_us(), store.log_position());
+            let written = log.saturating_sub(checkpoint_log);
+            let is_due = now.saturating_sub(checkpoint_us) >= CHECKPOINT_EVERY_US && written > 0;
+            if is_due || written >= CHECKPOINT_LOG_BYTES {
+                match store.checkpoint() {
+                    Ok(report) => tracing::info!(?report, "checkpoint"),
+                    Err(error) => tracing::error!(%error, "checkpoint failed"),
+                }
+                checkpoint_us = now;
+                checkpoint_log = store.log_position();
+            }
+        }
+    };
+    world.tasks.spawn_thread("oxi-background", Box::new(body))
+}
+
+/// What an offline verification found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Findings {
+    /// One line for each thing that is wrong.
+    pub problems: Vec<String>,
+    /// What was looked at, in one line.
+    pub summary: String,
+}
+
+/// Verifies every checksum and invariant of the database in a directory, which nobody may have
+/// open.
+///
+/// # Errors
+/// `58P01` if there is no database, `55006` if somebody has it open.
+pub fn check(directory: impl AsRef<Path>) -> Result<Findings> {
+    let directory = directory.as_ref();
+    if !["CURRENT", "wal"].iter().any(|name| directory.join(name).exists()) {
+        return Err(Error::new(
+            SqlState::UNDEFINED_FILE,
+            format!("there is no database in \"{}\"", directory.display()),
+        ));
+    }
+    let store = Store::open(World::real(directory)?, StoreOptions::default())?;
+    let recovered = store.recovery_report();
+    match store.check() {
+        Ok(report) => {
+            Ok(Findings { problems: Vec::new(), summary: format!("{recovered:?} {report:?}") })
+        }
+        Err(error) => Ok(Findings {
+            problems: vec![error.message().to_owned()],
+            summary: format!("{recovered:?}"),
+        }),
+    }
+}

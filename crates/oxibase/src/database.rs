@@ -1,0 +1,120 @@
+//! A database: opened once, connected to many times.
+
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use oxi_base::{Error, Result};
+use oxi_session::{Authentication, ConnectOptions};
+use oxi_world::net::Runtime;
+
+use crate::{assemble::Assembly, connection::Connection};
+
+/// How a database is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most sessions at once.
+    pub connections_max: usize,
+    /// How clients of network doors prove who they are.
+    pub authentication: Authentication,
+    /// COPY may read and write files of the server.
+    pub server_files: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            connections_max: 1000,
+            authentication: Authentication::Trust,
+            server_files: false,
+        }
+    }
+}
+
+/// A database. Cheap to clone; the last clone's drop closes it, [`Database::close`] does so with
+/// an answer.
+#[derive(Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    assembly: Assembly,
+    /// Runs what synchronous connections await; a server brings its own.
+    runtime: OnceLock<Arc<Runtime>>,
+}
+
+impl Database {
+    /// Opens the database in a directory; creates both if there are none.
+    ///
+    /// # Errors
+    /// `55006` if another process has it open, `XX001` if its files are damaged, `58030` and its
+    /// like for what the disk says.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(Some(directory.as_ref()), Options::default())
+    }
+
+    /// A new database in memory, gone when it is closed.
+    pub fn memory() -> Result<Self> {
+        Self::open_with(None, Options::default())
+    }
+
+    /// Opens with options; without directory, in memory.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open_with(directory: Option<&Path>, options: Options) -> Result<Self> {
+        let assembly = Assembly::open(directory, options)?;
+        Ok(Database { inner: Arc::new(Inner { assembly, runtime: OnceLock::new() }) })
+    }
+
+    /// A connection for one thread at a time.
+    ///
+    /// # Errors
+    /// `53300` if there are too many.
+    pub fn connect(&self) -> Result<Connection> {
+        let session = self.inner.assembly.sessions.connect(ConnectOptions::default())?;
+        Ok(Connection::new(self.clone(), session, self.runtime()?))
+    }
+
+    fn runtime(&self) -> Result<Arc<Runtime>> {
+        if let Some(runtime) = self.inner.runtime.get() {
+            return Ok(Arc::clone(runtime));
+        }
+        let fresh = Arc::new(Runtime::new(self.inner.assembly.parallelism())?);
+        Ok(Arc::clone(self.inner.runtime.get_or_init(|| fresh)))
+    }
+
+    /// What network doors connect to.
+    pub fn sessions(&self) -> &oxi_session::Database {
+        &self.inner.assembly.sessions
+    }
+
+    /// What the start had to do, in one line.
+    pub fn recovery_summary(&self) -> String {
+        format!("{:?}", self.inner.assembly.store.recovery_report())
+    }
+
+    /// Why the database has stopped, if it has: the disk did not take what was written.
+    pub fn failure(&self) -> Option<Error> {
+        self.sessions().engine().failure()
+    }
+
+    /// Writes a checkpoint and closes the files. Connections that are still there get errors.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn close(self) -> Result<()> {
+        self.sessions().begin_shutdown();
+        self.inner.assembly.close()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(error) = self.assembly.close() {
+            tracing::error!(%error, "closing the database");
+        }
+    }
+}
