@@ -1,0 +1,329 @@
+//! One history: several lives of one database, each ended by a crash, a kill or a clean close.
+
+use std::{cell::Cell, cell::RefCell, rc::Rc, sync::Arc};
+
+use oxi_base::SqlState;
+use oxi_model::engine::{Engine, Isolation};
+use oxi_store::{Flush, Store, StoreOptions};
+use oxi_world::{SimControl, World, rng::Prng};
+
+use crate::{
+    audit::{self, Held},
+    canary::{Lie, LyingDisk},
+    executor::{Executor, Step, now},
+    model::Model,
+    schema::{ACCOUNT_COUNT, ACCOUNTS, OPENING_BALANCE},
+    shared::{Shared, Stop, one_in},
+    workload,
+};
+
+pub use crate::shared::Statistics;
+
+/// One database through its lives.
+struct History {
+    world: World,
+    control: SimControl,
+    prng: Prng,
+    options: StoreOptions,
+    lie: Lie,
+    model: Model,
+    statistics: Statistics,
+    next_token: i64,
+}
+
+/// Lives a history; the error says which promise was broken.
+pub fn run(seed: u64, lie: Lie) -> Result<Statistics, String> {
+    let (mut world, control) = World::simulated(seed);
+    world.disk = Arc::new(LyingDisk::new(world.disk.clone(), lie));
+    let mut prng = Prng::new(seed ^ 0x6f78_6962_6173_6573);
+    let choose = |prng: &mut Prng, from: [u64; 3]| from[prng.below(3) as usize];
+    let synchronous = lie != Lie::EarlyVisibility && (lie != Lie::None || !one_in(&mut prng, 8));
+    let options = StoreOptions {
+        dir: "db".to_owned(),
+        flush: Flush::Caller,
+        synchronous_commit: synchronous,
+        log_segment_bytes: choose(&mut prng, [4_096, 16_384, 65_536]),
+        chunk_bytes: choose(&mut prng, [300, 3_000, 1 << 20]) as usize,
+        collect_every: choose(&mut prng, [3, 40, 512]) as usize,
+    };
+    let mut history = History {
+        world,
+        control,
+        prng,
+        options,
+        lie,
+        model: Model::default(),
+        statistics: Statistics::default(),
+        next_token: 0,
+    };
+    let lives = 2 + history.prng.below(4);
+    for _ in 0..lives {
+        history.life(false)?;
+    }
+    history.life(true)?;
+    Ok(history.statistics)
+}
+
+impl History {
+    fn open(&self) -> oxi_base::Result<Arc<Store>> {
+        Store::open(self.world.clone(), self.options.clone())
+    }
+
+    /// Opens the database, now and then with a machine that stops in the middle of it.
+    fn recover(&mut self, last: bool) -> Result<(Arc<Store>, bool), String> {
+        let mut faulty = false;
+        if !last && one_in(&mut self.prng, 4) {
+            faulty = true;
+            self.control.halt_after(self.prng.below(16));
+        }
+        match self.open() {
+            Ok(store) => return Ok((store, faulty)),
+            Err(_) if faulty => self.stop_machine(),
+            Err(error) => return Err(format!("the database does not open: {error}")),
+        }
+        let store = self.open();
+        let store = store.map_err(|e| format!("the database does not open again: {e}"))?;
+        Ok((store, false))
+    }
+
+    fn stop_machine(&mut self) {
+        match self.prng.below(5) {
+            0 | 1 => self.control.crash(),
+            2 | 3 => self.control.crash_losing_all_unsynced(),
+            _ => self.control.kill(),
+        }
+    }
+
+    /// One life: open, verify, work, end.
+    fn life(&mut self, last: bool) -> Result<(), String> {
+        let (store, faulty) = self.recover(last)?;
+        self.verify_recovered(&store)?;
+        let shared = Rc::new(Shared {
+            store,
+            model: RefCell::new(std::mem::take(&mut self.model)),
+            statistics: RefCell::new(self.statistics),
+            next_token: Cell::new(self.next_token),
+            violation: RefCell::default(),
+            down: Cell::new(false),
+            faulty: Cell::new(faulty),
+            stopping: Cell::new(false),
+            synchronous: self.options.synchronous_commit || self.lie == Lie::EarlyVisibility,
+        });
+        let mut executor = Executor::default();
+        let mut held = Vec::new();
+        let lived = self.work(&shared, &mut executor, &mut held, last);
+        // The machine stops before anything is dropped, so that no destructor reaches the disk.
+        self.stop_machine();
+        drop(executor);
+        drop(held);
+        self.model = shared.model.take();
+        self.statistics = *shared.statistics.borrow();
+        self.next_token = shared.next_token.get();
+        lived?;
+        match shared.violation.take() {
+            Some(violation) => Err(violation),
+            None => Ok(()),
+        }
+    }
+
+    /// What recovery found must be a prefix of the commits that holds all acknowledged ones.
+    fn verify_recovered(&mut self, store: &Arc<Store>) -> Result<(), String> {
+        let report = store.recovery_report();
+        let txn = store.begin(Isolation::ReadCommitted);
+        let snapshot = txn.begin_statement();
+        self.model.exclusive.clear();
+        let (count, _) = audit::explain(&*snapshot, &self.model, &mut self.prng, false)
+            .map_err(|reason| format!("after recovery ({report:?}): {reason}"))?;
+        let before = self.model.settled_count;
+        let doubt = self.model.pending.len() as u64;
+        self.model.settle(count)?;
+        self.model.restart();
+        if self.model.head.rows(ACCOUNTS).is_none() {
+            self.model.total = None;
+        }
+        store.check().map_err(|error| format!("after recovery, check: {error}"))?;
+        self.statistics.recoveries += 1;
+        self.statistics.doubtful_kept += count - before;
+        self.statistics.doubtful_lost += doubt - (count - before);
+        self.statistics.mix(count);
+        Ok(())
+    }
+
+    fn work(
+        &mut self,
+        shared: &Rc<Shared>,
+        executor: &mut Executor,
+        held: &mut Vec<Held>,
+        last: bool,
+    ) -> Result<(), String> {
+        if shared.model.borrow().head.rows(ACCOUNTS).is_none() {
+            match now(workload::set_up(shared)) {
+                Some(Ok(())) => {}
+                Some(Err(Stop::Down)) => return Ok(()),
+                other => return Err(format!("the tables could not be made: {other:?}")),
+            }
+        }
+        shared.model.borrow_mut().total = Some(ACCOUNT_COUNT * OPENING_BALANCE);
+        if !shared.faulty.get() && one_in(&mut self.prng, 4) {
+            self.second_opening()?;
+        }
+        if last {
+            return self.close(shared);
+        }
+        self.arm_faults(shared);
+        for _ in 0..2 + self.prng.below(5) {
+            let prng = Prng::new(self.prng.next_u64());
+            executor.spawn(Box::pin(workload::client(shared.clone(), prng)));
+        }
+        let steps = 20 + self.prng.below(500);
+        for _ in 0..steps {
+            if !self.step(shared, executor, held)? {
+                return Ok(());
+            }
+        }
+        if one_in(&mut self.prng, 3) {
+            return Ok(());
+        }
+        shared.stopping.set(true);
+        loop {
+            let step = executor.step(&mut self.prng);
+            if Self::ended(shared) {
+                return Ok(());
+            }
+            match step {
+                Step::Ran => {}
+                Step::Idle => break,
+                Step::Stuck => return Err("all clients wait for each other".to_owned()),
+            }
+        }
+        self.audit(shared, held)?;
+        if one_in(&mut self.prng, 2) { self.close(shared) } else { Ok(()) }
+    }
+
+    /// Nothing more is to be done in this life.
+    fn ended(shared: &Shared) -> bool {
+        shared.down.get()
+            || shared.violation.borrow().is_some()
+            || shared.store.failure().is_some()
+    }
+
+    /// Two openings of one directory exclude each other.
+    fn second_opening(&self) -> Result<(), String> {
+        match self.open() {
+            Ok(_) => Err("the database was opened twice".to_owned()),
+            Err(error) if error.code() == SqlState::OBJECT_IN_USE => Ok(()),
+            Err(error) => Err(format!("a second opening failed with {error}")),
+        }
+    }
+
+    fn arm_faults(&mut self, shared: &Shared) {
+        let prng = &mut self.prng;
+        shared.faulty.set(true);
+        match prng.below(9) {
+            0 | 1 => self.control.halt_after(prng.below(120)),
+            2 => self.control.fail_sync("db/wal", prng.below(40)),
+            3 => self.control.fail_sync("db", prng.below(60)),
+            4 => self.control.fail_write("db", prng.below(60)),
+            5 => self.control.limit_space(Some(prng.below(100_000))),
+            _ => shared.faulty.set(self.control_armed_by_recovery(shared)),
+        }
+    }
+
+    /// A fault arranged for the opening may still be waiting.
+    fn control_armed_by_recovery(&self, shared: &Shared) -> bool {
+        // Lifting a limit that is not there does no harm.
+        self.control.halt_after(u64::MAX);
+        shared.store.failure().is_some()
+    }
+
+    /// One step of a client, or of the housekeeping. False when the life is over.
+    fn step(
+        &mut self,
+        shared: &Rc<Shared>,
+        executor: &mut Executor,
+        held: &mut Vec<Held>,
+    ) -> Result<bool, String> {
+        if one_in(&mut self.prng, 3) {
+            self.control.advance_us(self.prng.below(300));
+        }
+        match self.prng.below(200) {
+            0..=2 => self.checkpoint(shared)?,
+            3..=8 => shared.store.collect(),
+            9..=13 => self.audit(shared, held)?,
+            14 => {
+                let checked = shared.store.check().map(|_| ());
+                Self::tolerate(shared, "check", checked)?;
+            }
+            _ => match executor.step(&mut self.prng) {
+                Step::Ran => {}
+                Step::Idle => return Ok(false),
+                Step::Stuck if Self::ended(shared) => return Ok(false),
+                Step::Stuck => return Err("all clients wait for each other".to_owned()),
+            },
+        }
+        Ok(!Self::ended(shared))
+    }
+
+    /// Errors of the disk are expected after faults, and only then.
+    fn tolerate(shared: &Shared, what: &str, result: oxi_base::Result<()>) -> Result<(), String> {
+        match result.map_err(|error| (shared.stop(&error), error)) {
+            Ok(()) | Err((Stop::Down, _)) => Ok(()),
+            Err((_, error)) => Err(format!("{what}: {error}")),
+        }
+    }
+
+    fn checkpoint(&mut self, shared: &Shared) -> Result<(), String> {
+        let before = {
+            let model = shared.model.borrow();
+            model.settled_count + model.pending.len() as u64
+        };
+        match shared.store.checkpoint() {
+            Ok(report) => {
+                shared.statistics.borrow_mut().checkpoints += 1;
+                shared.mix(report.rows_written);
+                // Everything before the checkpoint's position was flushed.
+                shared.model.borrow_mut().settle(before)
+            }
+            Err(error) => Self::tolerate(shared, "checkpoint", Err(error)),
+        }
+    }
+
+    fn close(&mut self, shared: &Shared) -> Result<(), String> {
+        match shared.store.close() {
+            Ok(()) => {
+                let mut model = shared.model.borrow_mut();
+                let all = model.settled_count + model.pending.len() as u64;
+                if shared.store.failure().is_none() { model.settle(all) } else { Ok(()) }
+            }
+            Err(error) => Self::tolerate(shared, "close", Err(error)),
+        }
+    }
+
+    /// Compares a fresh snapshot with the model, and the kept ones with themselves. Whatever is
+    /// visible is durable.
+    fn audit(&mut self, shared: &Shared, held: &mut Vec<Held>) -> Result<(), String> {
+        shared.statistics.borrow_mut().audits += 1;
+        let txn = shared.store.begin(Isolation::RepeatableRead);
+        let snapshot = txn.begin_statement();
+        let (count, content) = audit::explain(
+            &*snapshot,
+            &shared.model.borrow(),
+            &mut self.prng,
+            !shared.synchronous,
+        )
+        .map_err(|reason| format!("a snapshot is not consistent: {reason}"))?;
+        if shared.synchronous {
+            shared.model.borrow_mut().settle(count)?;
+        }
+        for kept in held.iter() {
+            kept.verify(&mut self.prng)?;
+        }
+        if held.len() < 4 {
+            held.push(Held { snapshot, content });
+        } else {
+            let at = self.prng.below(4) as usize;
+            held.swap_remove(at);
+        }
+        Ok(())
+    }
+}
