@@ -30,8 +30,7 @@ cargo xtask tidy
 step "lints"
 cargo clippy --workspace --all-targets --locked -- --deny warnings
 
-step "build"
-cargo build --workspace --locked
+
 
 step "tests"
 cargo test --workspace --locked --no-fail-fast
