@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::Spans,
+    common::{
+        Spans,
+        tree_node::{Transformed, TreeNode},
+    },
     logical_expr::{
         Aggregate, Expr, LogicalPlan, Subquery,
         expr::{Exists, InSubquery, SetComparison, SetQuantifier},
+        utils::{conjunction, split_conjunction_owned},
     },
 };
 use oxi_base::{Error, Result, SqlState};
@@ -23,6 +27,7 @@ use crate::{
         coerce::{array_of, can_coerce, common_type},
         compare::native_operator,
         expr::Cx,
+        modify::has_subquery,
         query::{BoundPlan, project},
         scope::Scope,
         typed::{Typed, bare_column},
@@ -85,9 +90,20 @@ impl Binder<'_> {
         span: Span,
     ) -> Result<Typed> {
         let correlated = !plan.all_out_ref_exprs().is_empty();
-        let plan =
-            if correlated && !yields_one_row(&plan) { single_row(plan, column)? } else { plan };
-        Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span))
+        if !correlated || yields_one_row(&plan) {
+            return Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span));
+        }
+        let (plan, guard) = outer_conditions(plan)?;
+        let value = Expr::ScalarSubquery(subquery(single_row(plan, column)?));
+        let expr = match guard {
+            None => value,
+            Some(guard) => Expr::Case(datafusion::logical_expr::Case::new(
+                None,
+                vec![(Box::new(guard), Box::new(value))],
+                None,
+            )),
+        };
+        Ok(Typed::new(expr, ty, span))
     }
 
     pub(crate) fn array_subquery(
@@ -293,6 +309,32 @@ fn yields_one_row(plan: &LogicalPlan) -> bool {
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
         _ => false,
     }
+}
+
+/// Takes conditions that speak of the outer row alone out of a subquery: without them DataFusion
+/// can turn more subqueries into joins. Such a condition guards the whole value.
+fn outer_conditions(plan: LogicalPlan) -> Result<(LogicalPlan, Option<Expr>)> {
+    let LogicalPlan::Projection(projection) = &plan else { return Ok((plan, None)) };
+    let LogicalPlan::Filter(filter) = projection.input.as_ref() else { return Ok((plan, None)) };
+    let (outer, inner): (Vec<_>, Vec<_>) = split_conjunction_owned(filter.predicate.clone())
+        .into_iter()
+        .partition(|part| {
+            part.contains_outer() && !part.any_column_refs() && !has_subquery(part)
+        });
+    let Some(guard) = conjunction(outer) else { return Ok((plan, None)) };
+    let guard = guard
+        .transform_up(|expr| match expr {
+            Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
+            other => Ok(Transformed::no(other)),
+        })
+        .map_err(from_datafusion)?
+        .data;
+    let input = filter.input.as_ref().clone();
+    let input = match conjunction(inner) {
+        Some(inner) => crate::bind::query::filter(input, inner)?,
+        None => input,
+    };
+    Ok((project(input, projection.expr.clone())?, Some(guard)))
 }
 
 /// Wraps a plan so that it yields one row: NULL where there was none, `21000` where several.

@@ -697,6 +697,12 @@ fn more_queries() {
         ~
         ~"#]],
     );
+    check("SELECT id, (SELECT name FROM t WHERE t.id = u.t_id AND u.id > 1) FROM u ORDER BY id", expect![[r#"
+        id|name
+        1|~
+        2|ann
+        3|bob
+        4|~"#]]);
     check("SELECT 1 FROM t LIMIT -1", expect!["2201W LIMIT must not be negative"]);
 }
 
@@ -732,8 +738,6 @@ WHERE c.oid = '16384'"#,
    FROM pg_catalog.pg_attrdef d
    WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef),
   a.attnotnull,
-  (SELECT c.collname FROM pg_catalog.pg_collation c, pg_catalog.pg_type t
-   WHERE c.oid = a.attcollation AND t.oid = a.atttypid AND a.attcollation <> t.typcollation) AS attcollation,
   a.attidentity, a.attgenerated
 FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = '16384' AND a.attnum > 0 AND NOT a.attisdropped
