@@ -9,6 +9,7 @@ use datafusion::{
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::{Datum, PhysicalType, array::arrow_type, descriptor::TypeRef};
 use oxi_types::{
+    EvalContext,
     builtin::{CastContext, CastMethod, cast_value},
     io, oid,
     pg_type::{self, format_type},
@@ -219,7 +220,7 @@ impl Binder<'_> {
         }
         if let Some(datum) = datum_of_literal(&expr, source.oid) {
             let result =
-                cast_value(self.context.eval, source, TypeRef::plain(target), &datum, true)
+                convert_value(self.context.eval, source, target, &datum)
                     .map_err(|error| error.at(span.position()))?;
             return literal_of(&result, target);
         }
@@ -238,7 +239,7 @@ impl Binder<'_> {
             strict: true,
             volatility,
             implementation: Implementation::Closure(Arc::new(move |context, args| {
-                cast_value(context, source, TypeRef::plain(target), &first(args), true)
+                convert_value(context, source, target, &first(args))
             })),
         })
         .call_expr(vec![expr]))
@@ -303,4 +304,21 @@ fn cast_volatility(source: u32, target: u32, path: Pathway) -> DfVolatility {
     let stable = (textual && (depends(source) || depends(target)))
         || (zoned(source) != zoned(target) && depends(source) && depends(target));
     if stable { DfVolatility::Stable } else { DfVolatility::Immutable }
+}
+
+/// Converts one value. A cast that PostgreSQL does without work may still change how the value
+/// lies in memory here: oid is unsigned.
+fn convert_value(
+    context: &EvalContext,
+    source: TypeRef,
+    target: u32,
+    value: &Datum,
+) -> Result<Datum> {
+    let result = cast_value(context, source, TypeRef::plain(target), value, true)?;
+    Ok(match (result, physical_of(target)) {
+        (Datum::Int32(value), PhysicalType::UInt32) => Datum::UInt32(value.cast_unsigned()),
+        (Datum::UInt32(value), PhysicalType::Int32) => Datum::Int32(value.cast_signed()),
+        (Datum::UInt32(value), PhysicalType::Int64) => Datum::Int64(i64::from(value)),
+        (other, _) => other,
+    })
 }

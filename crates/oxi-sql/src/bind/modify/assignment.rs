@@ -75,7 +75,7 @@ impl Binder<'_> {
                         )
                         .at(value.span.position()));
                     }
-                    let picked = self.pick_output(bound, index, value.span)?;
+                    let picked = self.pick_output(bound, index, value.span, cx.scope)?;
                     let set = self.assigned(column, picked, target)?;
                     push(sets, set, column)?;
                 }
@@ -197,10 +197,11 @@ impl Binder<'_> {
         bound: crate::bind::query::BoundPlan,
         index: usize,
         span: Span,
+        scope: &crate::bind::scope::Scope<'_>,
     ) -> Result<Typed> {
         let output = bound.outputs[index].clone();
         let plan = crate::bind::query::project(bound.plan, vec![output.expr()])?;
-        self.scalar_of(plan, output.ty, &output.column, span)
+        self.scalar_of(plan, output.ty, &output.column, span, scope)
     }
 }
 
