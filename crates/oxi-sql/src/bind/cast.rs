@@ -219,9 +219,8 @@ impl Binder<'_> {
             return Ok(expr);
         }
         if let Some(datum) = datum_of_literal(&expr, source.oid) {
-            let result =
-                convert_value(self.context.eval, source, target, &datum)
-                    .map_err(|error| error.at(span.position()))?;
+            let result = convert_value(self.context.eval, source, target, &datum)
+                .map_err(|error| error.at(span.position()))?;
             return literal_of(&result, target);
         }
         if widens(&from, &to) {

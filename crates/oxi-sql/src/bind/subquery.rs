@@ -324,9 +324,8 @@ fn yields_one_row(plan: &LogicalPlan) -> bool {
 fn outer_conditions(plan: LogicalPlan, scope: &Scope<'_>) -> Result<(LogicalPlan, Option<Expr>)> {
     let LogicalPlan::Projection(projection) = &plan else { return Ok((plan, None)) };
     let LogicalPlan::Filter(filter) = projection.input.as_ref() else { return Ok((plan, None)) };
-    let (outer, inner): (Vec<_>, Vec<_>) = split_conjunction_owned(filter.predicate.clone())
-        .into_iter()
-        .partition(|part| {
+    let (outer, inner): (Vec<_>, Vec<_>) =
+        split_conjunction_owned(filter.predicate.clone()).into_iter().partition(|part| {
             part.contains_outer()
                 && !part.any_column_refs()
                 && !has_subquery(part)
