@@ -223,8 +223,8 @@ impl Session {
     pub(crate) fn open_transaction(&mut self, modes: Modes, explicit: bool) {
         let now = self.shared.world.clock.now_unix_us();
         let txn = self.shared.engine.begin(modes.isolation);
-        let settings = self.settings.lock();
-        self.transaction = Some(Transaction::new(txn, modes, explicit, now, &settings));
+        let transaction = Transaction::new(txn, modes, explicit, now, &self.settings.lock());
+        self.transaction = Some(transaction);
         self.outdate_eval();
     }
 
