@@ -168,14 +168,14 @@ impl History {
             self.second_opening()?;
         }
         if last {
-            return self.close(shared);
+            return Self::close(shared);
         }
         self.arm_faults(shared);
         for _ in 0..2 + self.prng.below(5) {
             let prng = Prng::new(self.prng.next_u64());
             executor.spawn(Box::pin(workload::client(shared.clone(), prng)));
         }
-        let steps = 20 + self.prng.below(500);
+        let steps = 20 + self.prng.below(300);
         for _ in 0..steps {
             if !self.step(shared, executor, held)? {
                 return Ok(());
@@ -197,14 +197,12 @@ impl History {
             }
         }
         self.audit(shared, held)?;
-        if one_in(&mut self.prng, 2) { self.close(shared) } else { Ok(()) }
+        if one_in(&mut self.prng, 2) { Self::close(shared) } else { Ok(()) }
     }
 
     /// Nothing more is to be done in this life.
     fn ended(shared: &Shared) -> bool {
-        shared.down.get()
-            || shared.violation.borrow().is_some()
-            || shared.store.failure().is_some()
+        shared.down.get() || shared.violation.borrow().is_some() || shared.store.failure().is_some()
     }
 
     /// Two openings of one directory exclude each other.
@@ -218,22 +216,17 @@ impl History {
 
     fn arm_faults(&mut self, shared: &Shared) {
         let prng = &mut self.prng;
-        shared.faulty.set(true);
-        match prng.below(9) {
+        let fault = prng.below(9);
+        // A fault arranged for the opening may still be waiting.
+        shared.faulty.set(shared.faulty.get() || fault < 6);
+        match fault {
             0 | 1 => self.control.halt_after(prng.below(120)),
             2 => self.control.fail_sync("db/wal", prng.below(40)),
             3 => self.control.fail_sync("db", prng.below(60)),
             4 => self.control.fail_write("db", prng.below(60)),
             5 => self.control.limit_space(Some(prng.below(100_000))),
-            _ => shared.faulty.set(self.control_armed_by_recovery(shared)),
+            _ => {}
         }
-    }
-
-    /// A fault arranged for the opening may still be waiting.
-    fn control_armed_by_recovery(&self, shared: &Shared) -> bool {
-        // Lifting a limit that is not there does no harm.
-        self.control.halt_after(u64::MAX);
-        shared.store.failure().is_some()
     }
 
     /// One step of a client, or of the housekeeping. False when the life is over.
@@ -247,10 +240,10 @@ impl History {
             self.control.advance_us(self.prng.below(300));
         }
         match self.prng.below(200) {
-            0..=2 => self.checkpoint(shared)?,
-            3..=8 => shared.store.collect(),
-            9..=13 => self.audit(shared, held)?,
-            14 => {
+            0..=1 => Self::checkpoint(shared)?,
+            2..=6 => shared.store.collect(),
+            7..=9 => self.audit(shared, held)?,
+            10 => {
                 let checked = shared.store.check().map(|_| ());
                 Self::tolerate(shared, "check", checked)?;
             }
@@ -272,7 +265,7 @@ impl History {
         }
     }
 
-    fn checkpoint(&mut self, shared: &Shared) -> Result<(), String> {
+    fn checkpoint(shared: &Shared) -> Result<(), String> {
         let before = {
             let model = shared.model.borrow();
             model.settled_count + model.pending.len() as u64
@@ -288,7 +281,7 @@ impl History {
         }
     }
 
-    fn close(&mut self, shared: &Shared) -> Result<(), String> {
+    fn close(shared: &Shared) -> Result<(), String> {
         match shared.store.close() {
             Ok(()) => {
                 let mut model = shared.model.borrow_mut();
@@ -305,13 +298,9 @@ impl History {
         shared.statistics.borrow_mut().audits += 1;
         let txn = shared.store.begin(Isolation::RepeatableRead);
         let snapshot = txn.begin_statement();
-        let (count, content) = audit::explain(
-            &*snapshot,
-            &shared.model.borrow(),
-            &mut self.prng,
-            !shared.synchronous,
-        )
-        .map_err(|reason| format!("a snapshot is not consistent: {reason}"))?;
+        let (count, content) =
+            audit::explain(&*snapshot, &shared.model.borrow(), &mut self.prng, !shared.synchronous)
+                .map_err(|reason| format!("a snapshot is not consistent: {reason}"))?;
         if shared.synchronous {
             shared.model.borrow_mut().settle(count)?;
         }
