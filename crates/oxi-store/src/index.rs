@@ -39,6 +39,9 @@ pub(crate) struct Index {
     stripes: Vec<Mutex<()>>,
 }
 
+/// An end of a range of byte keys.
+type BytesEnd = End<Box<[u8]>>;
+
 enum Entries {
     U64(Tree<u64>),
     U128(Tree<u128>),
@@ -188,16 +191,6 @@ impl Index {
         }
     }
 
-    /// Entries, stale ones included.
-    pub(crate) fn len(&self) -> usize {
-        self.nulls.len()
-            + match &self.entries {
-                Entries::U64(tree) => tree.len(),
-                Entries::U128(tree) => tree.len(),
-                Entries::Bytes(tree) => tree.len(),
-            }
-    }
-
     /// Whether an entry is there.
     pub(crate) fn contains(&self, key: &Key, row: RowId) -> bool {
         match (&self.entries, key) {
@@ -265,7 +258,7 @@ impl Index {
         out
     }
 
-    fn bytes_ends(&self, range: &KeyRange) -> Option<(End<Box<[u8]>>, End<Box<[u8]>>)> {
+    fn bytes_ends(&self, range: &KeyRange) -> Option<(BytesEnd, BytesEnd)> {
         let lower = match &range.lower {
             Bound::Unbounded => End::Open,
             Bound::Included(values) => End::At(self.prefix(values).into(), 0),

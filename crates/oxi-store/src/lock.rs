@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt::Write as _,
     future::Future,
     pin::Pin,
     sync::{
@@ -114,7 +115,7 @@ fn deadlock(path: &[TxnId]) -> Error {
         if number > 0 {
             detail.push('\n');
         }
-        detail.push_str(&format!("Transaction {waiter} waits for transaction {holder}."));
+        let _ = write!(detail, "Transaction {waiter} waits for transaction {holder}.");
     }
     Error::new(SqlState::DEADLOCK_DETECTED, "deadlock detected").with_detail(detail)
 }
@@ -235,16 +236,12 @@ pub(crate) fn lock_table(
     obstacles.extend(ahead);
     if obstacles.is_empty() {
         state.queue.retain(|queued| !Arc::ptr_eq(queued, txn));
-        return Ok(match own {
-            Some(own) => {
-                state.holders[own].1 = lock;
-                Granted::Upgraded
-            }
-            None => {
-                state.holders.push((txn.clone(), lock));
-                Granted::New
-            }
-        });
+        if let Some(own) = own {
+            state.holders[own].1 = lock;
+            return Ok(Granted::Upgraded);
+        }
+        state.holders.push((txn.clone(), lock));
+        return Ok(Granted::New);
     }
     if exclusive && !state.queue.iter().any(|queued| Arc::ptr_eq(queued, txn)) {
         state.queue.push_back(txn.clone());
@@ -328,19 +325,19 @@ pub(crate) fn unlock_table(table: &Table, txn: &Arc<TxnState>, keep_shared: bool
 
 const SHARDS: usize = 16;
 
+/// Holders by row.
+type Shard = FxHashMap<(TableId, RowId), SmallVec<[Arc<TxnState>; 1]>>;
+
 /// KEY SHARE locks: rows that several transactions keep from being deleted or given another key.
 #[derive(Default)]
 pub(crate) struct KeyShares {
     /// All locks, so that writers skip the table when there are none.
     count: AtomicUsize,
-    shards: [Mutex<FxHashMap<(TableId, RowId), SmallVec<[Arc<TxnState>; 1]>>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
 }
 
 impl KeyShares {
-    fn shard(
-        &self,
-        row: RowId,
-    ) -> &Mutex<FxHashMap<(TableId, RowId), SmallVec<[Arc<TxnState>; 1]>>> {
+    fn shard(&self, row: RowId) -> &Mutex<Shard> {
         &self.shards[row.0 as usize % SHARDS]
     }
 

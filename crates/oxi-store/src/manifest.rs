@@ -56,14 +56,14 @@ fn seal(mut out: Vec<u8>) -> Vec<u8> {
     out
 }
 
-fn open<'a>(bytes: &'a [u8], magic: &[u8; 8], path: &str) -> Result<Reader<'a>> {
+fn open<'a>(bytes: &'a [u8], magic: [u8; 8], path: &str) -> Result<Reader<'a>> {
     let damaged = || Error::corrupt(format!("manifest \"{path}\" is damaged"));
     let (covered, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
     if crc32c::crc32c(covered) != u32::from_le_bytes(*crc) {
         return Err(damaged());
     }
     let mut reader = Reader::new(covered);
-    if reader.take(8) != Some(magic) {
+    if reader.array() != Some(magic) {
         return Err(damaged());
     }
     match reader.u32() {
@@ -104,7 +104,7 @@ impl Root {
     }
 
     pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<Root> {
-        let mut reader = open(bytes, ROOT_MAGIC, path)?;
+        let mut reader = open(bytes, *ROOT_MAGIC, path)?;
         Self::decode_body(&mut reader)
             .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))
     }
@@ -159,7 +159,7 @@ impl TableManifest {
     }
 
     pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<TableManifest> {
-        let mut reader = open(bytes, TABLE_MAGIC, path)?;
+        let mut reader = open(bytes, *TABLE_MAGIC, path)?;
         Self::decode_body(&mut reader)
             .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))
     }

@@ -37,7 +37,7 @@ pub(crate) enum Data {
 /// Arrow's view layout: length, then the bytes if they fit, else prefix, chunk and offset.
 #[derive(Default)]
 pub(crate) struct Views {
-    pub(crate) views: Vec<u128>,
+    pub(crate) entries: Vec<u128>,
     /// Immutable chunks, shared with scans without copying.
     pub(crate) sealed: Vec<Buffer>,
     /// The chunk being filled; its number is `sealed.len()`.
@@ -114,21 +114,22 @@ impl Views {
             return;
         }
         let old = std::mem::take(self);
-        self.views.reserve_exact(old.views.len());
-        for view in &old.views {
-            let view = match view_len(*view) <= INLINE {
-                true => *view,
-                false => self.store(old.bytes_of(view, &mut [0; 16])),
+        self.entries.reserve_exact(old.entries.len());
+        for view in &old.entries {
+            let view = if view_len(*view) <= INLINE {
+                *view
+            } else {
+                self.store(old.bytes_of(view, &mut [0; 16]))
             };
-            self.views.push(view);
+            self.entries.push(view);
         }
     }
 
     fn put(&mut self, slot: usize, bytes: &[u8]) {
-        self.forget(self.views[slot]);
-        self.views[slot] = 0;
+        self.forget(self.entries[slot]);
+        self.entries[slot] = 0;
         self.compact();
-        self.views[slot] = self.store(bytes);
+        self.entries[slot] = self.store(bytes);
     }
 }
 
@@ -146,9 +147,13 @@ macro_rules! each_vector {
             Data::Float64($values) => $body,
             Data::Interval($values) => $body,
             Data::Uuid($values) => $body,
-            Data::View(Views { views: $values, .. }) => $body,
+            Data::View(Views { entries: $values, .. }) => $body,
         }
     };
+}
+
+fn push_default<T: Default>(values: &mut Vec<T>) {
+    values.push(T::default());
 }
 
 impl Data {
@@ -213,7 +218,7 @@ impl Column {
             Data::Uuid(values) => Datum::Uuid(values[slot]),
             Data::View(views) => {
                 let mut scratch = [0; 16];
-                self.datum_of_bytes(views.bytes_of(&views.views[slot], &mut scratch))
+                self.datum_of_bytes(views.bytes_of(&views.entries[slot], &mut scratch))
             }
         }
     }
@@ -283,8 +288,8 @@ impl Column {
             (Data::Interval(values), Datum::Interval(value)) => put!(values, *value),
             (Data::Uuid(values), Datum::Uuid(value)) => put!(values, *value),
             (Data::View(views), datum) => {
-                if slot == views.views.len() {
-                    views.views.push(0);
+                if slot == views.entries.len() {
+                    views.entries.push(0);
                 }
                 match datum {
                     Datum::Text(text) => views.put(slot, text.as_bytes()),
@@ -298,7 +303,7 @@ impl Column {
             }
             (data, _) => {
                 valid = false;
-                each_vector!(data, values => if slot == values.len() { values.push(Default::default()); }, ());
+                each_vector!(data, values => if slot == values.len() { push_default(values); }, ());
             }
         }
         self.set_valid(slot, slot, valid);
@@ -319,7 +324,7 @@ impl Column {
         if now > len {
             if let Data::View(views) = &mut self.data {
                 for slot in len..now {
-                    let view = views.views[slot];
+                    let view = views.entries[slot];
                     views.forget(view);
                 }
             }

@@ -84,13 +84,13 @@ impl Sink {
         match (&mut self.data, &column.data) {
             (SinkData::Bool(out), Data::Bool(values)) => out.extend_from_slice(&values[start..end]),
             (SinkData::Int16(out), Data::Int16(values)) => {
-                out.extend_from_slice(&values[start..end])
+                out.extend_from_slice(&values[start..end]);
             }
             (SinkData::Int32(out), Data::Int32(values)) => {
-                out.extend_from_slice(&values[start..end])
+                out.extend_from_slice(&values[start..end]);
             }
             (SinkData::Int64(out), Data::Int64(values)) => {
-                out.extend_from_slice(&values[start..end])
+                out.extend_from_slice(&values[start..end]);
             }
             (SinkData::UInt32(out), Data::UInt32(values)) => {
                 out.extend_from_slice(&values[start..end]);
@@ -264,7 +264,7 @@ fn append_views(
     start: usize,
     end: usize,
 ) {
-    let share = (end - start) * 2 >= from.views.len();
+    let share = (end - start) * 2 >= from.entries.len();
     let base = chunks.len();
     if share {
         chunks.extend(from.sealed.iter().cloned());
@@ -272,7 +272,7 @@ fn append_views(
             chunks.push(Buffer::from_slice_ref(from.tail.as_slice()));
         }
     }
-    for view in &from.views[start..end] {
+    for view in &from.entries[start..end] {
         views.push(if view_len(*view) <= INLINE {
             *view
         } else if share {

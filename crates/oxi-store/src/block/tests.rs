@@ -1,4 +1,5 @@
 //! Columns against a model of values.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use arrow_array::Array;
 use oxi_base::ColumnId;
@@ -10,7 +11,7 @@ use super::{column::Column, sink::Sink};
 fn typed() -> impl Strategy<Value = (PhysicalType, Vec<Datum>)> {
     let text = prop_oneof![
         Just(Datum::Null),
-        "[a-zé]{0,30}".prop_map(|text| Datum::text(text)),
+        "[a-zé]{0,30}".prop_map(Datum::text),
         (100..3000usize).prop_map(|n| Datum::text("x".repeat(n))),
     ];
     let long = prop_oneof![Just(Datum::Null), any::<i64>().prop_map(Datum::Int64)];

@@ -4,8 +4,6 @@
 //! removal of an empty leaf takes the directory for writing. Ascending insertion leaves full
 //! leaves behind.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use parking_lot::RwLock;
 
 /// Entries of a leaf.
@@ -29,7 +27,6 @@ pub(crate) enum End<K> {
 pub(crate) struct Tree<K> {
     /// Chunks are never empty; there is always one leaf.
     directory: RwLock<Vec<Vec<Leaf<K>>>>,
-    len: AtomicUsize,
 }
 
 struct Leaf<K> {
@@ -66,16 +63,12 @@ fn search<K: TreeKey>(entries: &[(K, u64)], key: &K, row: u64) -> Result<usize, 
 
 impl<K: TreeKey> Tree<K> {
     pub(crate) fn new() -> Self {
-        Tree {
-            directory: RwLock::new(vec![vec![Leaf::new(None, Vec::new())]]),
-            len: AtomicUsize::new(0),
-        }
+        Tree { directory: RwLock::new(vec![vec![Leaf::new(None, Vec::new())]]) }
     }
 
     /// A tree of sorted, distinct entries.
     pub(crate) fn from_sorted(sorted: Vec<(K, u64)>) -> Self {
         let tree = Tree::new();
-        tree.len.store(sorted.len(), Ordering::Relaxed);
         let mut leaves = Vec::new();
         let mut rest = sorted.into_iter().peekable();
         while rest.peek().is_some() {
@@ -94,8 +87,10 @@ impl<K: TreeKey> Tree<K> {
         tree
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        let directory = self.directory.read();
+        directory.iter().flatten().map(|leaf| leaf.entries.read().len()).sum()
     }
 
     /// Inserts an entry; false if it is there.
@@ -108,7 +103,6 @@ impl<K: TreeKey> Tree<K> {
                 Ok(_) => return false,
                 Err(place) if entries.len() < LEAF => {
                     entries.insert(place, (key.clone(), row));
-                    self.len.fetch_add(1, Ordering::Relaxed);
                     return true;
                 }
                 Err(_) => {}
@@ -119,7 +113,6 @@ impl<K: TreeKey> Tree<K> {
         let last = chunk + 1 == directory.len() && leaf + 1 == directory[chunk].len();
         let entries = directory[chunk][leaf].entries.get_mut();
         let Err(place) = search(entries, key, row) else { return false };
-        self.len.fetch_add(1, Ordering::Relaxed);
         if entries.len() < LEAF {
             entries.insert(place, (key.clone(), row));
             return true;
@@ -159,7 +152,6 @@ impl<K: TreeKey> Tree<K> {
             entries.remove(place);
             entries.is_empty()
         };
-        self.len.fetch_sub(1, Ordering::Relaxed);
         if emptied {
             self.remove_empty_leaf(key, row);
         }

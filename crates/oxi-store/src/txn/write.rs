@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 use super::{Transaction, UndoEntry, Work};
 use crate::{
-    block::{Access, Block, Rows, SLOTS, Seen, row_id},
+    block::{Access, Block, Rows, SLOTS, row_id},
     collect::has_key,
     index::{IndexUse, key::Key},
     redo,
@@ -328,16 +328,10 @@ impl Transaction {
                 None => Obstacle::Duplicate(Duplicate { index: entry.index.id, row: other }),
             });
         }
-        // A foreign transaction took the key away; its rollback would bring it back.
+        // A foreign transaction took the key away; its rollback, or one to a savepoint, would bring
+        // it back.
         let owner = foreign?;
-        let committed = Sight::committed(oxi_base::Ts(u64::MAX - 1));
-        let held = match rows.see(slot, &committed) {
-            Seen::No => false,
-            Seen::InPlace => entry.key(|position| rows.value(slot, position, None)).0 == *key,
-            Seen::Older(overlay) => {
-                entry.key(|position| rows.value(slot, position, Some(&overlay))).0 == *key
-            }
-        };
+        let held = has_key(&rows, entry, slot, key);
         held.then(|| Obstacle::Active(owner.clone()))
     }
 }

@@ -25,7 +25,7 @@ fn work(store: &Store, known: &mut Known, seed: u64) -> oxi_base::Result<()> {
     for step in 0..40i64 {
         let mut next = known.certain.clone();
         let txn = store.begin(Isolation::ReadCommitted);
-        for part in 0..(1 + (seed as i64 + step) % 5) {
+        for part in 0..=(seed as i64 + step) % 5 {
             let k = (step * 3 + part * 7 + seed as i64) % 17;
             let snapshot = txn.begin_statement();
             let value = format!("value of step {step}, part {part}, and some more text");

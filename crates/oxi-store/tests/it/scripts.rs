@@ -143,13 +143,11 @@ impl Session {
 
     fn go(&mut self) -> Output {
         if let Some(mut commit) = self.committing.take() {
-            return match poll(&mut commit) {
-                Some(outcome) => outcome.map(|()| "committed".to_owned()).map_err(show),
-                None => {
-                    self.committing = Some(commit);
-                    Ok("still waits".to_owned())
-                }
-            };
+            if let Some(outcome) = poll(&mut commit) {
+                return outcome.map(|()| "committed".to_owned()).map_err(show);
+            }
+            self.committing = Some(commit);
+            return Ok("still waits".to_owned());
         }
         let Some((action, mut wait)) = self.pending.take() else {
             return Err("nothing is pending".into());
