@@ -29,6 +29,8 @@ struct History {
     model: Model,
     statistics: Statistics,
     next_token: i64,
+    /// What fate had in store, for the report of a failure.
+    fates: Vec<String>,
 }
 
 /// Lives a history; the error says which promise was broken.
@@ -55,12 +57,15 @@ pub fn run(seed: u64, lie: Lie) -> Result<Statistics, String> {
         model: Model::default(),
         statistics: Statistics::default(),
         next_token: 0,
+        fates: Vec::new(),
     };
     let lives = 2 + history.prng.below(4);
-    for _ in 0..lives {
-        history.life(false)?;
+    for life in 0..=lives {
+        history.fates.push(format!("life {life}"));
+        history
+            .life(life == lives)
+            .map_err(|reason| format!("{reason}\n  fate: {}", history.fates.join(", ")))?;
     }
-    history.life(true)?;
     Ok(history.statistics)
 }
 
@@ -74,7 +79,9 @@ impl History {
         let mut faulty = false;
         if !last && one_in(&mut self.prng, 4) {
             faulty = true;
-            self.control.halt_after(self.prng.below(16));
+            let operations = self.prng.below(16);
+            self.fates.push(format!("halt_after({operations}) before opening"));
+            self.control.halt_after(operations);
         }
         match self.open() {
             Ok(store) => return Ok((store, faulty)),
@@ -87,11 +94,21 @@ impl History {
     }
 
     fn stop_machine(&mut self) {
-        match self.prng.below(5) {
-            0 | 1 => self.control.crash(),
-            2 | 3 => self.control.crash_losing_all_unsynced(),
-            _ => self.control.kill(),
-        }
+        let fate = match self.prng.below(5) {
+            0 | 1 => {
+                self.control.crash();
+                "crash"
+            }
+            2 | 3 => {
+                self.control.crash_losing_all_unsynced();
+                "crash_losing_all_unsynced"
+            }
+            _ => {
+                self.control.kill();
+                "kill"
+            }
+        };
+        self.fates.push(fate.to_owned());
     }
 
     /// One life: open, verify, work, end.
@@ -219,14 +236,31 @@ impl History {
         let fault = prng.below(9);
         // A fault arranged for the opening may still be waiting.
         shared.faulty.set(shared.faulty.get() || fault < 6);
-        match fault {
-            0 | 1 => self.control.halt_after(prng.below(120)),
-            2 => self.control.fail_sync("db/wal", prng.below(40)),
-            3 => self.control.fail_sync("db", prng.below(60)),
-            4 => self.control.fail_write("db", prng.below(60)),
-            5 => self.control.limit_space(Some(prng.below(100_000))),
-            _ => {}
-        }
+        let (control, after) = (&self.control, prng.below(120));
+        let fate = match fault {
+            0 | 1 => {
+                control.halt_after(after);
+                format!("halt_after({after})")
+            }
+            2 => {
+                control.fail_sync("db/wal", after / 3);
+                format!("fail_sync(db/wal, {})", after / 3)
+            }
+            3 => {
+                control.fail_sync("db", after / 2);
+                format!("fail_sync(db, {})", after / 2)
+            }
+            4 => {
+                control.fail_write("db", after / 2);
+                format!("fail_write(db, {})", after / 2)
+            }
+            5 => {
+                control.limit_space(Some(after * 800));
+                format!("limit_space({})", after * 800)
+            }
+            _ => return,
+        };
+        self.fates.push(fate);
     }
 
     /// One step of a client, or of the housekeeping. False when the life is over.
