@@ -24,29 +24,29 @@ export OXIBASE_TEST_PYTHON="$VENV/bin/python"
 step "format"
 cargo fmt --all --check
 
-step "tidy"
-cargo xtask tidy
-
-step "lints"
-cargo clippy --workspace --all-targets --locked -- --deny warnings
-
+# One selection of packages and targets for all that follows: another would compile the
+# dependencies again with other features.
 step "build"
-cargo build --workspace --locked
+cargo build --workspace --all-targets --locked
+bin=$CARGO_TARGET_DIR/debug
+
+step "tidy"
+"$bin/xtask" tidy
 
 step "tests"
 cargo test --workspace --locked --no-fail-fast
 
 step "simulator"
-cargo run --quiet --locked --package oxi-sim -- bank --seeds 300
+"$bin/oxi-sim" bank --seeds 300
 
-step "the simulator sees a lost commit"
-cargo run --quiet --locked --package oxi-sim -- canary --seeds 200
+step "the simulator sees a disk that lies"
+"$bin/oxi-sim" canary --seeds 200
 
 step "kill -9"
-cargo run --quiet --locked --package oxi-sim -- kill --cycles 10 --binary "$CARGO_TARGET_DIR/debug/oxibase"
+"$bin/oxi-sim" kill --cycles 10 --binary "$bin/oxibase"
 
 step "clients"
-tests/clients/run.sh "$CARGO_TARGET_DIR/debug/oxibase"
+tests/clients/run.sh "$bin/oxibase"
 
 echo
 echo "test.sh: all green"

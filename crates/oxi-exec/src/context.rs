@@ -109,10 +109,7 @@ impl CancelFlag {
             0 => return Ok(()),
             2 => (SqlState::QUERY_CANCELED, "canceling statement due to statement timeout"),
             3 => (SqlState::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"),
-            4 => (
-                SqlState::ADMIN_SHUTDOWN,
-                "terminating connection due to administrator command",
-            ),
+            4 => (SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command"),
             _ => (SqlState::QUERY_CANCELED, "canceling statement due to user request"),
         };
         Err(Error::new(code, message))

@@ -104,10 +104,11 @@ fn overflow(message: &str) -> Error {
 }
 
 fn cast(message: &str) -> Error {
-    let name = [("Int16", "smallint"), ("Int32", "integer"), ("Int64", "bigint"), ("UInt32", "OID")]
-        .iter()
-        .find(|(arrow, _)| message.ends_with(arrow))
-        .map(|(_, name)| *name);
+    let name =
+        [("Int16", "smallint"), ("Int32", "integer"), ("Int64", "bigint"), ("UInt32", "OID")]
+            .iter()
+            .find(|(arrow, _)| message.ends_with(arrow))
+            .map(|(_, name)| *name);
     match name {
         Some(name) => out_of_range(name),
         None => Error::new(SqlState::INVALID_TEXT_REPRESENTATION, message),

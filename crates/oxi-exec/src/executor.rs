@@ -10,9 +10,7 @@ use datafusion::{
         runtime_env::RuntimeEnvBuilder,
     },
     logical_expr::LogicalPlan,
-    physical_plan::{
-        ExecutionPlan, display::DisplayableExecutionPlan, execute_stream,
-    },
+    physical_plan::{ExecutionPlan, display::DisplayableExecutionPlan, execute_stream},
     prelude::SessionConfig,
 };
 use futures::StreamExt;
@@ -60,14 +58,10 @@ impl Executor {
         settings.optimizer.skip_failed_rules = false;
         settings.execution.collect_statistics = true;
         let consumers = NonZeroUsize::MIN.saturating_add(4);
-        let pool: Arc<dyn MemoryPool> = Arc::new(TrackConsumersPool::new(
-            FairSpillPool::new(options.memory_bytes),
-            consumers,
-        ));
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(pool)
-            .build_arc()
-            .map_err(from_datafusion)?;
+        let pool: Arc<dyn MemoryPool> =
+            Arc::new(TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), consumers));
+        let runtime =
+            RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc().map_err(from_datafusion)?;
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)
@@ -90,7 +84,11 @@ impl Executor {
     ///
     /// # Errors
     /// What planning raises; what running raises comes from [`Rows::next`].
-    pub async fn execute(&self, plan: &LogicalPlan, statement: Arc<StatementContext>) -> Result<Rows> {
+    pub async fn execute(
+        &self,
+        plan: &LogicalPlan,
+        statement: Arc<StatementContext>,
+    ) -> Result<Rows> {
         let (physical, task) = self.plan(plan, &statement).await?;
         Rows::start(&physical, &task, statement)
     }
@@ -185,8 +183,8 @@ impl Rows {
         task: &Arc<TaskContext>,
         statement: Arc<StatementContext>,
     ) -> Result<Rows> {
-        let stream = execute_stream(Arc::clone(physical), Arc::clone(task))
-            .map_err(from_datafusion)?;
+        let stream =
+            execute_stream(Arc::clone(physical), Arc::clone(task)).map_err(from_datafusion)?;
         Ok(Rows { stream, statement })
     }
 

@@ -13,7 +13,10 @@ use std::sync::Arc;
 use oxi_base::{IndexId, TableId};
 use oxi_model::PhysicalType;
 
-use crate::{dml::apply::RowPlan, row::RowExpr};
+use crate::{
+    dml::{apply::RowPlan, row_lock::Locks},
+    row::RowExpr,
+};
 
 pub use crate::dml::apply::RowSink;
 
@@ -28,6 +31,8 @@ pub struct FastPlan {
 enum Kind {
     /// Rows by key, some columns or expressions of them.
     Select { lookup: Lookup, output: Vec<RowExpr>, limit: usize },
+    /// As `Select`, and the rows are locked. The columns are all of the table's.
+    Lock { lookup: Lookup, output: Vec<RowExpr>, recheck: Vec<RowExpr>, locks: Locks },
     /// Expressions without a table.
     Constant { output: Vec<RowExpr> },
     /// Rows from expressions.
@@ -44,7 +49,6 @@ struct Lookup {
     index_name: String,
     condition: String,
     filter: Option<String>,
-    #[allow(dead_code, reason = "shown when debugging")]
     table: TableId,
     index: IndexId,
     unique: bool,
@@ -68,6 +72,11 @@ impl FastPlan {
     pub fn explain(&self) -> Vec<String> {
         match &self.kind {
             Kind::Select { lookup, .. } => lookup.explain(""),
+            Kind::Lock { lookup, .. } => {
+                let mut lines = vec!["LockRows".to_owned()];
+                lines.extend(lookup.explain("  ->  "));
+                lines
+            }
             Kind::Constant { .. } => vec!["Result".to_owned()],
             Kind::Insert { plan, .. } => {
                 let name = &plan.target.relation.name;
@@ -90,9 +99,9 @@ impl FastPlan {
         self.parameters
     }
 
-    /// Whether it changes rows.
+    /// Whether it changes or locks rows.
     pub fn writes(&self) -> bool {
-        matches!(self.kind, Kind::Insert { .. } | Kind::Change { .. })
+        matches!(self.kind, Kind::Insert { .. } | Kind::Change { .. } | Kind::Lock { .. })
     }
 }
 
@@ -110,6 +119,3 @@ impl Lookup {
         lines
     }
 }
-
-#[cfg(test)]
-mod tests;

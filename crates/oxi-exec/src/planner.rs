@@ -40,8 +40,7 @@ impl QueryPlanner for OxiPlanner {
         session: &dyn Session,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         reject_foreign(logical_plan)?;
-        let planner =
-            DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(NodePlanner)]);
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(NodePlanner)]);
         planner.create_physical_plan(logical_plan, session).await
     }
 }
@@ -98,11 +97,8 @@ impl ExtensionPlanner for NodePlanner {
             return Ok(Some(Arc::new(ModifyExec::new(Arc::new(plan), input()?, schema))));
         }
         if let Some(node) = node.as_any().downcast_ref::<RowLockNode>() {
-            let locks = Locks {
-                tables: node.tables.clone(),
-                strength: node.strength,
-                wait: node.wait,
-            };
+            let locks =
+                Locks { tables: node.tables.clone(), strength: node.strength, wait: node.wait };
             let schema = Arc::clone(node.schema.inner());
             let exec = RowLockExec::new(input()?, Arc::new(locks), None, schema);
             return Ok(Some(Arc::new(exec)));

@@ -92,9 +92,7 @@ impl OxiTable {
         let mut fields: Vec<Field> = table
             .columns
             .iter()
-            .map(|column| {
-                Field::new(&column.name, arrow_type(&column.physical), !column.not_null)
-            })
+            .map(|column| Field::new(&column.name, arrow_type(&column.physical), !column.not_null))
             .collect();
         if with_row_id {
             fields.push(Field::new(ROW_ID, DataType::UInt64, false));
@@ -226,8 +224,8 @@ impl TableProvider for OxiTable {
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let target = self.target(projection)?;
-        let access = choose(&self.indexes, &self.schema, &self.physical, filters)
-            .map_err(to_datafusion)?;
+        let access =
+            choose(&self.indexes, &self.schema, &self.physical, filters).map_err(to_datafusion)?;
         if let Some(mut access) = access {
             access.physical = target
                 .columns

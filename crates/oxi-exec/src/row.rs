@@ -17,7 +17,7 @@ use datafusion::{
 use oxi_base::{Error, Result};
 use oxi_model::{
     Datum, PhysicalType,
-    array::{arrow_type, array_from_datums, datum_at, decode_list},
+    array::{array_from_datums, arrow_type, datum_at, decode_list},
 };
 use oxi_sql::function::BuiltinUdf;
 use oxi_types::EvalContext;
@@ -250,6 +250,23 @@ impl RowExpr {
         found
     }
 
+    /// Marks the columns it reads.
+    pub(crate) fn mark_columns(&self, used: &mut [bool]) {
+        fn visit(expr: &mut RowExpr, used: &mut [bool]) {
+            match expr {
+                // A batch has all columns, read or not.
+                RowExpr::Batch(_) => used.fill(true),
+                RowExpr::Column(column) => {
+                    if let Some(used) = used.get_mut(*column) {
+                        *used = true;
+                    }
+                }
+                other => other.parts_mut(&mut |part| visit(part, used)),
+            }
+        }
+        visit(&mut self.clone(), used);
+    }
+
     /// The expression with columns replaced by other expressions.
     pub(crate) fn inline(&self, columns: &[RowExpr]) -> RowExpr {
         fn replace(expr: &mut RowExpr, columns: &[RowExpr]) {
@@ -400,8 +417,9 @@ fn order(left: &Datum, right: &Datum) -> Result<Ordering> {
         (Datum::Uuid(left), Datum::Uuid(right)) => left.cmp(right),
         (Datum::Text(left), Datum::Text(right)) => left.cmp(right),
         (Datum::Bytes(left), Datum::Bytes(right)) => left.cmp(right),
-        (Datum::Interval(left), Datum::Interval(right)) => (left.months, left.days, left.micros)
-            .cmp(&(right.months, right.days, right.micros)),
+        (Datum::Interval(left), Datum::Interval(right)) => {
+            (left.months, left.days, left.micros).cmp(&(right.months, right.days, right.micros))
+        }
         (Datum::List(left), Datum::List(right)) if left == right => Ordering::Equal,
         _ => return Err(Error::bug(format!("{left:?} compared with {right:?}"))),
     })
@@ -474,8 +492,7 @@ pub fn datum_of(scalar: &ScalarValue) -> Result<Option<Datum>> {
         scalar => match physical_of(&scalar.data_type()) {
             None => None,
             Some(physical) => {
-                let array =
-                    scalar.to_array_of_size(1).map_err(crate::error::from_datafusion)?;
+                let array = scalar.to_array_of_size(1).map_err(crate::error::from_datafusion)?;
                 Some(datum_at(array.as_ref(), &physical, 0)?)
             }
         },
@@ -497,14 +514,12 @@ impl BatchExpr {
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(1));
-        let batch =
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-                .map_err(|error| crate::error::convert_arrow(&error))?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|error| crate::error::convert_arrow(&error))?;
         match self.expr.evaluate(&batch).map_err(crate::error::from_datafusion)? {
             ColumnarValue::Array(array) => datum_at(array.as_ref(), &self.output, 0),
             ColumnarValue::Scalar(scalar) => {
-                let array =
-                    scalar.to_array_of_size(1).map_err(crate::error::from_datafusion)?;
+                let array = scalar.to_array_of_size(1).map_err(crate::error::from_datafusion)?;
                 datum_at(array.as_ref() as &dyn Array, &self.output, 0)
             }
         }

@@ -15,17 +15,15 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use datafusion::{
-    common::{
-        Statistics,
-        stats::Precision,
-        tree_node::TreeNodeRecursion,
-    },
+    common::{Statistics, stats::Precision, tree_node::TreeNodeRecursion},
     error::Result as DfResult,
     execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext},
     physical_expr::{EquivalenceProperties, PhysicalExpr},
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-        execution_plan::{Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions},
+        execution_plan::{
+            Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
+        },
         metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
         statistics::StatisticsArgs,
     },
@@ -152,7 +150,11 @@ impl ScanExec {
 
     /// The scan of one partition. The first partition asked for starts all of them, because they
     /// divide one queue of blocks; asking for a partition again is a new execution.
-    fn start(&self, partition: usize, statement: &StatementContext) -> DfResult<Option<Box<dyn Scan>>> {
+    fn start(
+        &self,
+        partition: usize,
+        statement: &StatementContext,
+    ) -> DfResult<Option<Box<dyn Scan>>> {
         let mut running = self.running.lock();
         if running.0.get(partition).is_none_or(|slot| matches!(slot, Slot::Taken)) {
             let mut scans = statement

@@ -110,6 +110,11 @@ impl BoundStatement {
         self.is_query || !self.query.fields.is_empty()
     }
 
+    /// Whether its functions depend on their arguments alone.
+    pub(crate) fn is_immutable(&self) -> bool {
+        self.query.volatility == oxi_types::builtin::Volatility::Immutable
+    }
+
     /// Whether it changes rows.
     pub(crate) fn writes(&self) -> bool {
         self.query.writes.is_some()

@@ -40,12 +40,14 @@ pub struct Session {
     eval: Option<EvalCache>,
 }
 
-/// An evaluation context that statements share until the transaction, the catalog or a setting
-/// changes: building one costs more than a point query.
+/// An evaluation context that statements share: building one costs more than a point query.
 struct EvalCache {
     context: Arc<EvalContext>,
+    /// The settings it was built from.
     settings: Settings,
-    catalog: Arc<Catalog>,
+    /// The catalog its functions see; `None` once its transaction has ended or has changed the
+    /// catalog, after which it serves only statements that call no functions of the session.
+    catalog: Option<Arc<Catalog>>,
 }
 
 impl Session {
@@ -166,12 +168,18 @@ impl Session {
 
     /// How values are written as text: the session's styles and time zone.
     pub fn output_context(&mut self) -> Result<Arc<EvalContext>> {
-        if let Some(cache) = &self.eval {
+        let settings = self.settings.lock().effective.clone();
+        if let Some(cache) = &self.eval
+            && cache.settings.is_same(&settings)
+        {
             return Ok(Arc::clone(&cache.context));
         }
         let mut context = EvalContext::fixed(self.shared.world.clock.now_unix_us());
-        apply_settings(&mut context, &self.settings.lock().effective);
-        Ok(Arc::new(context))
+        context.search_path = settings.search_path(&self.options.user);
+        apply_settings(&mut context, &settings);
+        let context = Arc::new(context);
+        self.eval = Some(EvalCache { context: Arc::clone(&context), settings, catalog: None });
+        Ok(context)
     }
 
     pub(crate) fn notice(&mut self, code: SqlState, message: impl Into<String>) {
@@ -217,7 +225,7 @@ impl Session {
         let txn = self.shared.engine.begin(modes.isolation);
         let settings = self.settings.lock();
         self.transaction = Some(Transaction::new(txn, modes, explicit, now, &settings));
-        self.eval = None;
+        self.outdate_eval();
     }
 
     /// After a statement has succeeded: an implicit transaction of its own commits.
@@ -236,13 +244,13 @@ impl Session {
             Some(_) => self.rollback(),
             None => {}
         }
-        self.eval = None;
+        self.outdate_eval();
     }
 
     /// Commits the running transaction and waits until that is durable and visible.
     pub(crate) async fn commit(&mut self) -> Result<()> {
         let Some(transaction) = self.transaction.take() else { return Ok(()) };
-        self.eval = None;
+        self.outdate_eval();
         self.cursors.retain(|_, cursor| cursor.is_held());
         let committed = match transaction.txn.commit() {
             Ok(durable) => durable.await,
@@ -262,7 +270,7 @@ impl Session {
             transaction.txn.rollback();
             transaction.restore_settings(&mut self.settings.lock());
         }
-        self.eval = None;
+        self.outdate_eval();
         self.cursors.retain(|_, cursor| cursor.is_held());
     }
 
@@ -294,7 +302,7 @@ impl Session {
         let base_version = self.shared.engine.catalog_version();
         let own = crate::transaction::OwnCatalog { catalog: Arc::new(catalog), base_version };
         self.ensure_transaction().own_catalog = Some(own);
-        self.eval = None;
+        self.outdate_eval();
     }
 
     /// Whether this transaction has changed the catalog.
@@ -304,12 +312,17 @@ impl Session {
 
     /// Whether names are looked up along this very path.
     pub(crate) fn has_search_path(&self, path: &[String]) -> bool {
-        self.search_path() == path
+        match &self.eval {
+            Some(cache) if cache.settings.is_same(&self.settings.lock().effective) => {
+                cache.context.search_path == path
+            }
+            _ => self.search_path() == path,
+        }
     }
 
     /// ROLLBACK TO SAVEPOINT.
     pub(crate) fn rollback_to_savepoint(&mut self, name: &str) -> Result<()> {
-        self.eval = None;
+        self.outdate_eval();
         let Some(transaction) = &mut self.transaction else {
             return Err(Error::bug("no transaction"));
         };
@@ -320,19 +333,34 @@ impl Session {
         self.settings.lock().effective.search_path(&self.options.user)
     }
 
+    fn outdate_eval(&mut self) {
+        if let Some(cache) = &mut self.eval {
+            cache.catalog = None;
+        }
+    }
+
     /// What functions of the next statement see.
     pub(crate) fn eval_context(&mut self, catalog: &Arc<Catalog>) -> Arc<EvalContext> {
         let settings = self.settings.lock().effective.clone();
-        if let Some(cache) = &self.eval
-            && Arc::ptr_eq(&cache.catalog, catalog)
-            && cache.settings.is_same(&settings)
+        if let Some(EvalCache { context, settings: built_from, catalog: Some(seen) }) = &self.eval
+            && Arc::ptr_eq(seen, catalog)
+            && built_from.is_same(&settings)
         {
-            return Arc::clone(&cache.context);
+            return Arc::clone(context);
         }
         let context = Arc::new(self.build_eval_context(catalog, &settings));
-        self.eval =
-            Some(EvalCache { context: Arc::clone(&context), settings, catalog: Arc::clone(catalog) });
+        let catalog = Some(Arc::clone(catalog));
+        self.eval = Some(EvalCache { context: Arc::clone(&context), settings, catalog });
         context
+    }
+
+    /// As [`Session::eval_context`] for a statement that calls immutable functions only.
+    pub(crate) fn immutable_eval_context(&mut self, catalog: &Arc<Catalog>) -> Arc<EvalContext> {
+        let is_current = |cache: &EvalCache| cache.settings.is_same(&self.settings.lock().effective);
+        match &self.eval {
+            Some(cache) if is_current(cache) => Arc::clone(&cache.context),
+            _ => self.eval_context(catalog),
+        }
     }
 
     fn build_eval_context(&mut self, catalog: &Arc<Catalog>, settings: &Settings) -> EvalContext {

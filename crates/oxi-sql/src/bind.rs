@@ -1,7 +1,7 @@
 //! Binding: from the syntax tree to logical plans whose every name, type and conversion is
 //! decided by PostgreSQL's rules.
 //!
-//! The steps: [`scope`] (which names mean what), `expr` (expressions and their types), `coerce` and
+//! The steps: `scope` (which names mean what), `expr` (expressions and their types), `coerce` and
 //! `candidate` (type conversion), `select` and its kin (queries), `modify` (INSERT, UPDATE, DELETE).
 
 pub(crate) mod aggregate;
@@ -23,13 +23,13 @@ pub(crate) mod naming;
 pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod query;
-pub mod scope;
+pub(crate) mod scope;
 pub(crate) mod select;
 pub(crate) mod set_operation;
 pub(crate) mod standalone;
 pub(crate) mod subquery;
 pub(crate) mod typed;
-pub(crate) mod types;
+pub mod types;
 pub(crate) mod window;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -229,12 +229,9 @@ impl<'a> Binder<'a> {
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
         if self.depth >= MAX_DEPTH {
-            return Err(Error::new(
-                SqlState::STATEMENT_TOO_COMPLEX,
-                "stack depth limit exceeded",
-            )
-            .with_hint("Simplify the statement.")
-            .at(span.position()));
+            return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .with_hint("Simplify the statement.")
+                .at(span.position()));
         }
         self.depth += 1;
         let result = stacker::maybe_grow(128 * 1024, 4 * 1024 * 1024, || work(self));

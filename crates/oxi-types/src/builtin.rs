@@ -12,6 +12,7 @@ pub mod math;
 pub mod pattern;
 pub mod string;
 pub mod system;
+pub mod template;
 
 mod tables;
 

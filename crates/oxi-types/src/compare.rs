@@ -85,8 +85,14 @@ pub fn equal(type_oid: u32, a: &Datum, b: &Datum) -> bool {
 /// stand for it.
 pub fn needs_key(type_oid: u32) -> bool {
     match type_oid {
-        oid::NUMERIC | oid::INTERVAL | oid::TIMETZ | oid::BPCHAR | oid::FLOAT4 | oid::FLOAT8
-        | oid::JSONB | oid::RECORD => true,
+        oid::NUMERIC
+        | oid::INTERVAL
+        | oid::TIMETZ
+        | oid::BPCHAR
+        | oid::FLOAT4
+        | oid::FLOAT8
+        | oid::JSONB
+        | oid::RECORD => true,
         other => pg_type::by_oid(other).is_some_and(pg_type::PgType::is_array),
     }
 }

@@ -38,7 +38,7 @@ pub const INFINITY: i64 = i64::MAX;
 /// The first day: 4714-11-24 BC.
 pub const MIN_DATE: i64 = -2_440_588;
 /// The last day: 5874897-12-31.
-pub const MAX_DATE: i64 = 2_145_031_948;
+pub const MAX_DATE: i64 = 2_145_042_905;
 /// The first moment.
 pub const MIN_TIMESTAMP: i64 = MIN_DATE * DAY;
 /// The Julian day of 1970-01-01.

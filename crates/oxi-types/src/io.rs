@@ -40,8 +40,15 @@ pub fn text_in(context: &EvalContext, reference: TypeRef, text: &str) -> Result<
 
 fn text_in_plain(context: &EvalContext, reference: TypeRef, text: &str) -> Result<Datum> {
     Ok(match reference.oid {
-        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::UNKNOWN | oid::CSTRING | oid::REFCURSOR
-        | oid::XML | oid::PG_NODE_TREE | oid::ACLITEM => Datum::text(text),
+        oid::TEXT
+        | oid::VARCHAR
+        | oid::BPCHAR
+        | oid::UNKNOWN
+        | oid::CSTRING
+        | oid::REFCURSOR
+        | oid::XML
+        | oid::PG_NODE_TREE
+        | oid::ACLITEM => Datum::text(text),
         oid::NAME => Datum::text(scalar::truncate_name(text)),
         oid::CHAR => Datum::text(scalar::char_in(text)),
         oid::BOOL => Datum::Bool(bool_in(text)?),
@@ -62,9 +69,7 @@ fn text_in_plain(context: &EvalContext, reference: TypeRef, text: &str) -> Resul
         oid::TIMETZ => Datum::Interval(datetime::timetz_in(context, text)?),
         oid::TIMESTAMP => Datum::Int64(datetime::timestamp_in(context, text)?),
         oid::TIMESTAMPTZ => Datum::Int64(datetime::timestamptz_in(context, text)?),
-        oid::INTERVAL => {
-            Datum::Interval(datetime::interval_in(context, text, reference.typmod)?)
-        }
+        oid::INTERVAL => Datum::Interval(datetime::interval_in(context, text, reference.typmod)?),
         oid::JSON => {
             json::validate(text)?;
             Datum::text(text)
@@ -76,10 +81,15 @@ fn text_in_plain(context: &EvalContext, reference: TypeRef, text: &str) -> Resul
         oid::BIT | oid::VARBIT => Datum::text(scalar::bit_in(text)?),
         oid::VOID => Datum::text(""),
         oid::INT2VECTOR | oid::OIDVECTOR => array::vector_in(context, reference, text)?,
-        oid::REGCLASS | oid::REGTYPE | oid::REGPROC | oid::REGPROCEDURE | oid::REGOPER
-        | oid::REGOPERATOR | oid::REGNAMESPACE | oid::REGROLE | oid::REGCOLLATION => {
-            Datum::UInt32(reg_in(context, reference.oid, text)?)
-        }
+        oid::REGCLASS
+        | oid::REGTYPE
+        | oid::REGPROC
+        | oid::REGPROCEDURE
+        | oid::REGOPER
+        | oid::REGOPERATOR
+        | oid::REGNAMESPACE
+        | oid::REGROLE
+        | oid::REGCOLLATION => Datum::UInt32(reg_in(context, reference.oid, text)?),
         other => match pg_type::by_oid(other) {
             Some(row) if row.is_array() => array::array_in(context, reference, text)?,
             Some(row) if row.is_pseudo() => {
@@ -145,7 +155,9 @@ pub fn text_out(
         }
         (oid::BYTEA, Datum::Bytes(bytes)) => bytea_out(bytes, context.bytea_output, out),
         (oid::JSONB, Datum::Bytes(bytes)) => json::jsonb_out(bytes, out)?,
-        (oid::RECORD, Datum::Bytes(bytes)) => crate::builtin::args::record_out(context, bytes, out)?,
+        (oid::RECORD, Datum::Bytes(bytes)) => {
+            crate::builtin::args::record_out(context, bytes, out)?;
+        }
         (_, Datum::Uuid(value)) => out.push_str(&uuid_out(value)),
         (oid::INT2VECTOR | oid::OIDVECTOR, Datum::List(list)) => array::vector_out(list, out),
         (type_oid, value) => match pg_type::by_oid(type_oid) {

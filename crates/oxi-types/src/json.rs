@@ -37,7 +37,18 @@ pub fn jsonb_out(bytes: &[u8], out: &mut String) -> Result<()> {
 /// SQL's order of jsonb values.
 pub fn jsonb_compare(a: &[u8], b: &[u8]) -> Ordering {
     match (decode(a), decode(b)) {
-        (Ok(a), Ok(b)) => a.compare(&b),
+        (Ok(a), Ok(b)) => {
+            // A bare scalar counts as an array of one, so the empty array comes before it.
+            let empty = |value: &Json| matches!(value, Json::Array(items) if items.is_empty());
+            let scalar = |value: &Json| !matches!(value, Json::Array(_) | Json::Object(_));
+            if empty(&a) && scalar(&b) {
+                Ordering::Less
+            } else if scalar(&a) && empty(&b) {
+                Ordering::Greater
+            } else {
+                a.compare(&b)
+            }
+        }
         _ => a.cmp(b),
     }
 }

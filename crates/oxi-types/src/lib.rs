@@ -26,6 +26,7 @@ pub mod float;
 pub mod json;
 pub mod list;
 pub mod regexp;
+pub mod template;
 pub mod text;
 
 pub mod compare;

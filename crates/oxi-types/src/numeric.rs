@@ -141,12 +141,14 @@ impl Numeric {
             Infinity | NegInfinity => {
                 Err(Error::unsupported(format!("cannot convert infinity to {type_name}")))
             }
-            Finite(..) => self.to_i128().and_then(|value| T::try_from(value).ok()).ok_or_else(|| {
-                Error::new(
-                    SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-                    format!("{type_name} out of range"),
-                )
-            }),
+            Finite(..) => {
+                self.to_i128().and_then(|value| T::try_from(value).ok()).ok_or_else(|| {
+                    Error::new(
+                        SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+                        format!("{type_name} out of range"),
+                    )
+                })
+            }
         }
     }
 

@@ -114,7 +114,11 @@ fn simple_upper(c: char) -> char {
 
 /// `upper`: character by character.
 pub fn upper(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_uppercase() } else { text.chars().map(simple_upper).collect() }
+    if text.is_ascii() {
+        text.to_ascii_uppercase()
+    } else {
+        text.chars().map(simple_upper).collect()
+    }
 }
 
 /// `lower`: character by character.

@@ -40,7 +40,11 @@ impl Reader {
     }
 
     /// Reads one row into the sinks; false if more bytes are needed or the stream has ended.
-    pub(crate) fn next(&mut self, columns: &[CopyColumn], sinks: &mut [ColumnSink]) -> Result<bool> {
+    pub(crate) fn next(
+        &mut self,
+        columns: &[CopyColumn],
+        sinks: &mut [ColumnSink],
+    ) -> Result<bool> {
         if self.ended || !self.header()? {
             return Ok(false);
         }

@@ -261,9 +261,8 @@ impl CopyDecoder {
         }
         let columns = self.sinks.iter_mut().map(ColumnSink::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let batch =
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-                .map_err(|error| crate::error::convert_arrow(&error))?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|error| crate::error::convert_arrow(&error))?;
         self.ready.push((batch, self.first_line));
         self.rows = 0;
         Ok(())
@@ -298,8 +297,7 @@ fn invalid_utf8(bytes: &[u8], at: usize) -> Error {
         Some(0xf0..=0xf7) => 4,
         _ => 1,
     };
-    let shown: Vec<String> =
-        rest.iter().take(length).map(|byte| format!("0x{byte:02x}")).collect();
+    let shown: Vec<String> = rest.iter().take(length).map(|byte| format!("0x{byte:02x}")).collect();
     Error::new(
         SqlState::CHARACTER_NOT_IN_REPERTOIRE,
         format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")),

@@ -67,21 +67,9 @@ impl CopyLoad {
             action: RowAction::Insert(None),
             returning: None,
         };
-        let decoder = CopyDecoder::new(
-            Arc::clone(&statement.eval),
-            relation.name.clone(),
-            columns,
-            options,
-        );
-        Ok(CopyLoad {
-            statement,
-            decoder,
-            plan,
-            places,
-            rules,
-            queue: Queue::default(),
-            count: 0,
-        })
+        let decoder =
+            CopyDecoder::new(Arc::clone(&statement.eval), relation.name.clone(), columns, options);
+        Ok(CopyLoad { statement, decoder, plan, places, rules, queue: Queue::default(), count: 0 })
     }
 
     /// Takes a piece of the stream.
@@ -119,10 +107,9 @@ impl CopyLoad {
             self.queue = writer.queue;
             result.map_err(|failure| {
                 let number = before + failure.row as u64;
-                failure.error.with_context(format!(
-                    "COPY {}, line {number}",
-                    self.plan.target.relation.name
-                ))
+                failure
+                    .error
+                    .with_context(format!("COPY {}, line {number}", self.plan.target.relation.name))
             })?;
         }
         Ok(())

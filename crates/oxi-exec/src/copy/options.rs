@@ -1,7 +1,10 @@
 //! The options of COPY.
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_model::{PhysicalType, descriptor::{ColumnDescriptor, TypeRef}};
+use oxi_model::{
+    PhysicalType,
+    descriptor::{ColumnDescriptor, TypeRef},
+};
 
 /// FORMAT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -91,12 +94,12 @@ impl CopyOptions {
             return invalid("COPY delimiter and quote must be different".to_owned());
         }
         if self.null.as_bytes().contains(&self.delimiter) {
-            return invalid(
-                "COPY delimiter must not appear in the NULL specification".to_owned(),
-            );
+            return invalid("COPY delimiter must not appear in the NULL specification".to_owned());
         }
         if csv && self.null.as_bytes().contains(&self.quote) {
-            return invalid("CSV quote character must not appear in the NULL specification".to_owned());
+            return invalid(
+                "CSV quote character must not appear in the NULL specification".to_owned(),
+            );
         }
         if self.format == CopyFormat::Binary && self.header != Header::No {
             return unsupported("cannot specify HEADER in BINARY mode");

@@ -14,10 +14,7 @@ fn columns() -> Vec<CopyColumn> {
         data_type: TypeRef::plain(oid),
         physical,
     };
-    vec![
-        column("a", oid::INT4, PhysicalType::Int32),
-        column("b", oid::TEXT, PhysicalType::Text),
-    ]
+    vec![column("a", oid::INT4, PhysicalType::Int32), column("b", oid::TEXT, PhysicalType::Text)]
 }
 
 fn eval() -> Arc<EvalContext> {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::{Expr, execution_props::ExecutionProps};
 use oxi_base::{Error, IndexId, Result, RowId};
 use oxi_catalog::Catalog;
 use oxi_model::{Datum, Row, engine::WriteTarget};
@@ -187,9 +187,7 @@ impl RowPlan {
                 let oid = self.target.columns().get(*column).map_or(0, |found| found.data_type.oid);
                 match (old.get(*column), new.get(*column)) {
                     (Some(Datum::Null), Some(Datum::Null)) => true,
-                    (Some(old), Some(new)) => {
-                        oxi_types::compare::compare(oid, old, new).is_eq()
-                    }
+                    (Some(old), Some(new)) => oxi_types::compare::compare(oid, old, new).is_eq(),
                     _ => false,
                 }
             })
@@ -277,9 +275,7 @@ impl RowPlan {
         let Some(newest) = writer.newest(id).await? else { return Ok(false) };
         input.splice(..newest.len(), newest);
         match predicate {
-            Some(predicate) => {
-                predicate.holds(&writer.statement.eval, Scope::of(input, params))
-            }
+            Some(predicate) => predicate.holds(&writer.statement.eval, Scope::of(input, params)),
             None => Ok(true),
         }
     }
@@ -302,7 +298,8 @@ impl RowPlan {
     }
 }
 
-fn optional(compiler: &Compiler<'_>, expr: Option<&datafusion::logical_expr::Expr>) -> Result<Option<Option<RowExpr>>> {
+#[allow(clippy::option_option, reason = "whether it compiles, of whether there is one")]
+fn optional(compiler: &Compiler<'_>, expr: Option<&Expr>) -> Result<Option<Option<RowExpr>>> {
     match expr {
         None => Ok(Some(None)),
         Some(expr) => Ok(compiler.compile(expr)?.map(Some)),

@@ -6,12 +6,12 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use oxi_base::{Error, Result, RowId, SqlState};
+use oxi_base::{Error, Result, RowId, SqlState, TableId};
 use oxi_model::{
     Datum, Row,
     array::{datum_at, encode_datum},
     descriptor::{ReferentialAction, RelationDescriptor, TypeRef},
-    engine::{KeyRange, RowLock, ScanRequest, Snapshot, WriteOutcome, WriteTarget},
+    engine::{KeyRange, RowLock, ScanRequest, Snapshot, TableLock, WriteOutcome, WriteTarget},
 };
 use oxi_types::{EvalContext, compare, io};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -35,6 +35,8 @@ pub struct Queue {
     /// References already noted or settled, per table and key: bulk loads repeat few values.
     seen: FxHashMap<(u32, usize), FxHashSet<Vec<u8>>>,
     targets: FxHashMap<u32, Arc<Target>>,
+    /// Tables held against changes of their definition.
+    held: FxHashSet<u32>,
 }
 
 enum Note {
@@ -117,6 +119,7 @@ impl Queue {
             statement.cancel.check()?;
             match note {
                 Note::Refers { target, key, values } => {
+                    self.hold(statement, target.outgoing[key].parent_table).await?;
                     require_parent(statement, &target, &target.outgoing[key], &values).await?;
                 }
                 Note::Departed { target, key, old, new } => {
@@ -125,6 +128,7 @@ impl Queue {
                         // Without an index the table is scanned once for all keys.
                         self.take_departed(&target, key, &mut departed);
                     }
+                    self.hold(statement, target.incoming[key].child_table).await?;
                     self.act(statement, &target, key, departed).await?;
                 }
             }
@@ -132,7 +136,22 @@ impl Queue {
         Ok(())
     }
 
-    fn take_departed(&mut self, wanted: &Arc<Target>, wanted_key: usize, into: &mut Vec<Departure>) {
+    /// Holds another table until the end of the transaction.
+    async fn hold(&mut self, statement: &StatementContext, table: TableId) -> Result<()> {
+        if self.held.insert(table.0) {
+            while let Some(wait) = statement.txn.lock_table(table, TableLock::Shared)? {
+                statement.wait(wait).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_departed(
+        &mut self,
+        wanted: &Arc<Target>,
+        wanted_key: usize,
+        into: &mut Vec<Departure>,
+    ) {
         let notes = std::mem::take(&mut self.notes);
         for note in notes {
             match note {
@@ -156,8 +175,7 @@ impl Queue {
         let incoming = &target.incoming[key];
         for (child, departure) in children(statement, target, incoming, &departed)? {
             let (old, new) = &departed[departure];
-            let rule =
-                if new.is_some() { incoming.on_update } else { incoming.on_delete };
+            let rule = if new.is_some() { incoming.on_update } else { incoming.on_delete };
             match rule {
                 ReferentialAction::NoAction | ReferentialAction::Restrict => {
                     let restrict = rule == ReferentialAction::Restrict;
@@ -203,6 +221,8 @@ pub(crate) struct Child {
     pub(crate) row: RowId,
     pub(crate) values: Row,
     pub(crate) snapshot: Arc<dyn Snapshot>,
+    /// Seen by another transaction's snapshot only, which nothing can be locked by.
+    foreign: bool,
 }
 
 /// Checks that a referenced row exists and keeps it from going away.
@@ -358,22 +378,19 @@ fn children(
     let mut found = search(key, &snapshot, &wanted)?;
     if statement.txn.isolation() == oxi_model::engine::Isolation::RepeatableRead {
         // Rows committed since the transaction's snapshot refer to the key as well.
-        let latest = statement
-            .engine
-            .begin(oxi_model::engine::Isolation::ReadCommitted)
-            .begin_statement();
+        let latest =
+            statement.engine.begin(oxi_model::engine::Isolation::ReadCommitted).begin_statement();
         for (child, place) in search(key, &latest, &wanted)? {
             let known = found.iter().any(|(other, _)| other.row == child.row);
             if known || statement.txn.newest(key.child_table, child.row)?.is_none() {
                 continue;
             }
-            let (old, new) = &departed[place];
+            let (_, new) = &departed[place];
             let rule = if new.is_some() { key.on_update } else { key.on_delete };
             if matches!(rule, ReferentialAction::NoAction | ReferentialAction::Restrict) {
-                found.push((child, place));
+                found.push((Child { foreign: true, ..child }, place));
                 continue;
             }
-            let _ = old;
             return Err(Error::new(
                 SqlState::SERIALIZATION_FAILURE,
                 "could not serialize access due to concurrent update",
@@ -416,8 +433,12 @@ fn search(
             let Some(values) = values else { continue };
             let range = KeyRange::equal(values.clone());
             snapshot.index_scan(index, &range, &all, &mut |row, values| {
-                let child =
-                    Child { row, values: values.to_vec(), snapshot: Arc::clone(snapshot) };
+                let child = Child {
+                    row,
+                    values: values.to_vec(),
+                    snapshot: Arc::clone(snapshot),
+                    foreign: false,
+                };
                 found.push((child, place));
                 Ok(true)
             })?;
@@ -452,7 +473,10 @@ fn search(
                 let Some(place) = places.get(&comparable(&types, &values)) else { continue };
                 let values = row_of(&batch, columns, row)?;
                 let row = RowId(row_ids.value(row));
-                found.push((Child { row, values, snapshot: Arc::clone(snapshot) }, *place));
+                found.push((
+                    Child { row, values, snapshot: Arc::clone(snapshot), foreign: false },
+                    *place,
+                ));
             }
         }
     }
@@ -506,6 +530,9 @@ async fn still_refers(
 ) -> Result<bool> {
     let snapshot = child.snapshot.as_ref();
     loop {
+        if child.foreign {
+            break;
+        }
         let outcome = statement.txn.lock_row(
             snapshot,
             key.child_table,

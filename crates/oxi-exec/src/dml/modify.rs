@@ -94,6 +94,12 @@ impl ExecutionPlan for ModifyExec {
         InputDistributionRequirements::new(vec![Distribution::SinglePartition])
     }
 
+    /// Without this an ORDER BY in the input would be optimized away; rows are written, numbered by
+    /// sequences and returned in the order of the input.
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         vec![&self.input]
     }
@@ -126,11 +132,7 @@ impl ExecutionPlan for ModifyExec {
         )
     }
 
-    fn execute(
-        &self,
-        _: usize,
-        context: Arc<TaskContext>,
-    ) -> DfResult<SendableRecordBatchStream> {
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let statement = StatementContext::of(&context)?;
         let input = self.input.execute(0, context)?;
         let plan = Arc::clone(&self.plan);
@@ -179,14 +181,12 @@ async fn run(
     }
     drop(input);
     let count = writer.finish().await?;
-    match sink {
-        Some(sink) => sink.finish(),
-        None => {
-            let count: ArrayRef = Arc::new(Int64Array::from(vec![count.cast_signed()]));
-            let batch = RecordBatch::try_new(schema, vec![count]);
-            Ok(vec![batch.map_err(|error| convert_arrow(&error))?])
-        }
+    if let Some(sink) = sink {
+        return sink.finish();
     }
+    let count: ArrayRef = Arc::new(Int64Array::from(vec![count.cast_signed()]));
+    let batch = RecordBatch::try_new(schema, vec![count]);
+    Ok(vec![batch.map_err(|error| convert_arrow(&error))?])
 }
 
 async fn change_batch(
@@ -238,7 +238,6 @@ pub(crate) async fn insert_batch(
     sink: &mut (dyn RowSink + Send),
 ) -> Result<(), BatchFailure> {
     let reader = Reader::of_target(plan, batch)?;
-    let by_row = !plan.rules.checks.is_empty() || plan.returning.is_some();
     let mut end = batch.num_rows();
     let mut failure = None;
     if let Some((row, column)) = first_null(plan, batch) {
@@ -246,17 +245,9 @@ pub(crate) async fn insert_batch(
         let values = reader.row(row)?;
         failure = Some(violation::not_null(&writer.statement.eval, &plan.target, column, &values));
     }
-    if !plan.rules.checks.is_empty() {
-        for row in 0..end {
-            let values = reader.row(row)?;
-            if let Err(error) =
-                plan.rules.check(&writer.statement.eval, &plan.target, &values, &[])
-            {
-                end = row;
-                failure = Some(error);
-                break;
-            }
-        }
+    if let Some((row, error)) = first_violation(plan, writer, &reader, end) {
+        end = row;
+        failure = Some(error);
     }
     let rows = if end == batch.num_rows() { batch.clone() } else { batch.slice(0, end) };
     let mut from = 0;
@@ -278,14 +269,53 @@ pub(crate) async fn insert_batch(
         return Err(BatchFailure { error, row: end });
     }
     writer.count += end as u64;
-    if by_row || !plan.target.outgoing.is_empty() {
+    if plan.returning.is_some() || !plan.target.outgoing.is_empty() {
+        // Without RETURNING only the columns of foreign keys are read.
+        let mut used = vec![plan.returning.is_some(); plan.target.columns().len()];
+        for column in plan.target.outgoing.iter().flat_map(|key| &key.columns) {
+            used[*column] = true;
+        }
+        let mut values = Row::new();
         for row in 0..end {
-            let values = reader.row(row)?;
+            reader.read(row, &used, &mut values)?;
             writer.queue.inserted(writer.target, &values)?;
             plan.give(writer, &values, &[], sink)?;
         }
     }
     Ok(())
+}
+
+/// The first row before `end` that violates a CHECK, or whose CHECK fails to compute.
+fn first_violation(
+    plan: &RowPlan,
+    writer: &Writer<'_>,
+    reader: &Reader<'_>,
+    end: usize,
+) -> Option<(usize, Error)> {
+    if plan.rules.checks.is_empty() {
+        return None;
+    }
+    let mut used = vec![false; plan.target.columns().len()];
+    for (_, expression) in &plan.rules.checks {
+        expression.mark_columns(&mut used);
+    }
+    let eval = &writer.statement.eval;
+    let mut values = Row::new();
+    for row in 0..end {
+        let violated = reader
+            .read(row, &used, &mut values)
+            .and_then(|()| plan.rules.violated(eval, &values, &[]));
+        let error = match violated {
+            Ok(None) => continue,
+            Ok(Some(name)) => match reader.row(row) {
+                Ok(whole) => violation::check(eval, &plan.target, name, &whole),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        return Some((row, error));
+    }
+    None
 }
 
 /// The first row with a NULL where none may be, and the first such column of it.
@@ -342,6 +372,15 @@ impl<'a> Reader<'a> {
         Ok(Reader { columns })
     }
 
+    /// Reads the columns marked; the others are NULL.
+    fn read(&self, row: usize, used: &[bool], out: &mut Row) -> Result<()> {
+        out.clear();
+        for ((array, physical), used) in self.columns.iter().zip(used) {
+            out.push(if *used { datum_at(array.as_ref(), physical, row)? } else { Datum::Null });
+        }
+        Ok(())
+    }
+
     fn row(&self, row: usize) -> Result<Row> {
         self.columns
             .iter()
@@ -387,9 +426,8 @@ impl Collector {
         }
         let columns = self.builders.iter_mut().map(ArrayBuilder::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let batch =
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-                .map_err(|error| convert_arrow(&error))?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|error| convert_arrow(&error))?;
         self.done.push(batch);
         self.rows = 0;
         Ok(())
@@ -410,4 +448,3 @@ impl RowSink for Collector {
         if self.rows == 8192 { self.flush() } else { Ok(()) }
     }
 }
-

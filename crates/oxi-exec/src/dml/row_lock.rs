@@ -29,7 +29,7 @@ use datafusion::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use oxi_base::{Error, Result, RowId, SqlState};
-use oxi_model::engine::{RowLock, WriteOutcome, WriteTarget};
+use oxi_model::engine::{RowLock, Wait, WriteOutcome, WriteTarget};
 use oxi_sql::plan::{LockStrength, LockWait, LockedTable};
 
 use crate::{
@@ -56,6 +56,35 @@ pub struct Locks {
     pub strength: LockStrength,
     /// What to do about rows that others hold.
     pub wait: LockWait,
+}
+
+impl Locks {
+    /// The lock to take. Storage knows two strengths; FOR SHARE takes the stronger one.
+    pub(crate) fn row_lock(&self) -> RowLock {
+        match self.strength {
+            LockStrength::KeyShare => RowLock::KeyShare,
+            LockStrength::Update | LockStrength::NoKeyUpdate | LockStrength::Share => {
+                RowLock::Update
+            }
+        }
+    }
+
+    /// Waits for whoever holds a row; false if the row is to be left out instead.
+    pub(crate) async fn wait_for(
+        &self,
+        statement: &StatementContext,
+        table: &LockedTable,
+        wait: Wait,
+    ) -> Result<bool> {
+        match self.wait {
+            LockWait::Block => statement.wait(wait).await.map(|()| true),
+            LockWait::SkipLocked => Ok(false),
+            LockWait::NoWait => Err(Error::new(
+                SqlState::LOCK_NOT_AVAILABLE,
+                format!("could not obtain lock on row in relation \"{}\"", table.name),
+            )),
+        }
+    }
 }
 
 impl RowLockExec {
@@ -144,11 +173,7 @@ impl ExecutionPlan for RowLockExec {
         self.fetch
     }
 
-    fn execute(
-        &self,
-        _: usize,
-        context: Arc<TaskContext>,
-    ) -> DfResult<SendableRecordBatchStream> {
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let run = Run {
             statement: StatementContext::of(&context)?,
             input: Arc::clone(&self.input),
@@ -277,12 +302,7 @@ impl Run {
         table: &LockedTable,
         row: RowId,
     ) -> Result<Locked> {
-        let lock = match self.locks.strength {
-            LockStrength::KeyShare => RowLock::KeyShare,
-            LockStrength::Update | LockStrength::NoKeyUpdate | LockStrength::Share => {
-                RowLock::Update
-            }
-        };
+        let lock = self.locks.row_lock();
         let mut version = WriteTarget::Snapshot;
         loop {
             let outcome = statement.txn.lock_row(
@@ -299,16 +319,11 @@ impl Run {
                 // Locked first, so that the next evaluation finds it unchanged.
                 WriteOutcome::Changed => version = WriteTarget::Newest,
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock that conflicts")),
-                WriteOutcome::Wait(wait) => match self.locks.wait {
-                    LockWait::Block => statement.wait(wait).await?,
-                    LockWait::SkipLocked => return Ok(Locked::No),
-                    LockWait::NoWait => {
-                        return Err(Error::new(
-                            SqlState::LOCK_NOT_AVAILABLE,
-                            format!("could not obtain lock on row in relation \"{}\"", table.name),
-                        ));
+                WriteOutcome::Wait(wait) => {
+                    if !self.locks.wait_for(statement, table, wait).await? {
+                        return Ok(Locked::No);
                     }
-                },
+                }
             }
         }
     }

@@ -100,12 +100,28 @@ impl Rules {
         params: &[Datum],
     ) -> Result<()> {
         violation::require_not_null(eval, target, row)?;
+        match self.violated(eval, row, params)? {
+            Some(name) => Err(violation::check(eval, target, name, row)),
+            None => Ok(()),
+        }
+    }
+
+    /// The name of the first CHECK that a row violates.
+    ///
+    /// # Errors
+    /// What a CHECK raises.
+    pub fn violated(
+        &self,
+        eval: &EvalContext,
+        row: &[Datum],
+        params: &[Datum],
+    ) -> Result<Option<&str>> {
         for (name, expression) in &self.checks {
             if expression.fails(eval, Scope::of(row, params))? {
-                return Err(violation::check(eval, target, name, row));
+                return Ok(Some(name));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -150,7 +150,12 @@ impl Target {
 }
 
 impl OutgoingKey {
-    fn new(catalog: &Catalog, table: &TableDescriptor, name: &str, key: &ForeignKey) -> Result<Self> {
+    fn new(
+        catalog: &Catalog,
+        table: &TableDescriptor,
+        name: &str,
+        key: &ForeignKey,
+    ) -> Result<Self> {
         let parent = relation(catalog, key.referenced_table)?;
         let parent_descriptor = table_of(&parent)?;
         let index = relation(catalog, key.referenced_index)?;
@@ -181,7 +186,11 @@ impl OutgoingKey {
 }
 
 impl IncomingKey {
-    fn new(catalog: &Catalog, table: &TableDescriptor, incoming: &IncomingForeignKey) -> Result<Self> {
+    fn new(
+        catalog: &Catalog,
+        table: &TableDescriptor,
+        incoming: &IncomingForeignKey,
+    ) -> Result<Self> {
         let missing = || Error::bug("a foreign key that is not there");
         let constraint = incoming.descriptor().ok_or_else(missing)?;
         let key = incoming.foreign_key().ok_or_else(missing)?;

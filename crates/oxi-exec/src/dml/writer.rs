@@ -6,9 +6,7 @@ use std::sync::Arc;
 use oxi_base::{Error, IndexId, Result, RowId, SqlState};
 use oxi_model::{
     Datum, Row,
-    engine::{
-        Duplicate, InsertOutcome, Isolation, KeyRange, RowLock, WriteOutcome, WriteTarget,
-    },
+    engine::{Duplicate, InsertOutcome, Isolation, KeyRange, RowLock, WriteOutcome, WriteTarget},
 };
 use rustc_hash::FxHashSet;
 
@@ -107,7 +105,8 @@ impl<'a> Writer<'a> {
         let snapshot = self.statement.txn.current_snapshot();
         for index in arbiters {
             let Some(key) = self.target.unique_key(*index) else { continue };
-            let values: Vec<Datum> = key.columns.iter().map(|column| row[*column].clone()).collect();
+            let values: Vec<Datum> =
+                key.columns.iter().map(|column| row[*column].clone()).collect();
             if values.iter().any(Datum::is_null) {
                 continue;
             }

@@ -13,12 +13,15 @@ use datafusion::{
 use oxi_base::Result;
 use oxi_catalog::Catalog;
 use oxi_model::PhysicalType;
-use oxi_sql::plan::{Action, ModifyNode};
+use oxi_sql::plan::{Action, ModifyNode, RowLockNode};
 
 use crate::{
-    dml::apply::RowPlan,
+    dml::{apply::RowPlan, row_lock::Locks},
     fast::{FastPlan, KeyPart, Kind, Lookup},
-    provider::{OxiTable, access::{IndexInfo, under_key}},
+    provider::{
+        OxiTable,
+        access::{IndexInfo, under_key},
+    },
     row::{Compiler, RowExpr, physical_of},
 };
 
@@ -33,7 +36,10 @@ impl FastPlan {
     pub fn recognize(plan: &LogicalPlan, catalog: &Catalog) -> Result<Option<FastPlan>> {
         let kind = match ModifyNode::of(plan) {
             Some(node) => modification(node, catalog)?,
-            None => query(plan)?,
+            None => match locking(plan)? {
+                Some(kind) => Some(kind),
+                None => query(plan)?,
+            },
         };
         Ok(kind.map(|kind| FastPlan { parameters: parameters_of(&kind), kind }))
     }
@@ -88,7 +94,47 @@ fn query(plan: &LogicalPlan) -> Result<Option<Kind>> {
         return Ok(None);
     }
     lookup.columns = columns;
+    let limit = if lookup.unique { limit.min(1) } else { limit };
     Ok(Some(Kind::Select { lookup, output, limit }))
+}
+
+/// `Lock(Projection(Filter(Scan)))` of one table.
+fn locking(plan: &LogicalPlan) -> Result<Option<Kind>> {
+    let LogicalPlan::Extension(extension) = plan else { return Ok(None) };
+    let Some(node) = extension.node.as_any().downcast_ref::<RowLockNode>() else {
+        return Ok(None);
+    };
+    let (LogicalPlan::Projection(projection), 1) = (node.input.as_ref(), node.tables.len()) else {
+        return Ok(None);
+    };
+    let Some((filter, base)) = filtered(&projection.input) else { return Ok(None) };
+    let Some((row_id, exprs)) = projection.expr.split_last() else { return Ok(None) };
+    let width = base.table.width();
+    let is_row_id = match unaliased(row_id) {
+        Expr::Column(column) => {
+            let place = base.schema.maybe_index_of_column(column);
+            place.is_some_and(|place| base.positions[place] == width)
+        }
+        _ => false,
+    };
+    if !is_row_id {
+        return Ok(None);
+    }
+    let compiler = Compiler { schema: base.schema, offset: 0, props: None };
+    let (Some(mut output), Some(mut recheck), Some(mut lookup)) =
+        (compile_all(&compiler, exprs)?, compile_all(&compiler, &filter)?, lookup(&base, &filter)?)
+    else {
+        return Ok(None);
+    };
+    for expr in output.iter_mut().chain(&mut recheck).chain(&mut lookup.residual) {
+        if expr.any_column(&mut |column| base.positions[column] >= width) {
+            return Ok(None);
+        }
+        expr.map_columns(&mut |column| base.positions[column]);
+    }
+    lookup.columns = (0..width).collect();
+    let locks = Locks { tables: node.tables.clone(), strength: node.strength, wait: node.wait };
+    Ok(Some(Kind::Lock { lookup, output, recheck, locks }))
 }
 
 fn fetch_of(limit: &datafusion::logical_expr::Limit) -> FetchType {
@@ -110,10 +156,9 @@ fn modification(node: &ModifyNode, catalog: &Catalog) -> Result<Option<Kind>> {
                 .expr
                 .iter()
                 .map(|expr| match unaliased(expr) {
-                    Expr::Column(column) => base
-                        .schema
-                        .maybe_index_of_column(column)
-                        .map(|place| base.positions[place]),
+                    Expr::Column(column) => {
+                        base.schema.maybe_index_of_column(column).map(|place| base.positions[place])
+                    }
                     _ => None,
                 })
                 .collect();
@@ -316,8 +361,7 @@ fn values(plan: &LogicalPlan) -> Result<Option<Vec<Vec<RowExpr>>>> {
         }
         LogicalPlan::Projection(projection) => {
             let Some(rows) = values(&projection.input)? else { return Ok(None) };
-            let compiler =
-                Compiler { schema: projection.input.schema(), offset: 0, props: None };
+            let compiler = Compiler { schema: projection.input.schema(), offset: 0, props: None };
             let Some(exprs) = compile_all(&compiler, &projection.expr)? else { return Ok(None) };
             // An expression used twice would be evaluated twice.
             let mut uses = vec![0usize; projection.input.schema().fields().len()];
@@ -355,6 +399,10 @@ fn parameters_of(kind: &Kind) -> usize {
     };
     match kind {
         Kind::Select { lookup, output, .. } => {
+            of_lookup(lookup);
+            output.iter().for_each(note);
+        }
+        Kind::Lock { lookup, output, .. } => {
             of_lookup(lookup);
             output.iter().for_each(note);
         }

@@ -1,12 +1,19 @@
 //! Running a [`FastPlan`].
 
-use oxi_base::{Result, RowId};
-use oxi_model::{Datum, PhysicalType, Row, engine::KeyRange};
+use oxi_base::{Error, Result, RowId};
+use oxi_model::{
+    Datum, PhysicalType, Row,
+    engine::{KeyRange, WriteOutcome, WriteTarget},
+};
 use oxi_types::EvalContext;
 
 use crate::{
     context::StatementContext,
-    dml::{apply::{RowAction, RowSink}, writer::Writer},
+    dml::{
+        apply::{RowAction, RowSink},
+        row_lock::Locks,
+        writer::Writer,
+    },
     fast::{FastPlan, Kind, Lookup},
     row::{RowExpr, Scope, into_physical},
 };
@@ -36,6 +43,25 @@ impl FastPlan {
                     plan.insert(&mut writer, &row, params, sink).await?;
                 }
                 writer.finish().await
+            }
+            Kind::Lock { lookup, output, recheck, locks } => {
+                let mut found: Vec<(RowId, Row)> = Vec::new();
+                lookup.visit(statement, params, &mut |row, values| {
+                    found.push((row, values.to_vec()));
+                    Ok(true)
+                })?;
+                let mut count = 0;
+                let mut out = Row::with_capacity(output.len());
+                for (row, values) in found {
+                    let locked =
+                        lookup.lock(statement, locks, row, values, recheck, params).await?;
+                    if let Some(values) = locked {
+                        let scope = Scope::of(&values, params);
+                        give(output, &statement.eval, scope, &mut out, sink)?;
+                        count += 1;
+                    }
+                }
+                Ok(count)
             }
             Kind::Change { lookup, plan } => {
                 let mut found: Vec<(RowId, Row)> = Vec::new();
@@ -85,8 +111,8 @@ impl FastPlan {
                 give(output, eval, Scope::of(&[], params), &mut Row::new(), sink)?;
                 Ok(1)
             }
-            Kind::Insert { .. } | Kind::Change { .. } => {
-                Err(oxi_base::Error::bug("a change run as a query"))
+            Kind::Insert { .. } | Kind::Change { .. } | Kind::Lock { .. } => {
+                Err(Error::bug("a change run as a query"))
             }
         }
     }
@@ -107,6 +133,51 @@ fn give(
 }
 
 impl Lookup {
+    /// Locks a row; its values as locked, or `None` if it is to be left out.
+    async fn lock(
+        &self,
+        statement: &StatementContext,
+        locks: &Locks,
+        row: RowId,
+        values: Row,
+        recheck: &[RowExpr],
+        params: &[Datum],
+    ) -> Result<Option<Row>> {
+        let Some(table) = locks.tables.first() else { return Ok(Some(values)) };
+        let mut version = WriteTarget::Snapshot;
+        loop {
+            let outcome = statement.txn.lock_row(
+                statement.snapshot.as_ref(),
+                self.table,
+                row,
+                version,
+                locks.row_lock(),
+            )?;
+            match outcome {
+                WriteOutcome::Done if version == WriteTarget::Snapshot => return Ok(Some(values)),
+                WriteOutcome::Done => {
+                    let Some(newest) = statement.txn.newest(self.table, row)? else {
+                        return Ok(None);
+                    };
+                    for condition in recheck {
+                        if !condition.holds(&statement.eval, Scope::of(&newest, params))? {
+                            return Ok(None);
+                        }
+                    }
+                    return Ok(Some(newest));
+                }
+                WriteOutcome::Gone => return Ok(None),
+                WriteOutcome::Changed => version = WriteTarget::Newest,
+                WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock that conflicts")),
+                WriteOutcome::Wait(wait) => {
+                    if !locks.wait_for(statement, table, wait).await? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
     fn visit(
         &self,
         statement: &StatementContext,

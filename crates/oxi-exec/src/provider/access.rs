@@ -155,11 +155,7 @@ fn access_by(
                 Comparison::LtEq => (false, true, "<="),
                 _ => continue,
             };
-            words.push(format!(
-                "{} {word} {}",
-                name_of(column.position),
-                condition.words()
-            ));
+            words.push(format!("{} {word} {}", name_of(column.position), condition.words()));
             let side = if lower == column.descending { &mut bounds.1 } else { &mut bounds.0 };
             *side = Some((value.clone(), inclusive));
         }
@@ -252,7 +248,10 @@ fn collect(
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let Some(comparison) = crate::row::comparison(*op) else { return };
-            if matches!(comparison, Comparison::NotEq | Comparison::Distinct | Comparison::NotDistinct) {
+            if matches!(
+                comparison,
+                Comparison::NotEq | Comparison::Distinct | Comparison::NotDistinct
+            ) {
                 return;
             }
             if let Some((position, value)) = column_and_value(left, right, schema, physical) {

@@ -6,8 +6,8 @@ use arrow::datatypes::{Field, Schema};
 use datafusion::{
     common::DFSchema,
     logical_expr::{
-        BinaryExpr, Case, Expr, ExprSchemable, Operator,
-        execution_props::ExecutionProps, physical_planning_context::PhysicalPlanningContext,
+        BinaryExpr, Case, Expr, ExprSchemable, Operator, execution_props::ExecutionProps,
+        physical_planning_context::PhysicalPlanningContext,
     },
     physical_expr::create_physical_expr,
 };
@@ -114,12 +114,9 @@ impl Compiler<'_> {
                 );
                 match sides {
                     (Some(value), Some(low), Some(high)) => {
-                        let low = RowExpr::Compare(
-                            Comparison::GtEq,
-                            Box::new((value.clone(), low)),
-                        );
-                        let high =
-                            RowExpr::Compare(Comparison::LtEq, Box::new((value, high)));
+                        let low =
+                            RowExpr::Compare(Comparison::GtEq, Box::new((value.clone(), low)));
+                        let high = RowExpr::Compare(Comparison::LtEq, Box::new((value, high)));
                         let both = RowExpr::And(Box::new((low, high)));
                         Some(if between.negated { RowExpr::Not(Box::new(both)) } else { both })
                     }
@@ -127,9 +124,7 @@ impl Compiler<'_> {
                 }
             }
             Expr::InList(list) => match (self.boxed(&list.expr)?, self.all(&list.list)?) {
-                (Some(needle), Some(items)) => {
-                    Some(RowExpr::InList(needle, items, list.negated))
-                }
+                (Some(needle), Some(items)) => Some(RowExpr::InList(needle, items, list.negated)),
                 _ => None,
             },
             _ => None,
@@ -154,9 +149,8 @@ impl Compiler<'_> {
                     let left = binary.left.get_type(self.schema).map_err(from_datafusion)?;
                     let right = binary.right.get_type(self.schema).map_err(from_datafusion)?;
                     let placeholder = |expr: &Expr| matches!(expr, Expr::Placeholder(_));
-                    let same = left == right
-                        || placeholder(&binary.left)
-                        || placeholder(&binary.right);
+                    let same =
+                        left == right || placeholder(&binary.left) || placeholder(&binary.right);
                     same.then_some(RowExpr::Compare(comparison, sides))
                 }
                 None => None,
@@ -222,10 +216,9 @@ fn widens(from: &PhysicalType, to: &PhysicalType) -> bool {
     use PhysicalType as P;
     matches!(
         (from, to),
-        (P::Int16, P::Int32 | P::Int64 | P::Float32 | P::Float64)
-            | (P::Int32, P::Int64 | P::Float64)
-            | (P::Int64, P::Float64)
-            | (P::Float32, P::Float64)
+        (P::Int16, P::Int32 | P::Float32)
+            | (P::Int16 | P::Int32, P::Int64)
+            | (P::Int16 | P::Int32 | P::Int64 | P::Float32, P::Float64)
     )
 }
 

@@ -79,8 +79,8 @@ fn columns_are_replaced_and_counted() {
     assert_eq!(seen, vec![0, 2]);
     expr.map_columns(&mut |column| column + 10);
     assert!(expr.any_column(&mut |column| column == 12));
-    let inlined = compile(&col("a").eq(lit(1)))
-        .inline(&[RowExpr::Param(4), RowExpr::Literal(Datum::Null)]);
+    let inlined =
+        compile(&col("a").eq(lit(1))).inline(&[RowExpr::Param(4), RowExpr::Literal(Datum::Null)]);
     assert_eq!(inlined.parameters(), 5);
     assert!(inlined.is_constant());
 }

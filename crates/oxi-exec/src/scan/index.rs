@@ -30,11 +30,7 @@ use oxi_model::{
     engine::{KeyRange, Scan},
 };
 
-use crate::{
-    context::StatementContext,
-    error::to_datafusion,
-    scan::ScanTarget,
-};
+use crate::{context::StatementContext, error::to_datafusion, scan::ScanTarget};
 
 /// Rows per batch that this node makes.
 const BATCH_ROWS: usize = 8192;
@@ -177,17 +173,17 @@ enum State {
 impl State {
     fn next(self) -> Result<Option<(RecordBatch, State)>> {
         match self {
-            State::Start(reader) => match reader.read()? {
-                Some(batches) => State::Ready(reader, batches.into_iter()).next(),
-                None => {
-                    let request = reader.target.request(1);
-                    let scans = reader.statement.snapshot.scan(reader.target.table, &request)?;
-                    match scans.into_iter().next() {
-                        Some(scan) => State::Scanning(reader, scan).next(),
-                        None => Ok(None),
-                    }
+            State::Start(reader) => {
+                if let Some(batches) = reader.read()? {
+                    return State::Ready(reader, batches.into_iter()).next();
                 }
-            },
+                let request = reader.target.request(1);
+                let scans = reader.statement.snapshot.scan(reader.target.table, &request)?;
+                match scans.into_iter().next() {
+                    Some(scan) => State::Scanning(reader, scan).next(),
+                    None => Ok(None),
+                }
+            }
             State::Ready(reader, mut batches) => Ok(batches.next().map(|batch| {
                 reader.metrics.record_output(batch.num_rows());
                 (batch, State::Ready(reader, batches))
@@ -196,8 +192,7 @@ impl State {
                 reader.statement.cancel.check()?;
                 let Some(batch) = scan.next_batch()? else { return Ok(None) };
                 reader.metrics.record_output(batch.num_rows());
-                let batch =
-                    reader.target.arrange(&batch).map_err(crate::error::from_datafusion)?;
+                let batch = reader.target.arrange(&batch).map_err(crate::error::from_datafusion)?;
                 Ok(Some((batch, State::Scanning(reader, scan))))
             }
         }
@@ -277,9 +272,8 @@ impl Collector {
             columns.insert(place, Arc::new(self.row_ids.finish()));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        let batch =
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-                .map_err(|error| crate::error::convert_arrow(&error))?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|error| crate::error::convert_arrow(&error))?;
         self.done.push(batch);
         self.rows = 0;
         Ok(())

@@ -1,6 +1,9 @@
 //! Changes, constraints and concurrency, each on both routes where both apply.
 
-use oxi_model::descriptor::ReferentialAction as A;
+use oxi_model::{
+    descriptor::ReferentialAction as A,
+    engine::{Engine, Isolation},
+};
 
 use crate::support::{Db, Route, Table};
 
@@ -109,6 +112,14 @@ async fn set_statements_see_the_state_before() {
     assert_eq!(rows, ["1|11", "2|12"]);
     assert_eq!(db.run("DELETE FROM t WHERE id IN (SELECT id - 10 FROM t)").await.unwrap().count, 2);
     assert_eq!(db.rows("SELECT id FROM t ORDER BY 1").await, ["11", "12"]);
+}
+
+#[tokio::test]
+async fn rows_are_inserted_in_the_order_of_the_query() {
+    let db = database().await;
+    let sql = "INSERT INTO t SELECT n, 'x', NULL FROM (VALUES (2), (9), (4), (7)) v(n) \
+               ORDER BY n DESC RETURNING id";
+    assert_eq!(db.rows(sql).await, ["9", "7", "4", "2"]);
 }
 
 async fn family(on_delete: A, on_update: A) -> Db {
@@ -230,8 +241,88 @@ async fn locked_rows() {
     assert_eq!(db.run_in(&first, one, &[], Route::Plan).await.unwrap().rows, ["1"]);
     let second = db.begin();
     assert_eq!(db.run_in(&second, one, &[], Route::Plan).await.unwrap().rows, ["2"]);
-    let third = db.begin();
-    let now = "SELECT id FROM t WHERE id = 1 FOR UPDATE NOWAIT";
-    let error = db.run_in(&third, now, &[], Route::Plan).await.unwrap_err();
-    assert_eq!(error.code().as_str(), "55P03");
+    for route in ROUTES {
+        let third = db.begin();
+        let now = "SELECT id FROM t WHERE id = 1 FOR UPDATE NOWAIT";
+        let error = db.run_in(&third, now, &[], route).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "55P03");
+        let skip = "SELECT id FROM t WHERE id = 1 FOR UPDATE SKIP LOCKED";
+        assert_eq!(db.run_in(&third, skip, &[], route).await.unwrap().count, 0);
+    }
+    first.rollback();
+    second.rollback();
+
+    for route in ROUTES {
+        let first = db.begin();
+        db.run_in(&first, "UPDATE t SET n = n + 1 WHERE id = 3", &[], route).await.unwrap();
+        let second = db.begin();
+        let sql = "SELECT n FROM t WHERE id = 3 FOR UPDATE";
+        let before = db.rows("SELECT n FROM t WHERE id = 3").await[0].parse::<i32>().unwrap();
+        let waiting = db.run_in(&second, sql, &[], route);
+        let finishing = async {
+            tokio::task::yield_now().await;
+            db.commit(&first).await;
+        };
+        let (outcome, ()) = tokio::join!(waiting, finishing);
+        assert_eq!(outcome.unwrap().rows, [(before + 1).to_string()]);
+    }
+}
+
+#[tokio::test]
+async fn repeatable_read_finds_newer_references() {
+    for route in ROUTES {
+        let db = family(A::NoAction, A::NoAction).await;
+        let txn = db.store.begin(Isolation::RepeatableRead);
+        db.run_in(&txn, "SELECT count(*) FROM child", &[], Route::Plan).await.unwrap();
+        db.run("INSERT INTO child VALUES (50, 0)").await.unwrap();
+        let sql = "DELETE FROM parent WHERE id = 0";
+        let error = db.run_in(&txn, sql, &[], route).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "23503", "{error}");
+        txn.rollback();
+
+        let txn = db.store.begin(Isolation::RepeatableRead);
+        db.run_in(&txn, "SELECT count(*) FROM child", &[], Route::Plan).await.unwrap();
+        db.run("UPDATE child SET p = 2 WHERE id = 50").await.unwrap();
+        let sql = "UPDATE child SET p = 1 WHERE id = 50";
+        let error = db.run_in(&txn, sql, &[], route).await.unwrap_err();
+        assert_eq!(error.code().as_str(), "40001");
+    }
+}
+
+#[tokio::test]
+async fn concurrent_children_keep_the_parent() {
+    for route in ROUTES {
+        let db = family(A::NoAction, A::NoAction).await;
+        let first = db.begin();
+        db.run_in(&first, "INSERT INTO child VALUES (50, 0)", &[], route).await.unwrap();
+        let second = db.begin();
+        let waiting = db.run_in(&second, "DELETE FROM parent WHERE id = 0", &[], route);
+        let finishing = async {
+            tokio::task::yield_now().await;
+            db.commit(&first).await;
+        };
+        let (outcome, ()) = tokio::join!(waiting, finishing);
+        assert_eq!(outcome.unwrap_err().code().as_str(), "23503");
+    }
+}
+
+#[tokio::test]
+async fn concurrent_inserts_of_one_key() {
+    for route in ROUTES {
+        let db = database().await;
+        let upsert = "INSERT INTO t VALUES (1, 'x', 10) ON CONFLICT (id) DO UPDATE \
+                      SET a = t.a || excluded.a";
+        let first = db.begin();
+        db.run_in(&first, upsert, &[], route).await.unwrap();
+        let second = db.begin();
+        let waiting = db.run_in(&second, upsert, &[], route);
+        let finishing = async {
+            tokio::task::yield_now().await;
+            db.commit(&first).await;
+        };
+        let (outcome, ()) = tokio::join!(waiting, finishing);
+        assert_eq!(outcome.unwrap().count, 1);
+        db.commit(&second).await;
+        assert_eq!(db.rows("SELECT * FROM t").await, ["1|xx|10"]);
+    }
 }

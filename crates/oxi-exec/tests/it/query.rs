@@ -81,3 +81,53 @@ async fn system_relations() {
     let sql = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = 'pg_catalog'";
     assert_eq!(db.rows(sql).await, ["pg_catalog"]);
 }
+
+#[tokio::test]
+async fn keys_of_types_that_compare_by_key() {
+    let db = Db::new();
+    db.create(Table {
+        name: "k",
+        columns: &[("id", "numeric", true, None), ("f", "float8", true, None)],
+        primary: &[0],
+        unique: &[&[1]],
+        checks: &[],
+    })
+    .await;
+    db.run("INSERT INTO k VALUES (1.50, 0), (2, 'NaN'), (-3.1, 7.5)").await.unwrap();
+    for (sql, expected) in [
+        ("SELECT id FROM k WHERE id = 1.5", vec!["1.50"]),
+        ("SELECT id FROM k WHERE id = 2.00", vec!["2"]),
+        ("SELECT id FROM k WHERE f = '-0'", vec!["1.50"]),
+        ("SELECT id FROM k WHERE f = 'NaN'", vec!["2"]),
+        ("SELECT id FROM k WHERE f = 7.25", vec![]),
+    ] {
+        for route in [Route::Plan, Route::Fast] {
+            assert_eq!(db.run_on(sql, route).await.unwrap().rows, expected, "{sql} {route:?}");
+        }
+    }
+    let error = db.error("INSERT INTO k VALUES (1.500, 1)", Route::Fast).await;
+    assert!(error.starts_with("23505"), "{error}");
+}
+
+#[tokio::test]
+async fn explain_names_the_access() {
+    let db = people().await;
+    let explain = |sql: &'static str| {
+        let db = &db;
+        async move { db.explain(sql).await.join("\n") }
+    };
+    assert!(explain("SELECT * FROM p WHERE id = 1").await.contains("Index Scan using p_pkey on p"));
+    assert!(explain("SELECT * FROM p WHERE name = 'x'").await.contains("Seq Scan on p"));
+    assert!(explain("UPDATE p SET name = 'x'").await.starts_with("Update on p"));
+}
+
+#[tokio::test]
+async fn cancelled_statements_stop() {
+    let db = people().await;
+    let txn = db.begin();
+    let statement = db.statement(&txn);
+    statement.cancel.cancel(oxi_exec::context::CancelReason::User);
+    let bound = db.bind("SELECT * FROM p").unwrap();
+    let error = db.executor.execute(&bound.plan, statement).await.unwrap_err();
+    assert_eq!(error.code().as_str(), "57014");
+}

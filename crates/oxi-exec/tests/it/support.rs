@@ -33,7 +33,7 @@ use oxi_world::World;
 pub(crate) struct Db {
     pub(crate) store: Arc<Store>,
     catalog: Mutex<Arc<Catalog>>,
-    executor: Executor,
+    pub(crate) executor: Executor,
 }
 
 struct NoServer;
@@ -84,10 +84,8 @@ impl Db {
         let catalog = Mutex::new(Arc::new(Catalog::builtin()));
         let mut catalog_with_public = (**catalog.lock().unwrap()).clone();
         if catalog_with_public.schema(PUBLIC).is_none() {
-            catalog_with_public.put_schema(Arc::new(SchemaDescriptor {
-                oid: PUBLIC,
-                name: "public".to_owned(),
-            }));
+            catalog_with_public
+                .put_schema(Arc::new(SchemaDescriptor { oid: PUBLIC, name: "public".to_owned() }));
         }
         *catalog.lock().unwrap() = Arc::new(catalog_with_public);
         let options = ExecutorOptions { target_partitions: 2, ..ExecutorOptions::default() };
@@ -346,6 +344,13 @@ impl Db {
 
     pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
         self.run(sql).await.unwrap().rows
+    }
+
+    pub(crate) async fn explain(&self, sql: &str) -> Vec<String> {
+        let txn = self.begin();
+        let bound = self.bind(sql).unwrap();
+        let options = oxi_exec::executor::ExplainOptions::default();
+        self.executor.explain(&bound.plan, self.statement(&txn), options).await.unwrap()
     }
 
     /// The error a statement ends in: `SQLSTATE message | detail`.

@@ -134,7 +134,7 @@ async fn copy_from(session: &mut Session, copy: &Copy, commits: bool) -> Result<
     let storage = relation.as_table().map(|table| table.storage()).unwrap_or_default();
     lock::acquire(session, storage, TableLock::Shared).await?;
     let catalog = session.catalog()?;
-    let statement = query::statement_context(session, &catalog)?;
+    let statement = query::statement_context(session, &catalog);
     let load = CopyLoad::new(statement, &relation, &positions, options)?;
     let format = CopyFormat { binary, columns: positions.len() };
     Ok(CopyIn { load, format, commits })

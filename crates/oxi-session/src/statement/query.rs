@@ -12,6 +12,8 @@ use oxi_sql::{
     plan,
 };
 
+use oxi_types::EvalContext;
+
 use crate::{
     binding::Environment,
     outcome::{CommandTag, Cursor, CursorSource, Outcome},
@@ -120,7 +122,12 @@ async fn start(
     commits: bool,
 ) -> Result<Cursor> {
     lock_tables(session, plan).await?;
-    let statement = statement_context(session, &plan.catalog)?;
+    let eval = if plan.bound.is_immutable() {
+        session.immutable_eval_context(&plan.catalog)
+    } else {
+        session.eval_context(&plan.catalog)
+    };
+    let statement = statement_with(session, &plan.catalog, eval);
     let verb = plan.bound.verb();
     let fields = Arc::clone(&plan.fields);
     if let Some(fast) = &plan.fast {
@@ -158,8 +165,16 @@ async fn lock_tables(session: &mut Session, plan: &Plan) -> Result<()> {
 pub(crate) fn statement_context(
     session: &mut Session,
     catalog: &Arc<Catalog>,
-) -> Result<Arc<StatementContext>> {
+) -> Arc<StatementContext> {
     let eval = session.eval_context(catalog);
+    statement_with(session, catalog, eval)
+}
+
+fn statement_with(
+    session: &mut Session,
+    catalog: &Arc<Catalog>,
+    eval: Arc<EvalContext>,
+) -> Arc<StatementContext> {
     let settings = session.settings.lock().effective.clone();
     let shared = Arc::clone(&session.shared);
     let cancel = Arc::clone(&session.cancel);
@@ -167,7 +182,7 @@ pub(crate) fn statement_context(
     transaction.has_queried = true;
     let txn = Arc::clone(&transaction.txn);
     let snapshot = txn.begin_statement();
-    Ok(Arc::new(StatementContext {
+    Arc::new(StatementContext {
         engine: Arc::clone(&shared.engine),
         txn,
         snapshot,
@@ -176,7 +191,7 @@ pub(crate) fn statement_context(
         cancel,
         server: Arc::new(SessionServer { shared: Arc::clone(&shared), settings }),
         rules: Arc::clone(&shared.rules),
-    }))
+    })
 }
 
 /// Starts a query that stands within another statement (DECLARE, COPY).

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use arrow_schema::DataType;
 use datafusion::{
     common::ScalarValue,
     functions_aggregate::{
-        bool_and_or::{bool_and_udaf, bool_or_udaf},
         average::avg_udaf,
+        bool_and_or::{bool_and_udaf, bool_or_udaf},
         count::count_udaf,
         min_max::{max_udaf, min_udaf},
         sum::sum_udaf,
@@ -16,7 +17,6 @@ use datafusion::{
         expr::{AggregateFunction, AggregateFunctionParams},
     },
 };
-use arrow_schema::DataType;
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::descriptor::TypeRef;
 use oxi_types::{
@@ -52,11 +52,7 @@ pub(crate) struct BoundAggregate {
 }
 
 impl Binder<'_> {
-    pub(super) fn aggregate_call(
-        &mut self,
-        call: &FunctionCall,
-        cx: &mut Cx<'_>,
-    ) -> Result<Typed> {
+    pub(super) fn aggregate_call(&mut self, call: &FunctionCall, cx: &mut Cx<'_>) -> Result<Typed> {
         let position = call.span.position();
         if cx.in_aggregate {
             return Err(Error::new(
@@ -105,7 +101,10 @@ impl Binder<'_> {
             if call.name.last() != "count" {
                 return Err(Error::new(
                     SqlState::WRONG_OBJECT_TYPE,
-                    format!("{}(*) specified, but {0} is not an aggregate function", call.name.last()),
+                    format!(
+                        "{}(*) specified, but {0} is not an aggregate function",
+                        call.name.last()
+                    ),
                 )
                 .at(call.span.position()));
             }
@@ -127,12 +126,14 @@ impl Binder<'_> {
         let row = candidate.target;
         if call.within_group == (row.kind == AggregateKind::Normal) {
             let message = if call.within_group {
-                format!("{} is not an ordered-set aggregate, so it cannot have WITHIN GROUP", row.name)
+                format!(
+                    "{} is not an ordered-set aggregate, so it cannot have WITHIN GROUP",
+                    row.name
+                )
             } else {
                 format!("WITHIN GROUP is required for ordered-set aggregate {}", row.name)
             };
-            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message)
-                .at(call.span.position()));
+            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).at(call.span.position()));
         }
         let (args, ty) = self.aggregate_args(&candidate, args, call.span)?;
         if call.within_group {
@@ -168,7 +169,8 @@ impl Binder<'_> {
         let types = args.iter().map(|arg| arg.ty).collect::<Vec<_>>();
         let (order_values, order_keys): (Vec<_>, Vec<_>) = order.into_iter().unzip();
         let context = self.aggregate_context(row);
-        let function = BuiltinUdaf::new(row, types, order_keys, ty.oid, call.distinct, context).into_udaf();
+        let function =
+            BuiltinUdaf::new(row, types, order_keys, ty.oid, call.distinct, context).into_udaf();
         let args = args.into_iter().chain(order_values).map(|arg| arg.expr).collect::<Vec<_>>();
         let args = if args.is_empty() { vec![one] } else { args };
         // Duplicates are dropped by the state machine, which knows SQL's equality.
@@ -246,11 +248,12 @@ impl Binder<'_> {
         for (arg, declared) in args.into_iter().zip(&candidate.args) {
             converted.push(self.coerce_argument(arg, *declared, generic)?);
         }
-        let returns = generic.concrete(candidate.target.returns).unwrap_or_else(|| {
-            match candidate.target.returns {
-                oid::ANYARRAY => oid::_TEXT,
-                _ => oid::TEXT,
-            }
+        let returns = generic.concrete(candidate.target.returns).unwrap_or_else(|| match candidate
+            .target
+            .returns
+        {
+            oid::ANYARRAY => oid::_TEXT,
+            _ => oid::TEXT,
         });
         Ok((converted, TypeRef::plain(returns)))
     }

@@ -26,8 +26,7 @@ use crate::{
     },
 };
 
-type Closure =
-    Arc<dyn Fn(&oxi_types::EvalContext, &[Datum]) -> Result<Datum> + Send + Sync>;
+type Closure = Arc<dyn Fn(&oxi_types::EvalContext, &[Datum]) -> Result<Datum> + Send + Sync>;
 
 pub(crate) fn closure_call(
     name: &str,
@@ -52,7 +51,11 @@ pub(crate) fn closure_call(
 
 impl Binder<'_> {
     /// Converts values to their common type.
-    pub(crate) fn unify(&mut self, values: Vec<Typed>, construct: &str) -> Result<(Vec<Typed>, TypeRef)> {
+    pub(crate) fn unify(
+        &mut self,
+        values: Vec<Typed>,
+        construct: &str,
+    ) -> Result<(Vec<Typed>, TypeRef)> {
         let types = values.iter().map(|value| value.ty.oid).collect::<Vec<_>>();
         let positions = values.iter().map(|value| value.span.position()).collect::<Vec<_>>();
         let common = common_type(&types, construct, &positions)?;
@@ -91,7 +94,12 @@ impl Binder<'_> {
     }
 
     /// `ARRAY[…]`.
-    pub(crate) fn array(&mut self, items: &[ast::Expr], span: Span, cx: &mut Cx<'_>) -> Result<Typed> {
+    pub(crate) fn array(
+        &mut self,
+        items: &[ast::Expr],
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Typed> {
         if items.is_empty() {
             return Err(Error::new(
                 SqlState::INDETERMINATE_DATATYPE,
@@ -275,8 +283,8 @@ impl Binder<'_> {
             )
             .at(op.span.position()));
         }
-        let generic = Generic::resolve(&candidate.args, &[left.ty.oid, element])
-            .unwrap_or_default();
+        let generic =
+            Generic::resolve(&candidate.args, &[left.ty.oid, element]).unwrap_or_default();
         let left_declared = candidate.args.first().copied().unwrap_or(left.ty.oid);
         let right_declared = candidate.args.get(1).copied().unwrap_or(element);
         let left = self.coerce_argument(left, left_declared, generic)?;
@@ -390,7 +398,10 @@ impl Binder<'_> {
         {
             return Err(Error::new(
                 SqlState::UNDEFINED_FUNCTION,
-                format!("could not identify a comparison function for type {}", type_name(type_oid)),
+                format!(
+                    "could not identify a comparison function for type {}",
+                    type_name(type_oid)
+                ),
             )
             .at(span.position()));
         }
@@ -499,8 +510,7 @@ fn take_slice(list: &ListValue, shape: &[(bool, bool)], bounds: &[i32]) -> Datum
             .flat_map(|base| (0..*count).map(move |step| base * length + from + step))
             .collect();
     }
-    let elements =
-        positions.into_iter().filter_map(|p| list.elements.get(p).cloned()).collect();
+    let elements = positions.into_iter().filter_map(|p| list.elements.get(p).cloned()).collect();
     let dimensions = ranges.iter().map(|(_, count, _)| (*count as i32, 1)).collect();
     Datum::List(Arc::new(ListValue { dimensions, elements }))
 }

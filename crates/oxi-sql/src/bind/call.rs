@@ -98,11 +98,7 @@ impl Binder<'_> {
     }
 
     /// The bound arguments of a call.
-    pub(crate) fn call_args(
-        &mut self,
-        call: &FunctionCall,
-        cx: &mut Cx<'_>,
-    ) -> Result<Vec<Typed>> {
+    pub(crate) fn call_args(&mut self, call: &FunctionCall, cx: &mut Cx<'_>) -> Result<Vec<Typed>> {
         let mut args = Vec::with_capacity(call.args.len());
         for argument in &call.args {
             if let Some(name) = &argument.name {
@@ -121,9 +117,7 @@ impl Binder<'_> {
     ) -> Result<Candidate<&'static Function>> {
         let name = call.name.last();
         let candidates = match call.name.schema() {
-            None | Some("pg_catalog") => {
-                function_candidates(name, args.len(), call.variadic)
-            }
+            None | Some("pg_catalog") => function_candidates(name, args.len(), call.variadic),
             Some(_) => Vec::new(),
         };
         let actual = args.iter().map(|arg| arg.ty.oid).collect::<Vec<_>>();
@@ -179,18 +173,18 @@ impl Binder<'_> {
         let mut generic = Generic::resolve(&candidate.args, &actual)
             .ok_or_else(|| undefined_function(function.name, &actual, span))?;
         if candidate.args.iter().any(|declared| is_polymorphic(*declared))
-            && candidate.args.iter().zip(&actual).all(|(declared, actual)| {
-                !is_polymorphic(*declared) || *actual == oid::UNKNOWN
-            })
+            && candidate
+                .args
+                .iter()
+                .zip(&actual)
+                .all(|(declared, actual)| !is_polymorphic(*declared) || *actual == oid::UNKNOWN)
         {
             // Only unknown input: text where that makes sense, else no decision is possible.
             if candidate.args.iter().any(|declared| {
                 matches!(*declared, oid::ANYARRAY | oid::ANYELEMENT | oid::ANYNONARRAY)
             }) {
-                let polymorphic = candidate
-                    .args
-                    .iter()
-                    .all(|declared| !matches!(*declared, oid::ANYARRAY));
+                let polymorphic =
+                    candidate.args.iter().all(|declared| !matches!(*declared, oid::ANYARRAY));
                 if !polymorphic {
                     return Err(Error::new(
                         SqlState::DATATYPE_MISMATCH,

@@ -9,6 +9,7 @@ use datafusion::{
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::{Datum, PhysicalType, array::arrow_type, descriptor::TypeRef};
 use oxi_types::{
+    EvalContext,
     builtin::{CastContext, CastMethod, cast_value},
     io, oid,
     pg_type::{self, format_type},
@@ -114,11 +115,8 @@ impl Binder<'_> {
             }
             Expr::Literal(ScalarValue::Utf8View(Some(text)), _) => {
                 // Only interval input looks at the modifier; the others cut or round afterwards.
-                let read = if target.oid == oid::INTERVAL {
-                    target
-                } else {
-                    TypeRef::plain(target.oid)
-                };
+                let read =
+                    if target.oid == oid::INTERVAL { target } else { TypeRef::plain(target.oid) };
                 let datum = io::text_in(self.context.eval, read, text)
                     .and_then(|datum| io::apply_typmod(target, datum, explicit))
                     .map_err(|error| error.at(span.position()))?;
@@ -135,8 +133,7 @@ impl Binder<'_> {
                 if target.oid == oid::TEXT {
                     return Ok(text);
                 }
-                let expr =
-                    self.convert(text.expr, text.ty, target.oid, Pathway::InOut, span)?;
+                let expr = self.convert(text.expr, text.ty, target.oid, Pathway::InOut, span)?;
                 self.apply_typmod(Typed::plain(expr, target.oid, span), target, explicit)
             }
         }
@@ -222,8 +219,7 @@ impl Binder<'_> {
             return Ok(expr);
         }
         if let Some(datum) = datum_of_literal(&expr, source.oid) {
-            let result =
-                cast_value(self.context.eval, source, TypeRef::plain(target), &datum, true)
+            let result = convert_value(self.context.eval, source, target, &datum)
                 .map_err(|error| error.at(span.position()))?;
             return literal_of(&result, target);
         }
@@ -242,7 +238,7 @@ impl Binder<'_> {
             strict: true,
             volatility,
             implementation: Implementation::Closure(Arc::new(move |context, args| {
-                cast_value(context, source, TypeRef::plain(target), &first(args), true)
+                convert_value(context, source, target, &first(args))
             })),
         })
         .call_expr(vec![expr]))
@@ -307,4 +303,21 @@ fn cast_volatility(source: u32, target: u32, path: Pathway) -> DfVolatility {
     let stable = (textual && (depends(source) || depends(target)))
         || (zoned(source) != zoned(target) && depends(source) && depends(target));
     if stable { DfVolatility::Stable } else { DfVolatility::Immutable }
+}
+
+/// Converts one value. A cast that PostgreSQL does without work may still change how the value
+/// lies in memory here: oid is unsigned.
+fn convert_value(
+    context: &EvalContext,
+    source: TypeRef,
+    target: u32,
+    value: &Datum,
+) -> Result<Datum> {
+    let result = cast_value(context, source, TypeRef::plain(target), value, true)?;
+    Ok(match (result, physical_of(target)) {
+        (Datum::Int32(value), PhysicalType::UInt32) => Datum::UInt32(value.cast_unsigned()),
+        (Datum::UInt32(value), PhysicalType::Int32) => Datum::Int32(value.cast_signed()),
+        (Datum::UInt32(value), PhysicalType::Int64) => Datum::Int64(i64::from(value)),
+        (other, _) => other,
+    })
 }

@@ -51,22 +51,6 @@ pub(crate) fn element_of(array: u32) -> Option<u32> {
     pg_type::by_oid(array).filter(|row| row.is_array()).map(|row| row.element_oid)
 }
 
-/// Whether every value of `source` is, unchanged, a value of `target`.
-pub(crate) fn is_binary_coercible(source: u32, target: u32) -> bool {
-    if source == target || target == oid::ANY || target == oid::ANYELEMENT {
-        return true;
-    }
-    if target == oid::ANYARRAY && element_of(source).is_some() {
-        return true;
-    }
-    if target == oid::ANYNONARRAY && element_of(source).is_none() {
-        return true;
-    }
-    find_cast(source, target).is_some_and(|cast| {
-        cast.context == CastContext::Implicit && matches!(cast.method, CastMethod::Binary)
-    })
-}
-
 /// Whether a value converts in the given context.
 pub(crate) fn can_coerce(source: u32, target: u32, context: CastContext) -> bool {
     if source == target || source == oid::UNKNOWN || target == oid::ANY {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use datafusion::{
-    catalog::cte_worktable::CteWorkTable,
-    common::TableReference,
-    datasource::provider_as_source,
+    catalog::cte_worktable::CteWorkTable, common::TableReference, datasource::provider_as_source,
     logical_expr::LogicalPlanBuilder,
 };
 use oxi_base::{Error, Result, SqlState};
@@ -43,8 +41,10 @@ impl Binder<'_> {
                 .at(cte.name.span.position()));
             }
             let StatementKind::Query(query) = &cte.statement.kind else {
-                return Err(Error::unsupported("data-modifying statements in WITH are not supported")
-                    .at(cte.span.position()));
+                return Err(Error::unsupported(
+                    "data-modifying statements in WITH are not supported",
+                )
+                .at(cte.span.position()));
             };
             let mut bound = match recursive_parts(query) {
                 Some((left, right, all)) if with.recursive && mentions(right, &cte.name.value) => {

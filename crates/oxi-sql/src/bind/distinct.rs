@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{WindowFrame, WindowFrameBound, WindowFrameUnits};
 use datafusion::{
     functions_aggregate::min_max::min_udaf,
     functions_window::row_number::row_number_udwf,
@@ -11,8 +13,6 @@ use datafusion::{
         expr::{AggregateFunction, AggregateFunctionParams, WindowFunction, WindowFunctionParams},
     },
 };
-use datafusion::logical_expr::{WindowFrame, WindowFrameBound, WindowFrameUnits};
-use datafusion::common::ScalarValue;
 use oxi_base::Result;
 
 use crate::{
@@ -63,7 +63,11 @@ pub(crate) fn row_number(partition_by: Vec<Expr>, order_by: Vec<SortExpr>) -> Ex
 
 impl Binder<'_> {
     /// Drops duplicate rows; the plan yields exactly the outputs.
-    pub(crate) fn distinct(&mut self, plan: LogicalPlan, outputs: &[Output]) -> Result<LogicalPlan> {
+    pub(crate) fn distinct(
+        &mut self,
+        plan: LogicalPlan,
+        outputs: &[Output],
+    ) -> Result<LogicalPlan> {
         if outputs.is_empty() || !outputs.iter().any(|output| needs_key(output.ty.oid)) {
             return Ok(LogicalPlan::Distinct(Distinct::All(Arc::new(plan))));
         }

@@ -98,8 +98,7 @@ impl Binder<'_> {
             }
             ExprKind::Unary { op, operand } => {
                 let operand = self.expr(operand, cx)?;
-                self.prefix(&op.name, operand, op.span)
-                    .map(|value| Typed { span, ..value })
+                self.prefix(&op.name, operand, op.span).map(|value| Typed { span, ..value })
             }
             ExprKind::Binary { left, op, right } => self.infix(left, op, right, span, cx),
             ExprKind::And(items) => self.connective(items, true, span, cx),
@@ -175,11 +174,10 @@ impl Binder<'_> {
             ExprKind::FieldStar(_) => {
                 Err(Error::unsupported("composite values are not supported").at(span.position()))
             }
-            ExprKind::Default => Err(Error::new(
-                SqlState::SYNTAX_ERROR,
-                "DEFAULT is not allowed in this context",
-            )
-            .at(span.position())),
+            ExprKind::Default => {
+                Err(Error::new(SqlState::SYNTAX_ERROR, "DEFAULT is not allowed in this context")
+                    .at(span.position()))
+            }
             ExprKind::CurrentOf(_) => {
                 Err(Error::unsupported("WHERE CURRENT OF is not supported").at(span.position()))
             }
@@ -192,16 +190,12 @@ impl Binder<'_> {
             Literal::Null => unknown_literal(None, span),
             Literal::String(text) => unknown_literal(Some(text.clone()), span),
             Literal::Bool(value) => Typed::plain(boolean(*value), oid::BOOL, span),
-            Literal::Int4(value) => Typed::plain(
-                Expr::Literal(ScalarValue::Int32(Some(*value)), None),
-                oid::INT4,
-                span,
-            ),
-            Literal::Int8(value) => Typed::plain(
-                Expr::Literal(ScalarValue::Int64(Some(*value)), None),
-                oid::INT8,
-                span,
-            ),
+            Literal::Int4(value) => {
+                Typed::plain(Expr::Literal(ScalarValue::Int32(Some(*value)), None), oid::INT4, span)
+            }
+            Literal::Int8(value) => {
+                Typed::plain(Expr::Literal(ScalarValue::Int64(Some(*value)), None), oid::INT8, span)
+            }
             Literal::Numeric(text) => self.typed_literal(oid::NUMERIC, text, span)?,
             Literal::BitString(digits) => self.typed_literal(oid::BIT, digits, span)?,
             Literal::HexString(digits) => {
@@ -210,8 +204,8 @@ impl Binder<'_> {
                     .filter_map(|digit| digit.to_digit(16))
                     .map(|digit| format!("{digit:04b}"))
                     .collect::<String>();
-                let datum = io::text_in(self.context.eval, TypeRef::plain(oid::BIT), &bits)
-                    .map_err(at)?;
+                let datum =
+                    io::text_in(self.context.eval, TypeRef::plain(oid::BIT), &bits).map_err(at)?;
                 Typed::plain(literal_of(&datum, oid::BIT)?, oid::BIT, span)
             }
         })

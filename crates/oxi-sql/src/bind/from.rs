@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::{Column, NullHandling, TableReference, UnnestOptions, tree_node::{Transformed, TreeNode}},
+    common::{
+        Column, NullHandling, TableReference, UnnestOptions,
+        tree_node::{Transformed, TreeNode},
+    },
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery},
 };
 use oxi_base::{Error, Result, SqlState};
@@ -339,7 +342,11 @@ impl Binder<'_> {
             .iter()
             .map(|output| ScopeColumn {
                 name: output.name.clone(),
-                ty: if output.ty.oid == oid::UNKNOWN { TypeRef::plain(oid::TEXT) } else { output.ty },
+                ty: if output.ty.oid == oid::UNKNOWN {
+                    TypeRef::plain(oid::TEXT)
+                } else {
+                    output.ty
+                },
                 expr: column(&qualifier, &output.column),
                 origin: output.origin,
                 hidden: false,

@@ -243,10 +243,8 @@ impl Binder<'_> {
         }
         cx.found_aggregate = true;
         let inside = std::mem::replace(&mut cx.in_aggregate, true);
-        let args = items
-            .iter()
-            .map(|item| Ok(self.expr(item, cx)?.expr))
-            .collect::<Result<Vec<_>>>();
+        let args =
+            items.iter().map(|item| Ok(self.expr(item, cx)?.expr)).collect::<Result<Vec<_>>>();
         cx.in_aggregate = inside;
         Ok(Typed::plain(grouping_udaf().call(args?), oid::INT4, span))
     }
@@ -277,9 +275,9 @@ impl Binder<'_> {
                 let mut shown = bare_column(&first);
                 if grouping.sets.is_some() {
                     let null = Expr::Literal(
-                        crate::function::value::null_scalar(
-                            &crate::function::value::physical_of(typed.ty.oid),
-                        )?,
+                        crate::function::value::null_scalar(&crate::function::value::physical_of(
+                            typed.ty.oid,
+                        ))?,
                         None,
                     );
                     let absent = Box::new(Expr::IsNull(Box::new(bare_column(&name))));
@@ -374,16 +372,15 @@ impl Binder<'_> {
         }
         for column in loose {
             let column_expr = Expr::Column(column.clone());
-            let owner = scope.relations.iter().find(|relation| {
-                relation.columns.iter().any(|known| known.expr == column_expr)
-            });
+            let owner = scope
+                .relations
+                .iter()
+                .find(|relation| relation.columns.iter().any(|known| known.expr == column_expr));
             let known = owner.and_then(|relation| {
                 relation.columns.iter().find(|known| known.expr == column_expr)
             });
             let dependent = grouping.sets.is_none()
-                && owner.is_some_and(|relation| {
-                    primary_key_grouped(relation, &grouping.keys)
-                });
+                && owner.is_some_and(|relation| primary_key_grouped(relation, &grouping.keys));
             let span = cx.places.get(&column).copied().unwrap_or_default();
             match known {
                 Some(known) if dependent => {
@@ -415,9 +412,10 @@ fn primary_key_grouped(relation: &crate::bind::scope::ScopeRelation, keys: &[Typ
     };
     table.constraints.iter().any(|constraint| match &constraint.kind {
         ConstraintKind::Unique { primary: true, columns, .. } => columns.iter().all(|id| {
-            table.column_by_id(*id).and_then(|(position, _)| relation.columns.get(position)).is_some_and(
-                |column| keys.iter().any(|key| key.expr == column.expr),
-            )
+            table
+                .column_by_id(*id)
+                .and_then(|(position, _)| relation.columns.get(position))
+                .is_some_and(|column| keys.iter().any(|key| key.expr == column.expr))
         }),
         _ => false,
     })
@@ -481,19 +479,10 @@ fn map_grouping(call: Expr, keys: &[Typed], groups: &[Expr]) -> Result<Expr> {
     Ok(Expr::AggregateFunction(function))
 }
 
-fn rewrite(
-    expr: Expr,
-    keys: &[Typed],
-    results: &[Expr],
-    found: &[(Expr, String)],
-) -> Result<Expr> {
+fn rewrite(expr: Expr, keys: &[Typed], results: &[Expr], found: &[(Expr, String)]) -> Result<Expr> {
     expr.transform_down(|inner| {
         if let Some(index) = keys.iter().position(|key| key.expr == inner) {
-            return Ok(Transformed::new(
-                results[index].clone(),
-                true,
-                TreeNodeRecursion::Jump,
-            ));
+            return Ok(Transformed::new(results[index].clone(), true, TreeNodeRecursion::Jump));
         }
         if let Some((_, name)) = found.iter().find(|(call, _)| *call == inner) {
             return Ok(Transformed::new(bare_column(name), true, TreeNodeRecursion::Jump));

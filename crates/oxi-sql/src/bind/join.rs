@@ -7,7 +7,7 @@ use datafusion::{
 use oxi_base::{Error, Result, SqlState};
 
 use crate::{
-    ast::{Ident, JoinCondition, JoinKind, Span, TableExpr, TableExprKind},
+    ast::{Ident, JoinCondition, JoinKind, TableExpr, TableExprKind},
     bind::{
         Binder,
         expr::Cx,
@@ -155,8 +155,7 @@ impl Binder<'_> {
                 None => test,
             });
             let (mut unified, ty) = self.unify(vec![l_typed, r_typed], "JOIN/USING")?;
-            let (r_expr, l_expr) =
-                (unified.pop().map(|v| v.expr), unified.pop().map(|v| v.expr));
+            let (r_expr, l_expr) = (unified.pop().map(|v| v.expr), unified.pop().map(|v| v.expr));
             let (Some(l_expr), Some(r_expr)) = (l_expr, r_expr) else {
                 return Err(Error::bug("USING lost a side"));
             };
@@ -223,6 +222,3 @@ fn using_column<'c>(
         .at(position)),
     }
 }
-
-/// The span of nothing, for what binding makes itself.
-pub(crate) const NOWHERE: Span = Span { start: 0, end: 0 };

@@ -28,8 +28,9 @@ impl Binder<'_> {
         };
         let position = locking.span.position();
         if select.group_by.is_some() || select.having.is_some() {
-            return Err(Error::unsupported("FOR UPDATE is not allowed with GROUP BY clause")
-                .at(position));
+            return Err(
+                Error::unsupported("FOR UPDATE is not allowed with GROUP BY clause").at(position)
+            );
         }
         let outer = self.locking.replace(Vec::new());
         let result = self.from(&select.from, parent);
@@ -39,7 +40,10 @@ impl Binder<'_> {
             if !scope.relations.iter().any(|relation| relation.alias == name.last()) {
                 return Err(Error::new(
                     SqlState::UNDEFINED_TABLE,
-                    format!("relation \"{}\" in FOR UPDATE clause not found in FROM clause", name.last()),
+                    format!(
+                        "relation \"{}\" in FOR UPDATE clause not found in FROM clause",
+                        name.last()
+                    ),
                 )
                 .at(name.span.position()));
             }
@@ -50,8 +54,7 @@ impl Binder<'_> {
                 .iter()
                 .any(|l| l.of.is_empty() || l.of.iter().any(|name| name.last() == alias))
         };
-        let kept =
-            tables.into_iter().filter(|table| named(&table.alias)).collect::<Vec<_>>();
+        let kept = tables.into_iter().filter(|table| named(&table.alias)).collect::<Vec<_>>();
         self.locked = kept;
         Ok((plan, scope))
     }

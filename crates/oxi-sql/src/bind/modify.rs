@@ -132,11 +132,7 @@ impl Binder<'_> {
     }
 
     /// The value of a column that is not given: its identity, its default, or NULL.
-    pub(super) fn default_value(
-        &mut self,
-        column: &ColumnDescriptor,
-        span: Span,
-    ) -> Result<Typed> {
+    pub(super) fn default_value(&mut self, column: &ColumnDescriptor, span: Span) -> Result<Typed> {
         let value = if let Some(identity) = &column.identity {
             let sequence = oxi_model::Datum::UInt32(identity.sequence);
             let sequence = self.constant(&sequence, oxi_types::oid::REGCLASS, span)?;
@@ -176,7 +172,8 @@ impl Binder<'_> {
 
     /// The CHECK constraints over a row.
     pub(super) fn checks(&mut self, target: &Target) -> Result<Vec<Check>> {
-        let scope = scope_of(table_scope(&target.relation, &target.relation.name, &target.qualifier));
+        let scope =
+            scope_of(table_scope(&target.relation, &target.relation.name, &target.qualifier));
         let mut checks = Vec::new();
         for constraint in &target.table()?.constraints {
             if let ConstraintKind::Check { expression } = &constraint.kind {
@@ -189,11 +186,9 @@ impl Binder<'_> {
     }
 
     /// The generated columns over a row.
-    pub(super) fn generated(
-        &mut self,
-        target: &Target,
-    ) -> Result<Vec<crate::plan::Assignment>> {
-        let scope = scope_of(table_scope(&target.relation, &target.relation.name, &target.qualifier));
+    pub(super) fn generated(&mut self, target: &Target) -> Result<Vec<crate::plan::Assignment>> {
+        let scope =
+            scope_of(table_scope(&target.relation, &target.relation.name, &target.qualifier));
         let mut list = Vec::new();
         for (position, column) in target.table()?.columns.iter().enumerate() {
             if let Some(text) = &column.generated {
@@ -270,7 +265,7 @@ impl Binder<'_> {
 }
 
 /// Whether an expression holds a subquery.
-pub(super) fn has_subquery(expr: &Expr) -> bool {
+pub(crate) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|inner| {
         Ok(matches!(
             inner,

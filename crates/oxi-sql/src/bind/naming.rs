@@ -35,12 +35,10 @@ fn figure(expr: &Expr) -> Option<(String, bool)> {
             Some(named @ (_, true)) => Some(named),
             _ => Some((cast_name(target), false)),
         },
-        ExprKind::Case { otherwise, .. } => {
-            match otherwise.as_deref().and_then(figure) {
-                Some(named @ (_, true)) => Some(named),
-                _ => Some(("case".to_owned(), false)),
-            }
-        }
+        ExprKind::Case { otherwise, .. } => match otherwise.as_deref().and_then(figure) {
+            Some(named @ (_, true)) => Some(named),
+            _ => Some(("case".to_owned(), false)),
+        },
         ExprKind::Subquery(query) => subquery_name(&query.body),
         _ => None,
     }

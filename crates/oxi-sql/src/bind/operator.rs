@@ -43,8 +43,7 @@ impl Binder<'_> {
         right: Typed,
         span: Span,
     ) -> Result<Typed> {
-        let candidate =
-            self.pick_operator(name, Some(left.ty.oid), right.ty.oid, span)?;
+        let candidate = self.pick_operator(name, Some(left.ty.oid), right.ty.oid, span)?;
         self.apply_operator(&candidate, vec![left, right], span)
     }
 

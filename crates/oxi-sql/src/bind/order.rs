@@ -21,7 +21,11 @@ pub(crate) fn sort_key(expr: Expr, type_oid: u32, item: &OrderItem) -> Result<So
 }
 
 /// What an item of ORDER BY or GROUP BY that is a bare constant says.
-pub(crate) fn ordinal(expr: &crate::ast::Expr, clause: &str, count: usize) -> Result<Option<usize>> {
+pub(crate) fn ordinal(
+    expr: &crate::ast::Expr,
+    clause: &str,
+    count: usize,
+) -> Result<Option<usize>> {
     match &expr.kind {
         ExprKind::Literal(Literal::Int4(number)) => {
             let index = usize::try_from(*number).ok().filter(|n| (1..=count).contains(n));
@@ -35,11 +39,10 @@ pub(crate) fn ordinal(expr: &crate::ast::Expr, clause: &str, count: usize) -> Re
             }
         }
         ExprKind::Literal(Literal::Null) => Ok(None),
-        ExprKind::Literal(_) => Err(Error::new(
-            SqlState::SYNTAX_ERROR,
-            format!("non-integer constant in {clause}"),
-        )
-        .at(expr.span.position())),
+        ExprKind::Literal(_) => {
+            Err(Error::new(SqlState::SYNTAX_ERROR, format!("non-integer constant in {clause}"))
+                .at(expr.span.position()))
+        }
         _ => Ok(None),
     }
 }

@@ -1,7 +1,7 @@
 //! Queries as a whole: WITH, the body, ORDER BY and LIMIT.
 
 use datafusion::{
-    common::Column,
+    common::{Column, tree_node::TreeNode},
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
 };
 use oxi_base::{Error, Result, SqlState};
@@ -10,7 +10,12 @@ use oxi_types::{builtin::CastContext, oid};
 
 use crate::{
     ast::{Query, QueryBody, ValuesRow},
-    bind::{Binder, OutputField, expr::Cx, scope::Scope, typed::{Typed, bare_column}},
+    bind::{
+        Binder, OutputField,
+        expr::Cx,
+        scope::Scope,
+        typed::{Typed, bare_column},
+    },
     function::error::from_datafusion,
 };
 
@@ -171,8 +176,7 @@ impl Binder<'_> {
             let Some(expr) = expr else { return Ok(None) };
             let mut cx = Cx::plain(&scope, word);
             let value = self.expr(expr, &mut cx)?;
-            let value =
-                self.coerce(value, TypeRef::plain(oid::INT8), CastContext::Assignment)?;
+            let value = self.coerce(value, TypeRef::plain(oid::INT8), CastContext::Assignment)?;
             if value.is_null_literal() {
                 return Ok(None);
             }
@@ -192,11 +196,8 @@ impl Binder<'_> {
             Ok(Some(value.expr))
         };
         let fetch = bound(&query.limit, "LIMIT", SqlState::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE)?;
-        let skip = bound(
-            &query.offset,
-            "OFFSET",
-            SqlState::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE,
-        )?;
+        let skip =
+            bound(&query.offset, "OFFSET", SqlState::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE)?;
         if fetch.is_none() && skip.is_none() {
             return Ok(plan);
         }
@@ -265,7 +266,15 @@ pub(crate) fn values_plan(rows: Vec<Vec<Expr>>, outputs: &[Output]) -> Result<Lo
             .collect::<Vec<_>>()
     };
     let one_row = || LogicalPlanBuilder::empty(true);
-    let simple = |expr: &Expr| matches!(expr, Expr::Literal(..) | Expr::Placeholder(_));
+    // Values are computed while the plan is made: nothing volatile, and no subqueries.
+    let simple = |expr: &Expr| {
+        matches!(expr, Expr::Literal(..) | Expr::Placeholder(_))
+            || (!expr.is_volatile()
+                && !crate::bind::modify::has_subquery(expr)
+                && !expr
+                    .exists(|e| Ok(matches!(e, Expr::OuterReferenceColumn(..) | Expr::Column(_))))
+                    .unwrap_or(true))
+    };
     if rows.len() > 1 && rows.iter().flatten().all(simple) {
         let fields = outputs
             .iter()

@@ -19,48 +19,48 @@ use crate::{
 
 /// A column that can be named.
 #[derive(Clone, Debug)]
-pub struct ScopeColumn {
+pub(crate) struct ScopeColumn {
     /// Its name in SQL.
-    pub name: String,
+    pub(crate) name: String,
     /// Its type.
-    pub ty: TypeRef,
+    pub(crate) ty: TypeRef,
     /// What yields it: a column, or an expression over two for a merged column of FULL JOIN USING.
-    pub expr: Expr,
+    pub(crate) expr: Expr,
     /// Table oid and attnum if it is a table's column unchanged.
-    pub origin: Option<(u32, i16)>,
+    pub(crate) origin: Option<(u32, i16)>,
     /// Not part of `*` and not found by its plain name.
-    pub hidden: bool,
+    pub(crate) hidden: bool,
 }
 
 /// A relation that can be named.
 #[derive(Clone, Debug)]
-pub struct ScopeRelation {
+pub(crate) struct ScopeRelation {
     /// The name by which SQL calls it.
-    pub alias: String,
+    pub(crate) alias: String,
     /// Its schema, if it may be called with it.
-    pub schema: Option<String>,
+    pub(crate) schema: Option<String>,
     /// Its columns.
-    pub columns: Vec<ScopeColumn>,
+    pub(crate) columns: Vec<ScopeColumn>,
     /// The table, if it is one.
-    pub table: Option<Arc<RelationDescriptor>>,
+    pub(crate) table: Option<Arc<RelationDescriptor>>,
     /// Cannot be named here but exists (a hint says so).
-    pub hidden: bool,
+    pub(crate) hidden: bool,
 }
 
 /// The names visible at one level, and the levels around it.
 #[derive(Clone, Debug, Default)]
-pub struct Scope<'p> {
+pub(crate) struct Scope<'p> {
     /// Relations by name.
-    pub relations: Vec<ScopeRelation>,
+    pub(crate) relations: Vec<ScopeRelation>,
     /// Columns found by their plain name, in the order of `*`.
-    pub columns: Vec<ScopeColumn>,
+    pub(crate) columns: Vec<ScopeColumn>,
     /// The query around.
-    pub parent: Option<&'p Scope<'p>>,
+    pub(crate) parent: Option<&'p Scope<'p>>,
 }
 
 impl Scope<'_> {
     /// An empty level inside another.
-    pub fn inside<'p>(parent: &'p Scope<'p>) -> Scope<'p> {
+    pub(crate) fn inside<'p>(parent: &'p Scope<'p>) -> Scope<'p> {
         Scope { relations: Vec::new(), columns: Vec::new(), parent: Some(parent) }
     }
 
@@ -95,8 +95,9 @@ impl Scope<'_> {
             depth += 1;
         }
         if self.find_relation(None, name).is_some() {
-            return Err(Error::unsupported("whole-row references are not supported")
-                .at(span.position()));
+            return Err(
+                Error::unsupported("whole-row references are not supported").at(span.position())
+            );
         }
         Err(self.undefined_column(name, span))
     }
@@ -198,10 +199,8 @@ impl Scope<'_> {
     }
 
     fn undefined_column(&self, name: &str, span: Span) -> Error {
-        let error = Error::new(
-            SqlState::UNDEFINED_COLUMN,
-            format!("column \"{name}\" does not exist"),
-        );
+        let error =
+            Error::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
         let mut best: Option<(usize, String)> = None;
         let mut level = Some(self);
         while let Some(scope) = level {
@@ -219,8 +218,9 @@ impl Scope<'_> {
             level = scope.parent;
         }
         let error = match best {
-            Some((_, near)) => error
-                .with_hint(format!("Perhaps you meant to reference the column \"{near}\".")),
+            Some((_, near)) => {
+                error.with_hint(format!("Perhaps you meant to reference the column \"{near}\"."))
+            }
             None => error,
         };
         error.at(span.position())

@@ -25,10 +25,7 @@ use crate::{
         scope::{Scope, ScopeColumn},
         typed::{Typed, bare_column},
     },
-    function::{
-        error::from_datafusion,
-        key::key,
-    },
+    function::{error::from_datafusion, key::key},
 };
 
 /// A column of the select list.
@@ -93,8 +90,7 @@ impl Binder<'_> {
             }
             _ => None,
         };
-        let grouped =
-            grouping.is_some() || cx.found_aggregate || select.having.is_some();
+        let grouped = grouping.is_some() || cx.found_aggregate || select.having.is_some();
         if grouped {
             let mut exprs = items.iter_mut().map(|i| &mut i.value.expr).collect::<Vec<_>>();
             exprs.extend(having.iter_mut());
@@ -152,17 +148,16 @@ impl Binder<'_> {
             .map(|(index, item)| sort_key(outputs[*index].expr(), outputs[*index].ty.oid, item))
             .collect::<Result<Vec<SortExpr>>>()?;
         if let Some(on) = on {
-            let on = on
-                .iter()
-                .map(|&index| key(outputs[index].expr(), outputs[index].ty.oid))
-                .collect();
+            let on =
+                on.iter().map(|&index| key(outputs[index].expr(), outputs[index].ty.oid)).collect();
             plan = self.distinct_on(plan, on, keys.clone())?;
         }
         plan = sort(plan, keys)?;
-        plan = self.limit(plan, query, parent)?;
+        // Rows that are skipped because others hold them do not count towards the limit.
         if !locks.is_empty() {
             plan = self.lock_rows(plan, query)?;
         }
+        plan = self.limit(plan, query, parent)?;
         if outputs.len() > visible {
             outputs.truncate(visible);
             plan = project(plan, outputs.iter().map(Output::expr).collect())?;
@@ -207,8 +202,7 @@ impl Binder<'_> {
         cx: &mut Cx<'_>,
     ) -> Result<Option<Grouping>> {
         let Some(group_by) = &select.group_by else { return Ok(None) };
-        let named =
-            items.iter().map(|i| (i.name.clone(), i.value.clone())).collect::<Vec<_>>();
+        let named = items.iter().map(|i| (i.name.clone(), i.value.clone())).collect::<Vec<_>>();
         self.group_by(group_by, &named, cx).map(Some)
     }
 
@@ -343,15 +337,11 @@ impl Binder<'_> {
             for item in items.iter_mut() {
                 let owned = std::mem::take(&mut item.value.expr);
                 item.value.expr = owned
-                    .transform_down(|inner| {
-                        match lists.iter().find(|(set, _)| *set == inner) {
-                            Some((_, name)) => Ok(Transformed::new(
-                                bare_column(name),
-                                true,
-                                TreeNodeRecursion::Jump,
-                            )),
-                            None => Ok(Transformed::no(inner)),
+                    .transform_down(|inner| match lists.iter().find(|(set, _)| *set == inner) {
+                        Some((_, name)) => {
+                            Ok(Transformed::new(bare_column(name), true, TreeNodeRecursion::Jump))
                         }
+                        None => Ok(Transformed::no(inner)),
                     })
                     .map_err(from_datafusion)?
                     .data;
@@ -455,8 +445,10 @@ pub(crate) fn star(
                 Some((found, 0)) => {
                     Ok(found.columns.iter().filter(|column| !column.hidden).cloned().collect())
                 }
-                Some(_) => Err(Error::unsupported("outer row expansion is not supported")
-                    .at(span.position())),
+                Some(_) => {
+                    Err(Error::unsupported("outer row expansion is not supported")
+                        .at(span.position()))
+                }
                 None => Err(scope.missing_relation(&relation.value, span)),
             }
         }

@@ -69,9 +69,11 @@ impl Binder<'_> {
         }
         let decided = types.iter().map(|ty| Some(ty.oid)).collect::<Vec<_>>();
         let mut settle = |bound: BoundPlan, query: &Query| -> Result<BoundPlan> {
-            let reopen = bound.outputs.iter().zip(&types).any(|(output, ty)| {
-                output.ty.oid == oid::UNKNOWN && ty.oid != oid::UNKNOWN
-            });
+            let reopen = bound
+                .outputs
+                .iter()
+                .zip(&types)
+                .any(|(output, ty)| output.ty.oid == oid::UNKNOWN && ty.oid != oid::UNKNOWN);
             let bound = if reopen { self.query(query, parent, &decided)? } else { bound };
             self.coerce_outputs(bound, &types, CastContext::Implicit, query.span)
         };
@@ -113,8 +115,7 @@ impl Binder<'_> {
         all: bool,
         join: JoinType,
     ) -> Result<LogicalPlan> {
-        let left_plan =
-            if all { left.plan } else { self.distinct(left.plan, outputs)? };
+        let left_plan = if all { left.plan } else { self.distinct(left.plan, outputs)? };
         let left_plan = self.keyed(left_plan, outputs, all)?;
         let right_plan = self.keyed(rename(right, outputs)?, outputs, all)?;
         let (left_name, right_name) = (self.fresh_qualifier("left"), self.fresh_qualifier("right"));
@@ -159,9 +160,8 @@ impl Binder<'_> {
             .window(vec![number])
             .and_then(LogicalPlanBuilder::build)
             .map_err(from_datafusion)?;
-        exprs.push(
-            crate::bind::typed::bare_column(&name).alias(format!("__key_{}", outputs.len())),
-        );
+        exprs
+            .push(crate::bind::typed::bare_column(&name).alias(format!("__key_{}", outputs.len())));
         project(plan, exprs)
     }
 }

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use datafusion::{common::{DFSchemaRef, TableReference}, logical_expr::Expr};
+use datafusion::{
+    common::{DFSchemaRef, TableReference},
+    logical_expr::Expr,
+};
 use oxi_base::Result;
 use oxi_model::descriptor::{RelationDescriptor, TypeRef};
 use oxi_types::builtin::CastContext;
@@ -65,7 +68,9 @@ impl Binder<'_> {
         let mut cx = Cx::plain(&scope, clause);
         let value = self.expr(expr, &mut cx)?;
         let value = match wanted {
-            Some(wanted) if wanted.oid == oxi_types::oid::BOOL => self.coerce_bool(value, clause)?,
+            Some(wanted) if wanted.oid == oxi_types::oid::BOOL => {
+                self.coerce_bool(value, clause)?
+            }
             Some(wanted) => self.coerce(value, wanted, CastContext::Assignment)?,
             None => self.resolve_unknown(value)?,
         };

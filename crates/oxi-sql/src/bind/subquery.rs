@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::Spans,
+    common::{
+        Spans,
+        tree_node::{Transformed, TreeNode},
+    },
     logical_expr::{
         Aggregate, Expr, LogicalPlan, Subquery,
         expr::{Exists, InSubquery, SetComparison, SetQuantifier},
+        utils::{conjunction, split_conjunction_owned},
     },
 };
 use oxi_base::{Error, Result, SqlState};
@@ -23,6 +27,7 @@ use crate::{
         coerce::{array_of, can_coerce, common_type},
         compare::native_operator,
         expr::Cx,
+        modify::has_subquery,
         query::{BoundPlan, project},
         scope::Scope,
         typed::{Typed, bare_column},
@@ -53,21 +58,13 @@ impl Binder<'_> {
     fn one_column(&mut self, query: &Query, span: Span, cx: &Cx<'_>) -> Result<BoundPlan> {
         let bound = self.inner_query(query, cx)?;
         if bound.outputs.len() != 1 {
-            return Err(Error::new(
-                SqlState::SYNTAX_ERROR,
-                "subquery must return only one column",
-            )
-            .at(span.position()));
+            return Err(Error::new(SqlState::SYNTAX_ERROR, "subquery must return only one column")
+                .at(span.position()));
         }
         Ok(bound)
     }
 
-    pub(crate) fn exists(
-        &mut self,
-        query: &Query,
-        span: Span,
-        cx: &mut Cx<'_>,
-    ) -> Result<Typed> {
+    pub(crate) fn exists(&mut self, query: &Query, span: Span, cx: &mut Cx<'_>) -> Result<Typed> {
         let bound = self.inner_query(query, cx)?;
         let expr = Expr::Exists(Exists::new(subquery(bound.plan), false));
         Ok(Typed::plain(expr, oid::BOOL, span))
@@ -81,7 +78,7 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let bound = self.one_column(query, span, cx)?;
         let output = bound.outputs[0].clone();
-        self.scalar_of(bound.plan, output.ty, &output.column, span)
+        self.scalar_of(bound.plan, output.ty, &output.column, span, cx.scope)
     }
 
     /// A plan of one column as a value.
@@ -91,14 +88,23 @@ impl Binder<'_> {
         ty: TypeRef,
         column: &str,
         span: Span,
+        scope: &Scope<'_>,
     ) -> Result<Typed> {
         let correlated = !plan.all_out_ref_exprs().is_empty();
-        let plan = if correlated && !yields_one_row(&plan) {
-            single_row(plan, column)?
-        } else {
-            plan
+        if !correlated || yields_one_row(&plan) {
+            return Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span));
+        }
+        let (plan, guard) = outer_conditions(plan, scope)?;
+        let value = Expr::ScalarSubquery(subquery(single_row(plan, column)?));
+        let expr = match guard {
+            None => value,
+            Some(guard) => Expr::Case(datafusion::logical_expr::Case::new(
+                None,
+                vec![(Box::new(guard), Box::new(value))],
+                None,
+            )),
         };
-        Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span))
+        Ok(Typed::new(expr, ty, span))
     }
 
     pub(crate) fn array_subquery(
@@ -129,15 +135,22 @@ impl Binder<'_> {
             .iter()
             .find(|row| row.args == [declared] || row.args == [oid::ANYELEMENT])
             .ok_or_else(|| Error::unsupported("ARRAY(SELECT …) is not supported").at(position))?;
-        // The order of the subquery is the order of the elements: number its rows and sort by it.
-        let numbered = number_rows(bound.plan, &output.column)?;
-        let order = vec![ArgumentOrder::ascending(oid::INT8)];
+        // The order of the subquery is the order of the elements.
+        let (input, keys) = match sorted_input(&bound.plan)? {
+            Some(sorted) => sorted,
+            None => (
+                number_rows(bound.plan, &output.column)?,
+                vec![(bare_column("__number"), ArgumentOrder::ascending(oid::INT8))],
+            ),
+        };
+        let (values, order): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
         let context = Arc::new(oxi_types::EvalContext::fixed(0));
         let udaf =
             BuiltinUdaf::new(row, vec![output.ty], order, result, false, context).into_udaf();
-        let aggregate = udaf.call(vec![bare_column(&output.column), bare_column("__number")]);
+        let args = std::iter::once(bare_column(&output.column)).chain(values).collect();
+        let aggregate = udaf.call(args);
         let plan = LogicalPlan::Aggregate(
-            Aggregate::try_new(Arc::new(numbered), Vec::new(), vec![aggregate.alias("array")])
+            Aggregate::try_new(Arc::new(input), Vec::new(), vec![aggregate.alias("array")])
                 .map_err(from_datafusion)?,
         );
         let empty = self.coerce(
@@ -148,10 +161,7 @@ impl Binder<'_> {
         let value = Expr::ScalarSubquery(subquery(plan));
         let case = datafusion::logical_expr::Case::new(
             None,
-            vec![(
-                Box::new(Expr::IsNull(Box::new(value.clone()))),
-                Box::new(empty.expr),
-            )],
+            vec![(Box::new(Expr::IsNull(Box::new(value.clone()))), Box::new(empty.expr))],
             Some(Box::new(value)),
         );
         Ok(Typed::plain(Expr::Case(case), result, span))
@@ -176,8 +186,7 @@ impl Binder<'_> {
                 .at(op_span.position()));
         }
         let (left, plan) = self.match_column(left, bound, OperatorKind::Eq, "=", op_span)?;
-        let expr =
-            Expr::InSubquery(InSubquery::new(Box::new(left), subquery(plan), negated));
+        let expr = Expr::InSubquery(InSubquery::new(Box::new(left), subquery(plan), negated));
         Ok(Typed::plain(expr, oid::BOOL, span))
     }
 
@@ -242,8 +251,9 @@ impl Binder<'_> {
             return Err(Error::new(SqlState::SYNTAX_ERROR, message).at(op_span.position()));
         }
         if negated {
-            return Err(Error::unsupported("row NOT IN (SELECT …) is not supported")
-                .at(op_span.position()));
+            return Err(
+                Error::unsupported("row NOT IN (SELECT …) is not supported").at(op_span.position())
+            );
         }
         let outer = Scope::inside(cx.scope);
         let mut test: Option<Expr> = None;
@@ -282,8 +292,10 @@ impl Binder<'_> {
         }
         let kind = OperatorKind::of(&op.name, true);
         let Some(native) = native_operator(kind) else {
-            return Err(Error::unsupported("this operator with ANY/ALL (SELECT …) is not supported")
-                .at(op.span.position()));
+            return Err(Error::unsupported(
+                "this operator with ANY/ALL (SELECT …) is not supported",
+            )
+            .at(op.span.position()));
         };
         let (left, plan) = self.match_column(left, bound, kind, &op.name, op.span)?;
         let quantifier = if all { SetQuantifier::All } else { SetQuantifier::Any };
@@ -305,6 +317,41 @@ fn yields_one_row(plan: &LogicalPlan) -> bool {
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
         _ => false,
     }
+}
+
+/// Takes conditions that speak of the outer row alone out of a subquery: without them DataFusion
+/// can turn more subqueries into joins. Such a condition guards the whole value.
+fn outer_conditions(plan: LogicalPlan, scope: &Scope<'_>) -> Result<(LogicalPlan, Option<Expr>)> {
+    let LogicalPlan::Projection(projection) = &plan else { return Ok((plan, None)) };
+    let LogicalPlan::Filter(filter) = projection.input.as_ref() else { return Ok((plan, None)) };
+    let (outer, inner): (Vec<_>, Vec<_>) =
+        split_conjunction_owned(filter.predicate.clone()).into_iter().partition(|part| {
+            part.contains_outer()
+                && !part.any_column_refs()
+                && !has_subquery(part)
+                && !part.exists(|expr| Ok(is_farther(expr, scope))).unwrap_or(true)
+        });
+    let Some(guard) = conjunction(outer) else { return Ok((plan, None)) };
+    let guard = guard
+        .transform_up(|expr| match expr {
+            Expr::OuterReferenceColumn(_, column) => Ok(Transformed::yes(Expr::Column(column))),
+            other => Ok(Transformed::no(other)),
+        })
+        .map_err(from_datafusion)?
+        .data;
+    let input = filter.input.as_ref().clone();
+    let input = match conjunction(inner) {
+        Some(inner) => crate::bind::query::filter(input, inner)?,
+        None => input,
+    };
+    Ok((project(input, projection.expr.clone())?, Some(guard)))
+}
+
+/// Whether an expression refers to a query farther out than the scope's own.
+fn is_farther(expr: &Expr, scope: &Scope<'_>) -> bool {
+    let Expr::OuterReferenceColumn(_, column) = expr else { return false };
+    let own = scope.relations.iter().flat_map(|relation| &relation.columns);
+    !own.into_iter().any(|known| matches!(&known.expr, Expr::Column(c) if c == column))
 }
 
 /// Wraps a plan so that it yields one row: NULL where there was none, `21000` where several.
@@ -339,4 +386,55 @@ fn sorts_of(plan: &LogicalPlan) -> Vec<datafusion::logical_expr::SortExpr> {
         LogicalPlan::Limit(limit) => sorts_of(&limit.input),
         _ => Vec::new(),
     }
+}
+
+/// What a plan sorts and by what, if sorting is the last thing it does. A plan that does not sort
+/// has no keys; `None` if the order cannot be told so (LIMIT).
+#[allow(clippy::type_complexity, reason = "a plan and its keys")]
+fn sorted_input(plan: &LogicalPlan) -> Result<Option<(LogicalPlan, Vec<(Expr, ArgumentOrder)>)>> {
+    let sort = match plan {
+        LogicalPlan::Sort(sort) => sort,
+        LogicalPlan::Projection(projection) => match projection.input.as_ref() {
+            LogicalPlan::Sort(sort) => sort,
+            LogicalPlan::Limit(_) => return Ok(None),
+            _ => return Ok(Some((plan.clone(), Vec::new()))),
+        },
+        LogicalPlan::Limit(_) => return Ok(None),
+        _ => return Ok(Some((plan.clone(), Vec::new()))),
+    };
+    if sort.fetch.is_some() {
+        return Ok(None);
+    }
+    let mut keys = Vec::with_capacity(sort.expr.len());
+    for key in &sort.expr {
+        let data_type = datafusion::logical_expr::ExprSchemable::get_type(
+            &key.expr,
+            sort.input.schema().as_ref(),
+        )
+        .map_err(from_datafusion)?;
+        let Some(type_oid) = plain_type(&data_type) else { return Ok(None) };
+        let order = ArgumentOrder { type_oid, descending: !key.asc, nulls_first: key.nulls_first };
+        keys.push((key.expr.clone(), order));
+    }
+    Ok(Some((sort.input.as_ref().clone(), keys)))
+}
+
+/// A SQL type whose order is the Arrow type's.
+fn plain_type(data_type: &arrow_schema::DataType) -> Option<u32> {
+    use arrow_schema::DataType;
+    Some(match data_type {
+        DataType::Boolean => oid::BOOL,
+        DataType::Int16 => oid::INT2,
+        DataType::Int32 => oid::INT4,
+        DataType::Int64 => oid::INT8,
+        DataType::UInt32 => oid::OID,
+        DataType::Float32 => oid::FLOAT4,
+        DataType::Float64 => oid::FLOAT8,
+        DataType::Date32 => oid::DATE,
+        DataType::Utf8View => oid::TEXT,
+        DataType::BinaryView => oid::BYTEA,
+        DataType::Timestamp(_, None) => oid::TIMESTAMP,
+        DataType::Timestamp(_, Some(_)) => oid::TIMESTAMPTZ,
+        _ => return None,
+    })
 }

@@ -13,13 +13,13 @@ use crate::{ast::Span, function::value::physical_of};
 
 /// An expression, its SQL type, and where it stands.
 #[derive(Clone, Debug)]
-pub struct Typed {
+pub(crate) struct Typed {
     /// The expression.
-    pub expr: Expr,
+    pub(crate) expr: Expr,
     /// Its type; `unknown` for string literals, NULL and parameters not yet decided.
-    pub ty: TypeRef,
+    pub(crate) ty: TypeRef,
     /// Where it stands.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 impl Typed {
@@ -47,9 +47,8 @@ pub(crate) fn unknown_literal(text: Option<String>, span: Span) -> Typed {
 
 /// A parameter of a known or unknown type.
 pub(crate) fn parameter(number: u32, type_oid: u32, span: Span) -> Typed {
-    let field = (type_oid != oid::UNKNOWN).then(|| {
-        Arc::new(Field::new("", arrow_type(&physical_of(type_oid)), true))
-    });
+    let field = (type_oid != oid::UNKNOWN)
+        .then(|| Arc::new(Field::new("", arrow_type(&physical_of(type_oid)), true)));
     let expr = Expr::Placeholder(Placeholder::new_with_field(format!("${number}"), field));
     Typed::plain(expr, type_oid, span)
 }

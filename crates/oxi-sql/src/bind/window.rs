@@ -130,7 +130,9 @@ impl Binder<'_> {
             }
             return Err(Error::new(
                 SqlState::WRONG_OBJECT_TYPE,
-                format!("OVER specified, but {name} is not a window function nor an aggregate function"),
+                format!(
+                    "OVER specified, but {name} is not a window function nor an aggregate function"
+                ),
             )
             .at(position));
         }
@@ -185,8 +187,10 @@ impl Binder<'_> {
             "last_value" => (last_value_udwf(), None),
             "nth_value" => (nth_value_udwf(), None),
             other => {
-                return Err(Error::unsupported(format!("window function {other} is not supported"))
-                    .at(call.span.position()));
+                return Err(Error::unsupported(format!(
+                    "window function {other} is not supported"
+                ))
+                .at(call.span.position()));
             }
         };
         let ty = match name {
@@ -262,12 +266,8 @@ impl Binder<'_> {
             order_type = Some(value.ty.oid);
             order_by.push(sort_key(value.expr, value.ty.oid, item)?);
         }
-        let mut bound = BoundWindow {
-            partition_by,
-            order_by,
-            order_type,
-            frame: WindowFrame::new(None),
-        };
+        let mut bound =
+            BoundWindow { partition_by, order_by, order_type, frame: WindowFrame::new(None) };
         bound.frame = self.frame(window.frame.as_ref(), &bound, cx)?;
         Ok(bound)
     }
@@ -295,7 +295,9 @@ impl Binder<'_> {
         };
         let position = frame.span.position();
         if frame.exclude != FrameExclude::NoOthers {
-            return Err(Error::unsupported("EXCLUDE in window frames is not supported").at(position));
+            return Err(
+                Error::unsupported("EXCLUDE in window frames is not supported").at(position)
+            );
         }
         let offsets = [&frame.start, &frame.end]
             .iter()

@@ -127,10 +127,7 @@ impl BuiltinUdaf {
         Ok(State {
             function: self.clone(),
             inner: Mutex::new(inner),
-            collects: self.distinct
-                || sliding
-                || !self.order.is_empty()
-                || !self.row.mergeable,
+            collects: self.distinct || sliding || !self.order.is_empty() || !self.row.mergeable,
             seen: FxHashSet::default(),
             rows: Vec::new(),
             first: 0,
@@ -191,11 +188,7 @@ impl AggregateUDFImpl for BuiltinUdaf {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(
-            format!("{}[state]", args.name),
-            DataType::Binary,
-            true,
-        ))])
+        Ok(vec![Arc::new(Field::new(format!("{}[state]", args.name), DataType::Binary, true))])
     }
 }
 

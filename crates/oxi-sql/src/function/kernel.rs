@@ -75,8 +75,7 @@ fn float_op(args: &[ColumnarValue], rows: usize, operation: Operation) -> Option
 fn apply(args: &[ColumnarValue], rows: usize, operation: Operation) -> Option<ColumnarValue> {
     let [left, right] = args else { return None };
     let target = wider(&left.data_type(), &right.data_type())?;
-    let both_scalar =
-        matches!((left, right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
+    let both_scalar = matches!((left, right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
     if both_scalar && rows != 1 {
         return None;
     }
@@ -101,9 +100,7 @@ impl Operand {
 
 fn operand(value: &ColumnarValue, target: &DataType) -> Option<Operand> {
     Some(match value {
-        ColumnarValue::Array(array) if array.data_type() == target => {
-            Operand::Array(array.clone())
-        }
+        ColumnarValue::Array(array) if array.data_type() == target => Operand::Array(array.clone()),
         ColumnarValue::Array(array) => Operand::Array(cast(array, target).ok()?),
         ColumnarValue::Scalar(scalar) => Operand::Scalar(scalar_operand(scalar, target)?),
     })

@@ -222,8 +222,7 @@ impl ScalarUDFImpl for SetUdf {
             .zip(&self.physical)
             .map(|(value, physical)| Argument::new(value, physical))
             .collect::<DfResult<Vec<_>>>()?;
-        let lists =
-            self.lists(&arguments, args.number_rows, &context).map_err(to_datafusion)?;
+        let lists = self.lists(&arguments, args.number_rows, &context).map_err(to_datafusion)?;
         Ok(ColumnarValue::Array(lists))
     }
 }

@@ -7,7 +7,7 @@ use datafusion::{
     common::{Result as DfResult, ScalarValue},
     logical_expr::{ColumnarValue, Expr},
 };
-use oxi_base::{Error, Result};
+use oxi_base::Result;
 use oxi_model::{
     Datum, PhysicalType,
     array::{ArrayBuilder, arrow_type, datum_at},
@@ -103,14 +103,5 @@ impl<'a> Argument<'a> {
             Argument::Scalar(datum) => Ok(datum.clone()),
             Argument::Array(array, physical) => datum_at(array.as_ref(), physical, row),
         }
-    }
-}
-
-/// An array read as one of a physical type; the error names both.
-pub(crate) fn check_type(array: &dyn Array, physical: &PhysicalType) -> Result<()> {
-    if *array.data_type() == arrow_type(physical) {
-        Ok(())
-    } else {
-        Err(Error::bug(format!("{} where {physical:?} was bound", array.data_type())))
     }
 }

@@ -297,10 +297,7 @@ pub fn row_schema(table: &RelationDescriptor, qualifier: &TableReference) -> Res
         .iter()
         .map(|column| Field::new(&column.name, arrow_type(&column.physical), true))
         .collect::<Vec<_>>();
-    DFSchema::try_from_qualified_schema(
-        qualifier.clone(),
-        &arrow_schema::Schema::new(fields),
-    )
+    DFSchema::try_from_qualified_schema(qualifier.clone(), &arrow_schema::Schema::new(fields))
 }
 
 impl PartialEq for ModifyNode {

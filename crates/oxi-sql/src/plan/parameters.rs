@@ -22,11 +22,7 @@ pub fn substitute(plan: LogicalPlan, values: &[Datum], types: &[u32]) -> Result<
         return Ok(plan);
     }
     if values.len() != types.len() {
-        return Err(Error::bug(format!(
-            "{} values for {} parameters",
-            values.len(),
-            types.len()
-        )));
+        return Err(Error::bug(format!("{} values for {} parameters", values.len(), types.len())));
     }
     let literals = values
         .iter()
@@ -49,10 +45,7 @@ pub fn substitute(plan: LogicalPlan, values: &[Datum], types: &[u32]) -> Result<
     .map_err(from_datafusion)
 }
 
-fn replace(
-    expr: Expr,
-    literals: &[Expr],
-) -> datafusion::common::Result<Transformed<Expr>> {
+fn replace(expr: Expr, literals: &[Expr]) -> datafusion::common::Result<Transformed<Expr>> {
     expr.transform_up(|expr| match expr {
         Expr::Placeholder(placeholder) => {
             let literal = placeholder

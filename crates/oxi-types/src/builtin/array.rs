@@ -41,8 +41,9 @@ fn concat(a: &Array, b: &Array) -> Result<Datum> {
         return Ok(Datum::List(Arc::clone(a)));
     }
     let mismatch = || {
-        subscript("cannot concatenate incompatible arrays")
-            .with_detail("Arrays with differing element dimensions are not compatible for concatenation.")
+        subscript("cannot concatenate incompatible arrays").with_detail(
+            "Arrays with differing element dimensions are not compatible for concatenation.",
+        )
     };
     let (da, db) = (&a.dimensions, &b.dimensions);
     let elements = a.elements.iter().chain(&b.elements).cloned().collect();
@@ -118,7 +119,8 @@ fn position(element: u32, a: &Array, wanted: &Datum, start: Option<i32>) -> Resu
     searchable(a)?;
     let lower = lower_bound(a);
     let skip = start.map_or(0, |start| (start - lower).max(0)) as usize;
-    let found = a.elements.iter().enumerate().skip(skip).find(|(_, item)| same(element, item, wanted));
+    let found =
+        a.elements.iter().enumerate().skip(skip).find(|(_, item)| same(element, item, wanted));
     Ok(found.map_or(Datum::Null, |(at, _)| Datum::Int32(at as i32 + lower)))
 }
 
@@ -193,9 +195,11 @@ pub fn arraycontained(_: &EvalContext, types: &[TypeRef], args: &[Datum]) -> Res
 pub fn arrayoverlap(_: &EvalContext, types: &[TypeRef], args: &[Datum]) -> Result<Datum> {
     let (a, b): (&Array, &Array) = (arg(args, 0)?, arg(args, 1)?);
     let element = element_type(types, 0);
-    Ok(Datum::Bool(a.elements.iter().any(|x| {
-        !x.is_null() && b.elements.iter().any(|y| !y.is_null() && equal(element, x, y))
-    })))
+    Ok(Datum::Bool(
+        a.elements.iter().any(|x| {
+            !x.is_null() && b.elements.iter().any(|y| !y.is_null() && equal(element, x, y))
+        }),
+    ))
 }
 
 fn joined(
@@ -204,7 +208,8 @@ fn joined(
     args: &[Datum],
     null: Option<&str>,
 ) -> Result<Datum> {
-    let (Some(a), Some(delimiter)) = (arg::<Option<&Array>>(args, 0)?, arg::<Option<&str>>(args, 1)?)
+    let (Some(a), Some(delimiter)) =
+        (arg::<Option<&Array>>(args, 0)?, arg::<Option<&str>>(args, 1)?)
     else {
         return Ok(Datum::Null);
     };
@@ -274,10 +279,7 @@ pub fn array_smaller(_: &EvalContext, types: &[TypeRef], args: &[Datum]) -> Resu
 fn fill(value: &Datum, lengths: &Array, lowers: Option<&Array>) -> Result<Datum> {
     let number = |item: &Datum| match item {
         Datum::Int32(value) => Ok(*value),
-        _ => Err(Error::new(
-            SqlState::NULL_VALUE_NOT_ALLOWED,
-            "dimension values cannot be null",
-        )),
+        _ => Err(Error::new(SqlState::NULL_VALUE_NOT_ALLOWED, "dimension values cannot be null")),
     };
     if lengths.dimensions.len() > 1 {
         return Err(subscript("wrong number of array subscripts")
@@ -289,8 +291,11 @@ fn fill(value: &Datum, lengths: &Array, lowers: Option<&Array>) -> Result<Datum>
         let length = number(item)?;
         let lower = match lowers {
             None => 1,
-            Some(lowers) => lowers.elements.get(at).map_or(Err(subscript("wrong number of array subscripts")
-                .with_detail("Low bound array has different size than dimensions array.")), number)?,
+            Some(lowers) => lowers.elements.get(at).map_or(
+                Err(subscript("wrong number of array subscripts")
+                    .with_detail("Low bound array has different size than dimensions array.")),
+                number,
+            )?,
         };
         if length < 0 {
             return Err(subscript("invalid array size"));

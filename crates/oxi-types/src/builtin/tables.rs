@@ -11,6 +11,7 @@ mod operators;
 mod pattern;
 mod string;
 mod system;
+mod template;
 
 use std::sync::LazyLock;
 
@@ -27,12 +28,24 @@ macro_rules! implementation {
 use implementation;
 
 macro_rules! flag {
-    (strict) => { true };
-    (called) => { false };
-    (set) => { true };
-    (one) => { false };
-    (variadic) => { true };
-    (fixed) => { false };
+    (strict) => {
+        true
+    };
+    (called) => {
+        false
+    };
+    (set) => {
+        true
+    };
+    (one) => {
+        false
+    };
+    (variadic) => {
+        true
+    };
+    (fixed) => {
+        false
+    };
 }
 use flag;
 
@@ -58,8 +71,12 @@ macro_rules! function_rows {
 use function_rows;
 
 macro_rules! left {
-    (none) => { None };
-    ($left:ident) => { Some($left) };
+    (none) => {
+        None
+    };
+    ($left:ident) => {
+        Some($left)
+    };
 }
 use left;
 
@@ -107,11 +124,21 @@ macro_rules! cast_rows {
 }
 use cast_rows;
 
-
 /// Every built-in function, in the order of oids.
 pub static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
-    let mut rows: Vec<Function> =
-        [array::ROWS, cast::ROWS, compare::ROWS, datetime::ROWS, json::ROWS, math::ROWS, pattern::ROWS, string::ROWS, system::ROWS].concat();
+    let mut rows: Vec<Function> = [
+        array::ROWS,
+        cast::ROWS,
+        compare::ROWS,
+        datetime::ROWS,
+        json::ROWS,
+        math::ROWS,
+        pattern::ROWS,
+        string::ROWS,
+        system::ROWS,
+        template::ROWS,
+    ]
+    .concat();
     rows.sort_by_key(|row| row.oid);
     rows
 });

@@ -120,9 +120,7 @@ fn infinite_field(field: Field, positive: bool) -> Option<Numeric> {
         Field::Unit(Unit::Year | Unit::Decade | Unit::Century | Unit::Millennium)
         | Field::IsoYear
         | Field::Epoch
-        | Field::Julian => {
-            Some(if positive { Numeric::Infinity } else { Numeric::NegInfinity })
-        }
+        | Field::Julian => Some(if positive { Numeric::Infinity } else { Numeric::NegInfinity }),
         _ => None,
     }
 }
@@ -130,9 +128,6 @@ fn infinite_field(field: Field, positive: bool) -> Option<Numeric> {
 fn julian(local: i64) -> Result<Numeric> {
     let (days, time) = (local.div_euclid(DAY), local.rem_euclid(DAY));
     let day = whole(days + UNIX_JULIAN);
-    if time == 0 {
-        return Ok(day.add(&whole(0).round(0)));
-    }
     Ok(day.add(&whole(time).div(&whole(DAY))?))
 }
 
@@ -268,17 +263,22 @@ pub fn interval_field(name: &str, value: Interval) -> Result<Numeric> {
     })
 }
 
+fn truncation_unit(name: &str, type_name: &str) -> Result<Unit> {
+    match field(name) {
+        Some(Field::Unit(unit)) => Ok(unit),
+        Some(Field::Zone | Field::ZoneHour | Field::ZoneMinute) => {
+            Err(not_supported(name, type_name))
+        }
+        _ => Err(not_recognized(name, type_name)),
+    }
+}
+
 /// `date_trunc` of a local timestamp.
 pub fn timestamp_trunc(name: &str, local: i64, type_name: &str) -> Result<i64> {
-    let Some(Field::Unit(unit)) = field(name) else {
-        return Err(match field(name) {
-            None => not_recognized(name, type_name),
-            Some(_) => not_supported(name, type_name),
-        });
-    };
     if is_infinite(local) {
         return Ok(local);
     }
+    let unit = truncation_unit(name, type_name)?;
     let floor = |step: i64| local.div_euclid(step) * step;
     let days = local.div_euclid(DAY);
     let (year, month, _) = civil_from_days(days);
@@ -314,21 +314,14 @@ pub fn timestamptz_trunc(name: &str, utc: i64, zone: &TimeZone) -> Result<i64> {
     );
     if within_day {
         // The offset stays that of the moment itself.
-        return checked_timestamp(
-            local.checked_sub(i64::from(zone.offset_at(utc)) * SECOND),
-        );
+        return checked_timestamp(local.checked_sub(i64::from(zone.offset_at(utc)) * SECOND));
     }
     Ok(zone.to_utc(local))
 }
 
 /// `date_trunc` of an interval.
 pub fn interval_trunc(name: &str, value: Interval) -> Result<Interval> {
-    let Some(Field::Unit(unit)) = field(name) else {
-        return Err(match field(name) {
-            None => not_recognized(name, "interval"),
-            Some(_) => not_supported(name, "interval"),
-        });
-    };
+    let unit = truncation_unit(name, "interval")?;
     let months = |count: i32| Interval { months: value.months / count * count, days: 0, micros: 0 };
     let clock = |step: i64| Interval { micros: value.micros / step * step, ..value };
     Ok(match unit {
@@ -339,9 +332,8 @@ pub fn interval_trunc(name: &str, value: Interval) -> Result<Interval> {
         Unit::Hour => clock(HOUR),
         Unit::Day => Interval { micros: 0, ..value },
         Unit::Week => {
-            return Err(not_supported(name, "interval").with_detail(
-                "Months usually have fractional weeks.",
-            ));
+            return Err(not_supported(name, "interval")
+                .with_detail("Months usually have fractional weeks."));
         }
         Unit::Month => months(1),
         Unit::Quarter => months(3),

@@ -3,9 +3,7 @@
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::Interval;
 
-use super::{
-    DAY, checked_timestamp, civil_from_days, days_from_civil, days_in_month, is_infinite,
-};
+use super::{DAY, checked_timestamp, civil_from_days, days_from_civil, days_in_month, is_infinite};
 use crate::{compare::interval_span, context::TimeZone, numeric::division_by_zero};
 
 /// `interval out of range`
@@ -22,20 +20,12 @@ fn made(months: Option<i32>, days: Option<i32>, micros: Option<i64>) -> Result<I
 
 /// The sum, part by part.
 pub fn interval_add(a: Interval, b: Interval) -> Result<Interval> {
-    made(
-        a.months.checked_add(b.months),
-        a.days.checked_add(b.days),
-        a.micros.checked_add(b.micros),
-    )
+    made(a.months.checked_add(b.months), a.days.checked_add(b.days), a.micros.checked_add(b.micros))
 }
 
 /// The difference, part by part.
 pub fn interval_subtract(a: Interval, b: Interval) -> Result<Interval> {
-    made(
-        a.months.checked_sub(b.months),
-        a.days.checked_sub(b.days),
-        a.micros.checked_sub(b.micros),
-    )
+    made(a.months.checked_sub(b.months), a.days.checked_sub(b.days), a.micros.checked_sub(b.micros))
 }
 
 /// The negated interval.
@@ -238,5 +228,7 @@ pub fn bin(stride: Interval, value: i64, origin: i64) -> Result<i64> {
         ));
     }
     let offset = value.checked_sub(origin).ok_or_else(interval_out_of_range)?;
-    checked_timestamp(offset.div_euclid(step).checked_mul(step).and_then(|bin| origin.checked_add(bin)))
+    checked_timestamp(
+        offset.div_euclid(step).checked_mul(step).and_then(|bin| origin.checked_add(bin)),
+    )
 }

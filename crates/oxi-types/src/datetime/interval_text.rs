@@ -6,7 +6,9 @@ use oxi_base::{Error, Result, SqlState};
 use oxi_model::Interval;
 
 use super::{
-    DAY, HOUR, MINUTE, SECOND, interval_out_of_range, output::fraction_out, round_micros,
+    DAY, HOUR, MINUTE, SECOND, interval_out_of_range,
+    output::fraction_out,
+    round_micros,
     words::{Unit, unit},
 };
 use crate::context::{EvalContext, IntervalStyle};
@@ -20,7 +22,7 @@ fn invalid(text: &str) -> Error {
 
 fn field_overflow(text: &str) -> Error {
     Error::new(
-        SqlState::DATETIME_FIELD_OVERFLOW,
+        SqlState::INTERVAL_FIELD_OVERFLOW,
         format!("interval field value out of range: \"{text}\""),
     )
 }
@@ -47,14 +49,16 @@ impl Sums {
 
     /// A number of a unit, given as integer part and fraction of one sign.
     fn add(&mut self, whole: i128, fraction: f64, of: Unit) {
-        let years = |count: i128| (whole * count * 12, (fraction * count as f64 * 12.0).round_ties_even());
+        let years =
+            |count: i128| (whole * count * 12, (fraction * count as f64 * 12.0).round_ties_even());
         match of {
             Unit::Microsecond => self.micros += whole + fraction.round_ties_even() as i128,
             Unit::Millisecond => {
                 self.micros += whole * 1000 + (fraction * 1e3).round_ties_even() as i128;
             }
             Unit::Second => {
-                self.micros += whole * i128::from(SECOND) + (fraction * 1e6).round_ties_even() as i128;
+                self.micros +=
+                    whole * i128::from(SECOND) + (fraction * 1e6).round_ties_even() as i128;
             }
             Unit::Minute => {
                 self.micros += whole * i128::from(MINUTE)
@@ -191,8 +195,7 @@ fn clock(text: &str, minutes_first: bool) -> Option<i128> {
     let negative = text.starts_with('-');
     let body = text.trim_start_matches(['+', '-']).trim_start();
     let (whole, fraction) = body.split_once('.').unwrap_or((body, ""));
-    let parts: Vec<i128> =
-        whole.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let parts: Vec<i128> = whole.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let (hours, minutes, seconds) = match parts.as_slice() {
         [hours, minutes, seconds] => (*hours, *minutes, *seconds),
         [minutes, seconds] if !fraction.is_empty() || minutes_first => (0, *minutes, *seconds),
@@ -255,7 +258,7 @@ pub fn interval_in(context: &EvalContext, text: &str, typmod: i32) -> Result<Int
             && !trimmed.contains('+'));
     while at < pieces.len() {
         let mut part = Sums::default();
-        let mut negative = false;
+        let negative;
         match pieces[at] {
             Piece::Word(word) if word.eq_ignore_ascii_case("ago") && seen => {
                 ago = true;
@@ -265,8 +268,7 @@ pub fn interval_in(context: &EvalContext, text: &str, typmod: i32) -> Result<Int
             Piece::Word(_) => return Err(invalid(text)),
             Piece::Clock(written) => {
                 let minutes_first = mask(typmod) == 0x1800;
-                part.micros =
-                    clock(written, minutes_first).ok_or_else(|| field_overflow(text))?;
+                part.micros = clock(written, minutes_first).ok_or_else(|| field_overflow(text))?;
                 negative = written.starts_with('-');
                 at += 1;
             }
@@ -286,14 +288,13 @@ pub fn interval_in(context: &EvalContext, text: &str, typmod: i32) -> Result<Int
                 at += 1;
             }
             Piece::Number(written) => {
-                let (minus, whole, fraction) =
-                    number(written).ok_or_else(|| invalid(text))?;
+                let (minus, whole, fraction) = number(written).ok_or_else(|| invalid(text))?;
                 negative = minus;
                 at += 1;
                 let of = match pieces.get(at) {
                     Some(Piece::Word(word)) if !word.eq_ignore_ascii_case("ago") => {
                         at += 1;
-                        unit(word).ok_or_else(|| invalid(text))?
+                        unit(word).filter(|of| *of != Unit::Quarter).ok_or_else(|| invalid(text))?
                     }
                     // `1 2:03:04` is days and time.
                     Some(Piece::Clock(_)) => Unit::Day,
@@ -360,16 +361,13 @@ fn iso(text: &str) -> Option<Sums> {
 }
 
 fn iso_alternative(rest: &str, in_time: bool, mut sums: Sums) -> Option<Sums> {
-    let (date, time) = if in_time {
-        ("", rest)
-    } else {
-        rest.split_once(['T', 't']).unwrap_or((rest, ""))
-    };
+    let (date, time) =
+        if in_time { ("", rest) } else { rest.split_once(['T', 't']).unwrap_or((rest, "")) };
     if !date.is_empty() {
         let negative = date.starts_with('-');
         let mut parts = date.trim_start_matches('-').split('-');
-        let mut part = Sums::default();
-        part.months = parts.next()?.parse::<i128>().ok()? * 12;
+        let years = parts.next()?.parse::<i128>().ok()?;
+        let mut part = Sums { months: years * 12, ..Sums::default() };
         part.months += parts.next().map_or(Some(0), |months| months.parse().ok())?;
         part.days = parts.next().map_or(Some(0), |days| days.parse().ok())?;
         if negative {
@@ -425,7 +423,12 @@ pub fn interval_out(context: &EvalContext, value: Interval, out: &mut String) {
 fn clock_parts(micros: i64) -> (u64, u64, u64, i64) {
     let total = micros.unsigned_abs();
     let second = SECOND.unsigned_abs();
-    (total / (3600 * second), total / (60 * second) % 60, total / second % 60, (total % second) as i64)
+    (
+        total / (3600 * second),
+        total / (60 * second) % 60,
+        total / second % 60,
+        (total % second) as i64,
+    )
 }
 
 fn postgres(value: Interval, out: &mut String) {
@@ -537,7 +540,7 @@ fn iso_8601(value: Interval, out: &mut String) {
         return;
     }
     out.push('P');
-    let mut part = |count: i64, letter: char, out: &mut String| {
+    let part = |count: i64, letter: char, out: &mut String| {
         if count != 0 {
             let _ = write!(out, "{count}{letter}");
         }

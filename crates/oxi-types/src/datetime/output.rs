@@ -9,13 +9,8 @@ use crate::context::{DateFormat, DateOrder, EvalContext};
 
 /// Writes `hh:mm:ss[.ffffff]` without trailing zeros.
 pub fn time_out(micros: i64, out: &mut String) {
-    let _ = write!(
-        out,
-        "{:02}:{:02}:{:02}",
-        micros / HOUR,
-        micros / MINUTE % 60,
-        micros / SECOND % 60
-    );
+    let _ =
+        write!(out, "{:02}:{:02}:{:02}", micros / HOUR, micros / MINUTE % 60, micros / SECOND % 60);
     fraction_out(micros % SECOND, out);
 }
 

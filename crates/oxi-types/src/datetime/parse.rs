@@ -112,7 +112,9 @@ fn tokens(text: &str) -> Parsed<Vec<Token<'_>>> {
             at = run(text, at, |b| b.is_ascii_alphabetic());
             let next = bytes.get(at).copied();
             let after_digit = bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
-            if at == start + 1 && matches!(byte, b'T' | b't') && next.is_some_and(|b| b.is_ascii_digit())
+            if at == start + 1
+                && matches!(byte, b'T' | b't')
+                && next.is_some_and(|b| b.is_ascii_digit())
             {
                 continue;
             }
@@ -121,13 +123,21 @@ fn tokens(text: &str) -> Parsed<Vec<Token<'_>>> {
                     b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-')
                 });
                 push(Kind::Zone, start, at);
-            } else if matches!(next, Some(b'-' | b'.')) && after_digit && words::month(&text[start..at]).is_some() {
+            } else if matches!(next, Some(b'-' | b'.'))
+                && after_digit
+                && words::month(&text[start..at]).is_some()
+            {
                 at = run(text, at, |b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
                 push(Kind::Date, start, at);
-            } else if matches!(byte, b'J' | b'j') && at == start + 1 && next.is_some_and(|b| b.is_ascii_digit()) {
+            } else if matches!(byte, b'J' | b'j')
+                && at == start + 1
+                && next.is_some_and(|b| b.is_ascii_digit())
+            {
                 at = run(text, at, |b| b.is_ascii_digit());
                 push(Kind::Word, start, at);
-            } else if matches!(next, Some(b'+' | b'-')) && after_digit && at - start >= 3
+            } else if matches!(next, Some(b'+' | b'-'))
+                && after_digit
+                && at - start >= 3
                 && zone::abbreviation(&text[start..at]).is_some()
             {
                 at = run(text, at, |b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b':'));
@@ -430,6 +440,11 @@ impl Fields {
             return Err(Refusal::Syntax);
         }
         if let Some((year, month, day)) = self.date {
+            let two_digits = |(value, digits): &(i64, usize)| {
+                *digits <= 2 && two_digit_year(*value, *digits) == year
+            };
+            let year =
+                if self.bc && self.numbers.iter().any(two_digits) { year % 100 } else { year };
             let year = if self.bc {
                 if year < 1 {
                     return Err(Refusal::Overflow);
@@ -485,7 +500,8 @@ fn month_and_numbers(
     a: (i64, usize),
     b: (i64, usize),
 ) -> (i64, i64, i64) {
-    let a_is_year = a.1 >= 3 || a.0 > 31 || (context.date_style.order == DateOrder::Ymd && b.1 <= 2);
+    let a_is_year =
+        a.1 >= 3 || a.0 > 31 || (context.date_style.order == DateOrder::Ymd && b.1 <= 2);
     let (year, day) = if a_is_year && b.1 <= 2 { (a, b) } else { (b, a) };
     (two_digit_year(year.0, year.1), month, day.0)
 }
@@ -529,10 +545,7 @@ fn timestamp_parts(
     }
     let days = fields.days(context).map_err(fail)?.ok_or_else(|| fail(Refusal::Syntax))?;
     let out_of_range = || {
-        Error::new(
-            SqlState::DATETIME_FIELD_OVERFLOW,
-            format!("timestamp out of range: \"{text}\""),
-        )
+        Error::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("timestamp out of range: \"{text}\""))
     };
     let micros = days
         .checked_mul(DAY)
@@ -565,7 +578,8 @@ fn time_fields(context: &EvalContext, text: &str, type_name: &str) -> Result<(i6
     // A bare number is a time here: hhmmss or hhmm.
     let trimmed = text.trim();
     let plain = trimmed.split(['.', '+', '-', ' ']).next().unwrap_or("");
-    if plain.bytes().all(|byte| byte.is_ascii_digit()) && matches!(plain.len(), 4 | 6)
+    if plain.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(plain.len(), 4 | 6)
         && !trimmed[plain.len()..].starts_with('-')
     {
         fields.relative_day = Some(0);
@@ -587,7 +601,11 @@ fn time_fields(context: &EvalContext, text: &str, type_name: &str) -> Result<(i6
         let local = context.timezone.to_local(context.transaction_us);
         return Ok((local.rem_euclid(DAY), fields));
     }
+    let named = matches!(&fields.zone, Some(TimeZone::Named(zone)) if *zone != chrono_tz::Tz::UTC);
+    let dated = fields.date.is_some() || fields.julian.is_some() || fields.relative_day.is_some();
     match fields.time {
+        // Without a date a zone with changing clocks says nothing.
+        Some(_) if named && !dated => Err(fail(Refusal::Syntax)),
         Some(time) => Ok((time, fields)),
         None => Err(fail(Refusal::Syntax)),
     }

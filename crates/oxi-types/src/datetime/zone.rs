@@ -24,6 +24,9 @@ impl TimeZone {
     /// in hours (`-7.5`), or a POSIX zone with its sign west-positive (`XXX+3`).
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        if let Ok(zone) = Tz::from_str(text) {
+            return Some(TimeZone::Named(zone));
+        }
         if let Some(zone) = Self::by_name(text) {
             return Some(zone);
         }
@@ -39,7 +42,7 @@ impl TimeZone {
     /// A zone of a fixed offset, named as PostgreSQL names it.
     pub fn fixed(seconds: i32) -> Self {
         let mut name = String::new();
-        super::zone::put_offset(seconds, &mut name);
+        put_offset(seconds, &mut name);
         TimeZone::Fixed(seconds, format!("<{name}>{}", posix_offset(-seconds)))
     }
 
@@ -50,24 +53,34 @@ impl TimeZone {
             if offset == 0 && matches!(upper.as_str(), "UTC" | "GMT" | "Z" | "UT" | "ZULU") {
                 return Some(TimeZone::Named(if upper == "GMT" { Tz::GMT } else { Tz::UTC }));
             }
+            return Some(TimeZone::Fixed(offset, upper));
         }
         if let Ok(zone) = Tz::from_str(text) {
             return Some(TimeZone::Named(zone));
         }
         let spelled = chrono_tz::TZ_VARIANTS.iter();
-        if let Some(zone) = spelled.into_iter().find(|zone| zone.name().eq_ignore_ascii_case(text)) {
-            return Some(TimeZone::Named(*zone));
-        }
-        abbreviation(text).map(|offset| TimeZone::Fixed(offset, text.to_ascii_uppercase()))
+        spelled
+            .into_iter()
+            .find(|zone| zone.name().eq_ignore_ascii_case(text))
+            .map(|zone| TimeZone::Named(*zone))
+    }
+
+    /// A zone as `AT TIME ZONE` takes it: an abbreviation, an IANA name, or a POSIX zone, in which
+    /// offsets count westward even without a name.
+    pub fn for_value(text: &str) -> Option<Self> {
+        let text = text.trim();
+        Self::by_name(text).or_else(|| Self::posix(text))
     }
 
     fn posix(text: &str) -> Option<Self> {
-        let (name, rest) = match text.strip_prefix('<') {
-            Some(inner) => inner.split_once('>')?,
-            None => {
-                let end = text.find(|c: char| !c.is_ascii_alphabetic()).filter(|end| *end >= 3)?;
-                text.split_at(end)
+        let (name, rest) = if let Some(inner) = text.strip_prefix('<') {
+            inner.split_once('>')?
+        } else {
+            let end = text.find(|c: char| !c.is_ascii_alphabetic())?;
+            if !matches!(end, 0 | 3..) {
+                return None;
             }
+            text.split_at(end)
         };
         let (negative, rest) = match rest.as_bytes().first()? {
             b'-' => (true, &rest[1..]),
@@ -81,6 +94,9 @@ impl TimeZone {
             unit /= 60;
         }
         let west = if negative { -seconds } else { seconds };
+        if name.is_empty() {
+            return Some(Self::fixed(-west));
+        }
         Some(TimeZone::Fixed(-west, name.to_owned()))
     }
 
@@ -97,11 +113,8 @@ impl TimeZone {
         match self {
             TimeZone::Named(Tz::UTC) => 0,
             TimeZone::Fixed(seconds, _) => *seconds,
-            TimeZone::Named(zone) => {
-                moment(unix_us).map_or(0, |utc| {
-                    zone.offset_from_utc_datetime(&utc).fix().local_minus_utc()
-                })
-            }
+            TimeZone::Named(zone) => moment(unix_us)
+                .map_or(0, |utc| zone.offset_from_utc_datetime(&utc).fix().local_minus_utc()),
         }
     }
 
@@ -114,13 +127,12 @@ impl TimeZone {
             },
             TimeZone::Named(zone) => moment(unix_us).map_or_else(String::new, |utc| {
                 let offset = zone.offset_from_utc_datetime(&utc);
-                match offset.abbreviation() {
-                    Some(name) => name.to_owned(),
-                    None => {
-                        let mut name = String::new();
-                        put_offset(offset.fix().local_minus_utc(), &mut name);
-                        name
-                    }
+                if let Some(name) = offset.abbreviation() {
+                    name.to_owned()
+                } else {
+                    let mut name = String::new();
+                    put_offset(offset.fix().local_minus_utc(), &mut name);
+                    name
                 }
             }),
         }
@@ -180,18 +192,74 @@ pub fn put_offset(seconds: i32, out: &mut String) {
 
 /// Fixed offsets of the abbreviations in daily use, in quarter hours.
 const ABBREVIATIONS: &[(&str, i32)] = &[
-    ("utc", 0), ("ut", 0), ("gmt", 0), ("z", 0), ("zulu", 0), ("wet", 0), ("uct", 0),
-    ("bst", 4), ("cet", 4), ("met", 4), ("west", 4), ("mez", 4),
-    ("cest", 8), ("cets", 8), ("eet", 8), ("sast", 8), ("mest", 8), ("mesz", 8), ("cat", 8),
-    ("eest", 12), ("msk", 12), ("eat", 12), ("idt", 12), ("ist", 8),
-    ("msd", 16), ("pkt", 20), ("uzt", 20), ("almt", 24), ("ict", 28), ("wib", 28),
-    ("cct", 32), ("hkt", 32), ("pht", 32), ("sgt", 32), ("awst", 32), ("wita", 32),
-    ("jst", 36), ("kst", 36), ("wit", 36), ("acst", 38), ("aest", 40), ("acdt", 42), ("aedt", 44),
-    ("nzst", 48), ("nzt", 48), ("nzdt", 52), ("fjt", 48),
-    ("ndt", -10), ("nst", -14), ("nft", -14), ("brt", -12), ("art", -12), ("adt", -12),
-    ("brst", -8), ("ast", -16), ("edt", -16), ("clt", -16), ("clst", -12),
-    ("est", -20), ("cdt", -20), ("cst", -24), ("mdt", -24), ("mst", -28), ("pdt", -28),
-    ("pst", -32), ("akdt", -32), ("akst", -36), ("hst", -40),
+    ("utc", 0),
+    ("ut", 0),
+    ("gmt", 0),
+    ("z", 0),
+    ("zulu", 0),
+    ("wet", 0),
+    ("uct", 0),
+    ("bst", 4),
+    ("cet", 4),
+    ("met", 4),
+    ("west", 4),
+    ("mez", 4),
+    ("cest", 8),
+    ("cets", 8),
+    ("eet", 8),
+    ("sast", 8),
+    ("mest", 8),
+    ("mesz", 8),
+    ("cat", 8),
+    ("eest", 12),
+    ("msk", 12),
+    ("eat", 12),
+    ("idt", 12),
+    ("ist", 8),
+    ("msd", 16),
+    ("pkt", 20),
+    ("uzt", 20),
+    ("almt", 24),
+    ("ict", 28),
+    ("wib", 28),
+    ("cct", 32),
+    ("hkt", 32),
+    ("pht", 32),
+    ("sgt", 32),
+    ("awst", 32),
+    ("wita", 32),
+    ("jst", 36),
+    ("kst", 36),
+    ("wit", 36),
+    ("acst", 38),
+    ("aest", 40),
+    ("acdt", 42),
+    ("aedt", 44),
+    ("nzst", 48),
+    ("nzt", 48),
+    ("nzdt", 52),
+    ("fjt", 48),
+    ("ndt", -10),
+    ("nst", -14),
+    ("nft", -14),
+    ("brt", -12),
+    ("art", -12),
+    ("adt", -12),
+    ("brst", -8),
+    ("ast", -16),
+    ("edt", -16),
+    ("clt", -16),
+    ("clst", -12),
+    ("est", -20),
+    ("cdt", -20),
+    ("cst", -24),
+    ("mdt", -24),
+    ("mst", -28),
+    ("pdt", -28),
+    ("pst", -32),
+    ("akdt", -32),
+    ("akst", -36),
+    ("hst", -40),
 ];
 
 /// Seconds east of Greenwich of an abbreviation.

@@ -1,5 +1,7 @@
 //! Text forms of arrays and of the two vector types.
 
+use std::fmt::Write as _;
+
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
@@ -263,7 +265,7 @@ pub(super) fn array_out(
     }
     if list.dimensions.iter().any(|(_, lower)| *lower != 1) {
         for (length, lower) in &list.dimensions {
-            out.push_str(&format!("[{lower}:{}]", lower + length - 1));
+            let _ = write!(out, "[{lower}:{}]", lower + length - 1);
         }
         out.push('=');
     }

@@ -128,9 +128,7 @@ pub fn binary_in(reference: TypeRef, bytes: &[u8]) -> Result<Datum> {
         other => match pg_type::by_oid(other) {
             Some(row) if row.is_array() => array_in(row, bytes)?,
             Some(row) => match row.physical {
-                oxi_model::PhysicalType::UInt32 => {
-                    Datum::UInt32(u32::from_be_bytes(fixed(bytes)?))
-                }
+                oxi_model::PhysicalType::UInt32 => Datum::UInt32(u32::from_be_bytes(fixed(bytes)?)),
                 oxi_model::PhysicalType::Text => Datum::text(utf8(bytes)?),
                 _ => {
                     return Err(Error::unsupported(format!(

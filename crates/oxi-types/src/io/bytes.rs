@@ -1,22 +1,24 @@
 //! Text forms of bytea.
 
+use std::fmt::Write as _;
+
 use oxi_base::{Error, Result, SqlState};
 
-use super::invalid_syntax;
 use crate::context::ByteaOutput;
 
 /// Reads the hex or the escape form.
 pub fn bytea_in(text: &str) -> Result<Vec<u8>> {
     match text.strip_prefix("\\x") {
         Some(hex) => decode_hex(hex),
-        None => decode_escape(text.as_bytes()).ok_or_else(|| invalid_syntax("bytea", text)),
+        None => decode_escape(text.as_bytes()).ok_or_else(|| {
+            Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea")
+        }),
     }
 }
 
 /// Hex digits, white space between pairs allowed.
 pub fn decode_hex(hex: &str) -> Result<Vec<u8>> {
-    let invalid =
-        |message: String| Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
+    let invalid = |message: String| Err(Error::new(SqlState::INVALID_PARAMETER_VALUE, message));
     let mut out = Vec::with_capacity(hex.len() / 2);
     let mut chars = hex.chars();
     while let Some(first) = chars.next() {
@@ -91,7 +93,7 @@ pub fn encode_escape(bytes: &[u8], high_only: bool, out: &mut String) {
         if byte == b'\\' {
             out.push_str("\\\\");
         } else if escape {
-            out.push_str(&format!("\\{byte:03o}"));
+            let _ = write!(out, "\\{byte:03o}");
         } else {
             out.push(char::from(byte));
         }

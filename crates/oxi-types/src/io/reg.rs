@@ -130,7 +130,10 @@ pub fn reg_find(context: &EvalContext, type_oid: u32, text: &str) -> Result<Opti
 
 fn find_procedure(context: &EvalContext, text: &str) -> Result<Option<u32>> {
     let Some((name, rest)) = text.split_once('(') else {
-        return Err(Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "expected a left parenthesis"));
+        return Err(Error::new(
+            SqlState::INVALID_TEXT_REPRESENTATION,
+            "expected a left parenthesis",
+        ));
     };
     let Some(list) = rest.strip_suffix(')') else {
         return Err(Error::new(

@@ -1,5 +1,7 @@
 //! Text forms of the small types: boolean, integers, oid, uuid, tid, LSN, money, bit strings.
 
+use std::fmt::Write as _;
+
 use oxi_base::{Error, Result, SqlState};
 
 use super::invalid_syntax;
@@ -167,7 +169,7 @@ pub(super) fn bit_in(text: &str) -> Result<String> {
         let mut out = String::new();
         for digit in hex.chars() {
             let value = digit.to_digit(16).ok_or_else(|| bad(digit, "hexadecimal"))?;
-            out.push_str(&format!("{value:04b}"));
+            let _ = write!(out, "{value:04b}");
         }
         return Ok(out);
     }

@@ -44,8 +44,7 @@ pub fn apply_typmod(reference: TypeRef, value: Datum, explicit: bool) -> Result<
     }
     match (reference.oid, &value) {
         (oid::VARCHAR, Datum::Text(text)) if typmod >= 4 => {
-            let limited =
-                limit_text(text, (typmod - 4) as usize, explicit, "character varying")?;
+            let limited = limit_text(text, (typmod - 4) as usize, explicit, "character varying")?;
             Ok(limited.map_or(value, Datum::text))
         }
         (oid::BPCHAR, Datum::Text(text)) if typmod >= 4 => {

@@ -53,7 +53,16 @@ pub fn put_json_datum(
             let mut iso = context.clone();
             iso.date_style.format = DateFormat::Iso;
             let text = io::to_text(&iso, reference, value)?;
-            quote(&text.replacen(' ', "T", 1).replace("TBC", " BC"), out);
+            let mut text = text.replacen(' ', "T", 1).replace("TBC", " BC");
+            if reference.oid == oid::TIMESTAMPTZ
+                && text.len() > 3
+                && text.as_bytes()[text.len() - 3..text.len() - 2]
+                    .iter()
+                    .all(|sign| matches!(sign, b'+' | b'-'))
+            {
+                text.push_str(":00");
+            }
+            quote(&text, out);
         }
         _ => {
             let text = io::to_text(context, reference, value)?;

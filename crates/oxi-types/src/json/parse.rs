@@ -65,12 +65,19 @@ impl Parser<'_> {
         let length = match rest.first() {
             None => 0,
             Some(b'"') => rest[1..].iter().position(|b| *b == b'"').map_or(rest.len(), |n| n + 2),
-            Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.') || *b >= 0x80 => rest
-                .iter()
-                .position(|b| {
-                    !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.') || *b >= 0x80)
-                })
-                .unwrap_or(rest.len()),
+            Some(b)
+                if b.is_ascii_alphanumeric()
+                    || matches!(b, b'_' | b'-' | b'+' | b'.')
+                    || *b >= 0x80 =>
+            {
+                rest.iter()
+                    .position(|b| {
+                        !(b.is_ascii_alphanumeric()
+                            || matches!(b, b'_' | b'-' | b'+' | b'.')
+                            || *b >= 0x80)
+                    })
+                    .unwrap_or(rest.len())
+            }
             Some(_) => 1,
         };
         self.at = start + length;
@@ -116,10 +123,7 @@ impl Parser<'_> {
 
     fn value(&mut self, depth: usize) -> Result<Node> {
         if depth > MAX_DEPTH {
-            return Err(Error::new(
-                SqlState::STATEMENT_TOO_COMPLEX,
-                "stack depth limit exceeded",
-            ));
+            return Err(Error::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded"));
         }
         self.skip_space();
         let start = self.at;
@@ -195,7 +199,8 @@ impl Parser<'_> {
         let mut out = String::new();
         loop {
             let from = self.at;
-            while self.bytes.get(self.at).is_some_and(|b| !matches!(b, b'"' | b'\\') && *b >= 0x20) {
+            while self.bytes.get(self.at).is_some_and(|b| !matches!(b, b'"' | b'\\') && *b >= 0x20)
+            {
                 self.at += 1;
             }
             out.push_str(&self.text[from..self.at]);
@@ -278,9 +283,8 @@ impl Parser<'_> {
                     0
                 };
                 if !(0xdc00..=0xdfff).contains(&low) {
-                    return Err(self.error(
-                        "Unicode low surrogate must follow a high surrogate.".to_owned(),
-                    ));
+                    return Err(self
+                        .error("Unicode low surrogate must follow a high surrogate.".to_owned()));
                 }
                 0x10000 + ((code & 0x3ff) << 10) + (low & 0x3ff)
             }

@@ -27,9 +27,8 @@ fn malformed_json_is_refused() {
 
 #[test]
 fn containment_looks_inside() {
-    let holds = |a: &str, b: &str| {
-        Json::parse(a).expect("valid").contains(&Json::parse(b).expect("valid"))
-    };
+    let holds =
+        |a: &str, b: &str| Json::parse(a).expect("valid").contains(&Json::parse(b).expect("valid"));
     assert!(holds(r#"{"a":{"b":[1,2]}}"#, r#"{"a":{"b":[2]}}"#));
     assert!(holds("[1,[2,3]]", "[[3]]"));
     assert!(holds("[1,2]", "1"));

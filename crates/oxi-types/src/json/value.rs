@@ -1,5 +1,7 @@
 //! jsonb values in memory.
 
+use std::fmt::Write as _;
+
 use std::cmp::Ordering;
 
 use oxi_base::Result;
@@ -40,7 +42,9 @@ pub fn quote(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c if c < ' ' => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
             c => out.push(c),
         }
     }

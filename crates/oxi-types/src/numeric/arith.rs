@@ -153,8 +153,7 @@ impl Numeric {
         }
         let (Finite(a, sa), Finite(b, sb)) = (self, other) else { return Ok(NaN) };
         let scale = *sa.max(sb);
-        let (quotient, _) =
-            a.shift10((scale - sa) as u32).div_rem(&b.shift10((scale - sb) as u32));
+        let (quotient, _) = a.shift10((scale - sa) as u32).div_rem(&b.shift10((scale - sb) as u32));
         Ok(Finite(quotient, 0))
     }
 

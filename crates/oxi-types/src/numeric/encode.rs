@@ -4,6 +4,8 @@
 //! numbers a biased exponent to base 100 (3 bytes), the digits to base 100 each plus one, and a
 //! zero byte; negatives have these complemented. The display scale follows in the last two bytes.
 
+use std::fmt::Write as _;
+
 use oxi_base::{Error, Result, SqlState};
 
 use super::{Int, MAX_DISPLAY_SCALE, Numeric};
@@ -33,7 +35,7 @@ pub fn encode(value: &Numeric) -> Vec<u8> {
     let exponent = digits.len() as i64 - i64::from(scale);
     let significant = digits.trim_end_matches('0').as_bytes();
     let odd = exponent.rem_euclid(2) == 1;
-    let hundreds = (exponent + i64::from(odd)) / 2;
+    let hundreds = i64::midpoint(exponent, i64::from(odd));
     let negative = mantissa.is_negative();
     let mut out = Vec::with_capacity(8 + significant.len() / 2);
     out.push(if negative { CLASS_NEGATIVE } else { CLASS_POSITIVE });
@@ -194,7 +196,7 @@ pub fn binary_in(bytes: &[u8]) -> Result<Numeric> {
     if i32::from(scale) > MAX_DISPLAY_SCALE {
         return Err(invalid("scale"));
     }
-    if usize::from(count) != groups.len() || bytes.len() % 2 != 0 {
+    if usize::from(count) != groups.len() || !bytes.len().is_multiple_of(2) {
         return Err(invalid("length"));
     }
     let mut text = String::with_capacity(groups.len() * 4 + 1);
@@ -202,7 +204,7 @@ pub fn binary_in(bytes: &[u8]) -> Result<Numeric> {
         if *group > 9999 {
             return Err(invalid("digit"));
         }
-        text.push_str(&format!("{group:04}"));
+        let _ = write!(text, "{group:04}");
     }
     let text = text.trim_start_matches('0');
     let mantissa = if text.is_empty() {

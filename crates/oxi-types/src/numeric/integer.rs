@@ -103,7 +103,11 @@ impl Int {
 
     /// Times `10^exponent`.
     pub fn shift10(&self, exponent: u32) -> Self {
-        if exponent == 0 || self.is_zero() { self.clone() } else { self.mul(&power_of_ten(exponent)) }
+        if exponent == 0 || self.is_zero() {
+            self.clone()
+        } else {
+            self.mul(&power_of_ten(exponent))
+        }
     }
 
     /// Quotient and remainder, truncating. The divisor is not zero.

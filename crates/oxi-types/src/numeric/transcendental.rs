@@ -4,12 +4,10 @@ use num_bigint::BigInt;
 use num_traits::{Signed, ToPrimitive, Zero};
 use oxi_base::{Error, Result, SqlState};
 
-use super::{
-    Int, MAX_RESULT_SCALE, MIN_SIGNIFICANT_DIGITS, Numeric, division_by_zero, overflow,
-};
+use super::{Int, MAX_RESULT_SCALE, MIN_SIGNIFICANT_DIGITS, Numeric, division_by_zero, overflow};
 use Numeric::{Finite, Infinity, NaN, NegInfinity};
 
-const LOG10_E: f64 = 0.434_294_481_903_252;
+const LOG10_E: f64 = std::f64::consts::LOG10_E;
 
 fn power_error(message: &str) -> Error {
     Error::new(SqlState::INVALID_ARGUMENT_FOR_POWER_FUNCTION, message)
@@ -125,8 +123,7 @@ impl Numeric {
             return Err(power_error("cannot take square root of a negative number"));
         }
         let (weight, _) = self.first_group();
-        let digits_before = if weight >= 0 { (weight + 1) * 4 / 2 } else { 1 - (1 - weight) * 4 / 2 };
-        let sweight = if weight >= 0 { digits_before - 1 } else { digits_before };
+        let sweight = (weight + 1) * 2 - 1;
         let result_scale = (i64::from(MIN_SIGNIFICANT_DIGITS) - sweight)
             .max(i64::from(scale))
             .clamp(0, i64::from(MAX_RESULT_SCALE)) as i32;
@@ -266,17 +263,22 @@ impl Numeric {
             && let Some(n) = exponent.to_i128()
             && let Ok(n) = i32::try_from(n)
         {
-            return self.power_integer(n, exponent.scale());
+            return self.power_integer(n);
         }
         if self.is_zero() {
             return Ok(Self::ZERO.round(MIN_SIGNIFICANT_DIGITS));
         }
         let odd = integral && !exponent.rem(&Self::from_i128(2))?.is_zero();
-        let (base, negate) = if self.is_negative() { (self.abs(), odd) } else { (self.clone(), false) };
+        let (base, negate) =
+            if self.is_negative() { (self.abs(), odd) } else { (self.clone(), false) };
         let local = (8 - base.ln_weight()).max(0);
         let estimate = base.ln_scale(local).mul(exponent).to_f64().unwrap_or(f64::INFINITY);
         if estimate.abs() > f64::from(MAX_RESULT_SCALE) * 3.01 {
-            return if estimate > 0.0 { Err(overflow()) } else { Ok(Self::ZERO.round(MAX_RESULT_SCALE)) };
+            return if estimate > 0.0 {
+                Err(overflow())
+            } else {
+                Ok(Self::ZERO.round(MAX_RESULT_SCALE))
+            };
         }
         let scale = (MIN_SIGNIFICANT_DIGITS - (estimate * LOG10_E) as i32)
             .max(base.scale())
@@ -327,27 +329,25 @@ impl Numeric {
         Ok(Some(if *self == NegInfinity && odd { NegInfinity } else { Infinity }))
     }
 
-    fn power_integer(&self, n: i32, exponent_scale: i32) -> Result<Self> {
+    fn power_integer(&self, n: i32) -> Result<Self> {
         let Finite(mantissa, scale) = self else { return Ok(NaN) };
         if n != 0 && mantissa.is_zero() {
-            let scale = MIN_SIGNIFICANT_DIGITS.max(*scale).max(exponent_scale);
+            let scale = MIN_SIGNIFICANT_DIGITS.max(*scale);
             return Ok(Self::ZERO.round(scale));
         }
         let digits = mantissa.abs_digits();
         let head: String = digits.chars().take(17).collect();
         let leading: f64 = head.parse().unwrap_or(1.0);
         let shift = digits.len() as f64 - head.len() as f64 - f64::from(*scale);
-        let weight = if mantissa.is_zero() { 0.0 } else { f64::from(n) * (leading.log10() + shift) };
+        let weight =
+            if mantissa.is_zero() { 0.0 } else { f64::from(n) * (leading.log10() + shift) };
         if weight > 131_072.0 {
             return Err(overflow());
         }
         if weight + 1.0 < -f64::from(MAX_RESULT_SCALE) {
             return Ok(Self::ZERO.round(MAX_RESULT_SCALE));
         }
-        let result_scale = (i64::from(MIN_SIGNIFICANT_DIGITS) - weight as i64)
-            .max(i64::from(*scale))
-            .max(i64::from(exponent_scale))
-            .clamp(0, i64::from(MAX_RESULT_SCALE)) as i32;
+        let result_scale = MIN_SIGNIFICANT_DIGITS.max(*scale).min(MAX_RESULT_SCALE);
         let times = n.unsigned_abs();
         // Exact while it is small, else with enough digits for the rounded result.
         let exact_digits = digits.len() as u64 * u64::from(times);

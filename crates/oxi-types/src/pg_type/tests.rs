@@ -22,7 +22,11 @@ fn types_are_spelled_as_postgresql_spells_them() {
         (oid::_VARCHAR, Some(7), "character varying(3)[]"),
         (oid::BPCHAR, Some(5), "character(1)"),
         (oid::TIMESTAMPTZ, Some(3), "timestamp(3) with time zone"),
-        (oid::INTERVAL, interval_typmod(Some("day to second"), Some(2)).ok(), "interval day to second(2)"),
+        (
+            oid::INTERVAL,
+            interval_typmod(Some("day to second"), Some(2)).ok(),
+            "interval day to second(2)",
+        ),
         (oid::INT4, Some(-1), "integer"),
     ];
     for (type_oid, typmod, expected) in cases {

@@ -3,10 +3,7 @@
 use oxi_base::{Error, Result, SqlState};
 
 fn ends_with_escape() -> Error {
-    Error::new(
-        SqlState::INVALID_ESCAPE_SEQUENCE,
-        "LIKE pattern must not end with escape character",
-    )
+    Error::new(SqlState::INVALID_ESCAPE_SEQUENCE, "LIKE pattern must not end with escape character")
 }
 
 fn bad_escape() -> Error {
@@ -82,19 +79,12 @@ fn matches(text: &[u8], pattern: &[u8], characters: bool) -> Result<bool> {
 /// A LIKE pattern with another escape character rewritten to backslash.
 pub fn like_escape(pattern: &str, escape: &str) -> Result<String> {
     let mut chars = escape.chars();
-    let escape = match (chars.next(), chars.next()) {
-        (first, None) => first,
-        _ => return Err(bad_escape()),
-    };
+    let (escape, None) = (chars.next(), chars.next()) else { return Err(bad_escape()) };
     let mut out = String::with_capacity(pattern.len());
     let mut after_escape = false;
     for c in pattern.chars() {
         if Some(c) == escape && !after_escape {
-            if c != '\\' {
-                out.push('\\');
-            } else {
-                out.push('\\');
-            }
+            out.push('\\');
             after_escape = true;
         } else if c == '\\' {
             out.push('\\');
@@ -142,16 +132,11 @@ pub fn similar_escape(pattern: &str, escape: Option<&str>) -> Result<String> {
                     }
                 }
                 quotes += 1;
+            } else if !c.is_alphanumeric() || escape == Some('\\') {
+                out.push('\\');
+                out.push(c);
             } else {
-                if !c.is_alphanumeric() {
-                    out.push('\\');
-                    out.push(c);
-                } else if matches!(escape, Some('\\')) {
-                    out.push('\\');
-                    out.push(c);
-                } else {
-                    out.push(c);
-                }
+                out.push(c);
             }
             after_escape = false;
         } else if Some(c) == escape {

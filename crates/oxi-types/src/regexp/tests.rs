@@ -5,10 +5,18 @@ use super::*;
 #[test]
 fn like_matches() {
     let cases = [
-        ("hello", "h%o", true), ("hello", "_ello", true), ("hello", "h_o", false),
-        ("a%b", "a\\%b", true), ("axb", "a\\%b", false), ("", "%", true), ("", "_", false),
-        ("héllo", "h_llo", true), ("abcabc", "%abc", true), ("abcab", "%abc", false),
-        ("aab", "a%%b", true), ("x_y", "x\\_y", true),
+        ("hello", "h%o", true),
+        ("hello", "_ello", true),
+        ("hello", "h_o", false),
+        ("a%b", "a\\%b", true),
+        ("axb", "a\\%b", false),
+        ("", "%", true),
+        ("", "_", false),
+        ("héllo", "h_llo", true),
+        ("abcabc", "%abc", true),
+        ("abcab", "%abc", false),
+        ("aab", "a%%b", true),
+        ("x_y", "x\\_y", true),
     ];
     for (text, pattern, expected) in cases {
         assert_eq!(like(text, pattern).ok(), Some(expected), "{text} like {pattern}");
@@ -20,9 +28,16 @@ fn like_matches() {
 fn regular_expressions_are_translated() {
     let cache = RegexCache::default();
     let cases = [
-        ("foo bar", r"\mbar\M", true), ("foobar", r"\mbar", false), ("a\nb", "a.b", true),
-        ("x-y", "[x-]-", true), ("a]b", "[]]", true), ("A", "(?i)a", true), ("a{b", "a{b", true),
-        ("aa", "^a{2}$", true), ("tab\t", r"\t", true), ("é", "[[:alpha:]]", true),
+        ("foo bar", r"\mbar\M", true),
+        ("foobar", r"\mbar", false),
+        ("a\nb", "a.b", true),
+        ("x-y", "[x-]-", true),
+        ("a]b", "[]]", true),
+        ("A", "(?i)a", true),
+        ("a{b", "a{b", true),
+        ("aa", "^a{2}$", true),
+        ("tab\t", r"\t", true),
+        ("é", "[[:alpha:]]", true),
     ];
     for (text, pattern, expected) in cases {
         let regex = cache.get(pattern, Flags::default()).expect(pattern);

@@ -57,7 +57,9 @@ fn reason(error: &regex::Error) -> &'static str {
         "parentheses () not balanced"
     } else if has("unclosed character class") {
         "brackets [] not balanced"
-    } else if has("repetition operator missing") || has("repetition quantifier expects a valid decimal") {
+    } else if has("repetition operator missing")
+        || has("repetition quantifier expects a valid decimal")
+    {
         "quantifier operand invalid"
     } else if has("invalid repetition count") || has("repetition") || has("counted") {
         "invalid repetition count(s)"
@@ -94,9 +96,7 @@ impl Translator<'_> {
                 '[' => self.bracket()?,
                 '(' => self.group()?,
                 '{' => self.brace()?,
-                '#' if self.flags.expanded => {
-                    while self.next().is_some_and(|c| c != '\n') {}
-                }
+                '#' if self.flags.expanded => while self.next().is_some_and(|c| c != '\n') {},
                 c if self.flags.expanded && c.is_whitespace() => {}
                 '.' | '^' | '$' | '*' | '+' | '?' | '|' | ')' => self.out.push(c),
                 c => self.literal(c),
@@ -138,9 +138,7 @@ impl Translator<'_> {
         let high = match parts.next() {
             None => Some(low),
             Some("") => None,
-            Some(high) => {
-                Some(high.parse().map_err(|_| invalid("invalid repetition count(s)"))?)
-            }
+            Some(high) => Some(high.parse().map_err(|_| invalid("invalid repetition count(s)"))?),
         };
         if low > 255 || high.is_some_and(|high| high > 255 || high < low) {
             return Err(invalid("invalid repetition count(s)"));
@@ -153,7 +151,8 @@ impl Translator<'_> {
     }
 
     fn hex(&mut self, digits: usize) -> Result<char> {
-        let written = self.rest.get(..digits).ok_or_else(|| invalid("invalid escape \\ sequence"))?;
+        let written =
+            self.rest.get(..digits).ok_or_else(|| invalid("invalid escape \\ sequence"))?;
         let code = u32::from_str_radix(written, 16)
             .ok()
             .and_then(char::from_u32)

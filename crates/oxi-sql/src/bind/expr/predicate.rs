@@ -1,7 +1,8 @@
 //! Tests: comparisons of values and rows, IS, LIKE, BETWEEN, IN, and AND/OR.
 
 use datafusion::logical_expr::{
-    BinaryExpr, Case, Expr, Operator as DfOperator, expr::InList,
+    BinaryExpr, Case, Expr, Operator as DfOperator,
+    expr::InList,
     utils::{conjunction, disjunction},
 };
 use oxi_base::{Error, Result, SqlState};
@@ -72,8 +73,9 @@ impl Binder<'_> {
             .at(op.span.position()));
         }
         if left.is_empty() {
-            return Err(Error::unsupported("cannot compare rows of zero length")
-                .at(op.span.position()));
+            return Err(
+                Error::unsupported("cannot compare rows of zero length").at(op.span.position())
+            );
         }
         let mut pairs = Vec::with_capacity(left.len());
         for (left, right) in left.iter().zip(right) {
@@ -85,8 +87,7 @@ impl Binder<'_> {
                     .into_iter()
                     .map(|(l, r)| self.binary(&op.name, l, r, op.span).map(|v| v.expr))
                     .collect::<Result<Vec<_>>>()?;
-                let all =
-                    if op.name == "=" { conjunction(tests) } else { disjunction(tests) };
+                let all = if op.name == "=" { conjunction(tests) } else { disjunction(tests) };
                 return Ok(logical(span, all.unwrap_or_else(|| boolean(true))));
             }
             "<" | "<=" => ("<", op.name.as_str()),
@@ -121,10 +122,8 @@ impl Binder<'_> {
         cx: &mut Cx<'_>,
     ) -> Result<Typed> {
         let word = if and { "AND" } else { "OR" };
-        let tests = items
-            .iter()
-            .map(|item| self.condition(item, word, cx))
-            .collect::<Result<Vec<_>>>()?;
+        let tests =
+            items.iter().map(|item| self.condition(item, word, cx)).collect::<Result<Vec<_>>>()?;
         let joined = balanced(tests, if and { DfOperator::And } else { DfOperator::Or });
         Ok(logical(span, joined))
     }
@@ -201,9 +200,8 @@ impl Binder<'_> {
         }
         let candidate = self.pick_operator("=", Some(left.ty.oid), right.ty.oid, span)?;
         let args = candidate.args.clone();
-        let generic =
-            crate::bind::coerce::Generic::resolve(&args, &[left.ty.oid, right.ty.oid])
-                .unwrap_or_default();
+        let generic = crate::bind::coerce::Generic::resolve(&args, &[left.ty.oid, right.ty.oid])
+            .unwrap_or_default();
         let left = self.coerce_argument(left, args[0], generic)?;
         let right = self.coerce_argument(right, args[1], generic)?;
         if let Some((left, right)) = self.comparable(OperatorKind::Eq, &left, &right)? {
@@ -310,9 +308,7 @@ impl Binder<'_> {
                 None => item,
             };
             let left = match common {
-                Some(common) if operand.is_unknown() => {
-                    self.coerce_to(operand.clone(), common)?
-                }
+                Some(common) if operand.is_unknown() => self.coerce_to(operand.clone(), common)?,
                 _ => operand.clone(),
             };
             if native && left.ty.oid == item.ty.oid {

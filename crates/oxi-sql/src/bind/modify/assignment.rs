@@ -75,7 +75,7 @@ impl Binder<'_> {
                         )
                         .at(value.span.position()));
                     }
-                    let picked = self.pick_output(bound, index, value.span)?;
+                    let picked = self.pick_output(bound, index, value.span, cx.scope)?;
                     let set = self.assigned(column, picked, target)?;
                     push(sets, set, column)?;
                 }
@@ -134,12 +134,7 @@ impl Binder<'_> {
         Ok((position, descriptor.clone()))
     }
 
-    fn assigned(
-        &mut self,
-        column: &AssignTarget,
-        value: Typed,
-        target: &Target,
-    ) -> Result<Set> {
+    fn assigned(&mut self, column: &AssignTarget, value: Typed, target: &Target) -> Result<Set> {
         let (position, descriptor) = self.assigned_column(column, target)?;
         let refuse = |detail: String| {
             Error::new(
@@ -150,10 +145,7 @@ impl Binder<'_> {
             .at(column.span.position())
         };
         if descriptor.generated.is_some() {
-            return Err(refuse(format!(
-                "Column \"{}\" is a generated column.",
-                descriptor.name
-            )));
+            return Err(refuse(format!("Column \"{}\" is a generated column.", descriptor.name)));
         }
         if descriptor.identity.is_some_and(|identity| identity.always) {
             return Err(refuse(format!(
@@ -175,12 +167,13 @@ impl Binder<'_> {
     ) -> Result<Set> {
         let (position, descriptor) = self.assigned_column(column, target)?;
         let span = column.span;
-        let (Some(element), [ast::AssignStep::Subscript(ast::Subscript::Index(index))]) = (
-            crate::bind::coerce::element_of(descriptor.data_type.oid),
-            column.path.as_slice(),
-        ) else {
-            return Err(Error::unsupported("this assignment to a part of a column is not supported")
-                .at(span.position()));
+        let (Some(element), [ast::AssignStep::Subscript(ast::Subscript::Index(index))]) =
+            (crate::bind::coerce::element_of(descriptor.data_type.oid), column.path.as_slice())
+        else {
+            return Err(Error::unsupported(
+                "this assignment to a part of a column is not supported",
+            )
+            .at(span.position()));
         };
         let index = self.expr(index, cx)?;
         let index = self.coerce(
@@ -204,10 +197,11 @@ impl Binder<'_> {
         bound: crate::bind::query::BoundPlan,
         index: usize,
         span: Span,
+        scope: &crate::bind::scope::Scope<'_>,
     ) -> Result<Typed> {
         let output = bound.outputs[index].clone();
         let plan = crate::bind::query::project(bound.plan, vec![output.expr()])?;
-        self.scalar_of(plan, output.ty, &output.column, span)
+        self.scalar_of(plan, output.ty, &output.column, span, scope)
     }
 }
 

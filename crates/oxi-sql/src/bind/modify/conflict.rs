@@ -49,8 +49,7 @@ impl Binder<'_> {
         target: &Target,
     ) -> Result<ConflictAction> {
         let existing = table_scope(&target.relation, &target.alias, &target.qualifier);
-        let excluded =
-            table_scope(&target.relation, EXCLUDED, &TableReference::bare(EXCLUDED));
+        let excluded = table_scope(&target.relation, EXCLUDED, &TableReference::bare(EXCLUDED));
         // A plain name is the existing row's; `excluded` must be named.
         let scope = Scope {
             columns: existing.columns.clone(),
@@ -112,9 +111,9 @@ impl Binder<'_> {
                         ExprKind::Column(parts) if parts.len() == 1 => &parts[0],
                         _ => return Err(no_arbiter(*span)),
                     };
-                    let (_, column) = table.column_by_name(&name.value).ok_or_else(|| {
-                        undefined_target(&name.value, &relation.name, name.span)
-                    })?;
+                    let (_, column) = table
+                        .column_by_name(&name.value)
+                        .ok_or_else(|| undefined_target(&name.value, &relation.name, name.span))?;
                     if !ids.contains(&column.id) {
                         ids.push(column.id);
                     }

@@ -196,9 +196,7 @@ impl Binder<'_> {
             .with_detail(format!("Column \"{}\" is a generated column.", column.name))
             .at(span.position()));
         }
-        if column.identity.is_some_and(|identity| identity.always)
-            && insert.overriding.is_none()
-        {
+        if column.identity.is_some_and(|identity| identity.always) && insert.overriding.is_none() {
             return Err(Error::new(
                 SqlState::GENERATED_ALWAYS,
                 format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name),

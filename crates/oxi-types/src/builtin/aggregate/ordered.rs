@@ -84,8 +84,11 @@ impl Accumulator for OrderedSet {
             if self.values.is_empty() {
                 return Ok(Datum::Null);
             }
-            let found =
-                fractions.elements.iter().map(|f| self.percentile(f)).collect::<Result<Vec<_>>>()?;
+            let found = fractions
+                .elements
+                .iter()
+                .map(|f| self.percentile(f))
+                .collect::<Result<Vec<_>>>()?;
             return Ok(list(found));
         }
         self.percentile(&self.fraction)
@@ -132,7 +135,7 @@ pub(super) fn mode(types: &[TypeRef]) -> Result<Box<dyn Accumulator>> {
 }
 
 #[derive(Clone, Copy)]
-enum Rank {
+enum Standing {
     Rank,
     DenseRank,
     PercentRank,
@@ -141,7 +144,7 @@ enum Rank {
 
 /// The hypothetical-set aggregates, for one ascending sort column or several compared in turn.
 struct Hypothetical {
-    ask: Rank,
+    ask: Standing,
     types: Vec<u32>,
     rows: i64,
     before: i64,
@@ -174,18 +177,18 @@ impl Accumulator for Hypothetical {
     }
     fn finish(&mut self, _: &EvalContext) -> Result<Datum> {
         Ok(match self.ask {
-            Rank::Rank => Datum::Int64(self.before + 1),
-            Rank::DenseRank => Datum::Int64(self.distinct_before + 1),
-            Rank::PercentRank if self.rows == 0 => Datum::Float64(0.0),
-            Rank::PercentRank => Datum::Float64(self.before as f64 / self.rows as f64),
-            Rank::CumeDist => {
+            Standing::Rank => Datum::Int64(self.before + 1),
+            Standing::DenseRank => Datum::Int64(self.distinct_before + 1),
+            Standing::PercentRank if self.rows == 0 => Datum::Float64(0.0),
+            Standing::PercentRank => Datum::Float64(self.before as f64 / self.rows as f64),
+            Standing::CumeDist => {
                 Datum::Float64((self.not_after + 1) as f64 / (self.rows + 1) as f64)
             }
         })
     }
 }
 
-fn hypothetical(types: &[TypeRef], ask: Rank) -> Box<dyn Accumulator> {
+fn hypothetical(types: &[TypeRef], ask: Standing) -> Box<dyn Accumulator> {
     let half = types.len() / 2;
     Box::new(Hypothetical {
         ask,
@@ -202,7 +205,7 @@ macro_rules! hypothetical_factories {
     ($($name:ident $ask:ident;)*) => {$(
         #[doc = concat!("Makes the hypothetical-set `", stringify!($name), "`.")]
         pub(super) fn $name(types: &[TypeRef]) -> Result<Box<dyn Accumulator>> {
-            Ok(hypothetical(types, Rank::$ask))
+            Ok(hypothetical(types, Standing::$ask))
         }
     )*};
 }

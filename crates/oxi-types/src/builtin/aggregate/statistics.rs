@@ -74,15 +74,12 @@ impl Accumulator for FloatMoments {
         }))
     }
     fn state(&self, _: &EvalContext) -> Result<Datum> {
-        Ok(list(vec![
-            Datum::Float64(self.n),
-            Datum::Float64(self.sx),
-            Datum::Float64(self.sxx),
-        ]))
+        Ok(list(vec![Datum::Float64(self.n), Datum::Float64(self.sx), Datum::Float64(self.sxx)]))
     }
     fn merge(&mut self, _: &EvalContext, state: &Datum) -> Result<()> {
         let Datum::List(parts) = state else { return Ok(()) };
-        let [Datum::Float64(n), Datum::Float64(sx), Datum::Float64(sxx)] = parts.elements[..] else {
+        let [Datum::Float64(n), Datum::Float64(sx), Datum::Float64(sxx)] = parts.elements[..]
+        else {
             return Ok(());
         };
         if self.n == 0.0 {
@@ -139,9 +136,8 @@ impl Accumulator for ExactMoments {
 }
 
 fn moments(types: &[TypeRef], ask: Moment) -> Box<dyn Accumulator> {
-    let float = types
-        .first()
-        .is_some_and(|t| matches!(t.oid, crate::oid::FLOAT4 | crate::oid::FLOAT8));
+    let float =
+        types.first().is_some_and(|t| matches!(t.oid, crate::oid::FLOAT4 | crate::oid::FLOAT8));
     if float {
         Box::new(FloatMoments { ask, n: 0.0, sx: 0.0, sxx: 0.0 })
     } else {
@@ -208,7 +204,8 @@ impl Accumulator for JointMoments {
             self.sxy += dx * dy * scale;
             let infinite = |value: f64| value.is_infinite();
             if infinite(sx) || infinite(self.sxx) || infinite(sy) || infinite(self.syy) {
-                let fine = self.sx.is_finite() && x.is_finite() && self.sy.is_finite() && y.is_finite();
+                let fine =
+                    self.sx.is_finite() && x.is_finite() && self.sy.is_finite() && y.is_finite();
                 if fine {
                     return Err(overflow());
                 }

@@ -67,7 +67,8 @@ pub fn record_out(context: &EvalContext, bytes: &[u8], out: &mut String) -> Resu
             continue;
         }
         let text = io::to_text(context, field.reference, &field.value)?;
-        let special = |c: char| matches!(c, '"' | '\\' | '(' | ')' | ',') || c.is_ascii_whitespace();
+        let special =
+            |c: char| matches!(c, '"' | '\\' | '(' | ')' | ',') || c.is_ascii_whitespace();
         if !text.is_empty() && !text.contains(special) {
             out.push_str(&text);
             continue;

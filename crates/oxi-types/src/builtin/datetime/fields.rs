@@ -14,7 +14,7 @@ use crate::{
 
 /// A zone written in a value or an argument.
 pub(crate) fn zone_named(name: &str) -> Result<TimeZone> {
-    TimeZone::parse(name).ok_or_else(|| {
+    TimeZone::for_value(name).ok_or_else(|| {
         Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
             format!("time zone \"{name}\" not recognized"),
@@ -76,10 +76,7 @@ fn from_seconds(seconds: f64) -> Result<i64> {
         return Ok(if seconds > 0.0 { datetime::INFINITY } else { datetime::NEG_INFINITY });
     }
     if seconds.is_nan() {
-        return Err(Error::new(
-            SqlState::DATETIME_FIELD_OVERFLOW,
-            "timestamp cannot be NaN",
-        ));
+        return Err(Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "timestamp cannot be NaN"));
     }
     let micros = (seconds * SECOND as f64).round_ties_even();
     if micros < datetime::MIN_TIMESTAMP as f64 || micros >= i64::MAX as f64 {
@@ -94,7 +91,15 @@ fn from_seconds(seconds: f64) -> Result<i64> {
 }
 
 #[allow(clippy::too_many_arguments, reason = "as the SQL function has")]
-fn span(years: i32, months: i32, weeks: i32, days: i32, hours: i32, minutes: i32, seconds: f64) -> Result<Interval> {
+fn span(
+    years: i32,
+    months: i32,
+    weeks: i32,
+    days: i32,
+    hours: i32,
+    minutes: i32,
+    seconds: f64,
+) -> Result<Interval> {
     if !seconds.is_finite() {
         return Err(interval_out_of_range());
     }

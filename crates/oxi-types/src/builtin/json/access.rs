@@ -132,9 +132,7 @@ fn array_items<'a>(node: &'a Node, function: &str) -> Result<&'a [Node]> {
         NodeKind::Object(_) if function == "json_array_length" => {
             Err(invalid("cannot get array length of a non-array"))
         }
-        _ if function == "json_array_length" => {
-            Err(invalid("cannot get array length of a scalar"))
-        }
+        _ if function == "json_array_length" => Err(invalid("cannot get array length of a scalar")),
         NodeKind::Object(_) => Err(invalid(format!("cannot call {function} on a non-array"))),
         _ => Err(invalid(format!("cannot call {function} on a scalar"))),
     }
@@ -194,12 +192,7 @@ fn cannot_cast(value: &Json, target: &str) -> Error {
         Json::Array(_) => "array",
         Json::Object(_) => "object",
     };
-    let article = if matches!(value, Json::Array(_) | Json::Object(_)) {
-        format!("cannot cast jsonb {what} to type {target}")
-    } else {
-        format!("cannot cast jsonb {what} to type {target}")
-    };
-    invalid(article)
+    invalid(format!("cannot cast jsonb {what} to type {target}"))
 }
 
 fn number(datum: &Datum, target: &str) -> Result<crate::Numeric> {
@@ -229,10 +222,10 @@ scalar! {
         Json::from_datum(a)?.get(key).and_then(Json::as_text)
     }
     fn jsonb_array_element(a: &Datum, index: i32) -> Option<Datum> {
-        Json::from_datum(a)?.at(i64::from(index)).map(Json::to_datum)
+        element(&Json::from_datum(a)?, index).map(Json::to_datum)
     }
     fn jsonb_array_element_text(a: &Datum, index: i32) -> Option<String> {
-        Json::from_datum(a)?.at(i64::from(index)).and_then(Json::as_text)
+        element(&Json::from_datum(a)?, index).and_then(Json::as_text)
     }
     fn json_typeof(a: &str) -> &'static str {
         match parse(a, "json")?.kind {
@@ -340,6 +333,15 @@ pub(super) fn texts(datum: &Datum) -> Vec<String> {
             })
             .collect(),
         _ => Vec::new(),
+    }
+}
+
+/// An element by place; a bare scalar counts as an array of one.
+fn element(value: &Json, index: i32) -> Option<&Json> {
+    match value {
+        Json::Object(_) => None,
+        Json::Array(_) => value.at(i64::from(index)),
+        scalar => matches!(index, 0 | -1).then_some(scalar),
     }
 }
 

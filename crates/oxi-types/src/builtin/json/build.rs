@@ -102,7 +102,7 @@ pub fn json_build_object(
     types: &[TypeRef],
     args: &[Datum],
 ) -> Result<Datum> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(odd_arguments("json_build_object"));
     }
     let mut out = "{".to_owned();
@@ -154,7 +154,7 @@ pub fn jsonb_build_object(
     types: &[TypeRef],
     args: &[Datum],
 ) -> Result<Datum> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(odd_arguments("jsonb_build_object"));
     }
     let mut members = Vec::new();
@@ -207,10 +207,7 @@ fn two_lists(keys: &Datum, values: &Datum) -> Result<Vec<(String, Option<String>
         ));
     }
     if keys.elements.len() != values.elements.len() {
-        return Err(Error::new(
-            SqlState::ARRAY_SUBSCRIPT_ERROR,
-            "mismatched array dimensions",
-        ));
+        return Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "mismatched array dimensions"));
     }
     (0..keys.elements.len())
         .map(|at| {

@@ -78,6 +78,9 @@ fn change_element(
     depth: usize,
     what: Change<'_>,
 ) -> Result<Json> {
+    if items.is_empty() && matches!(what, Change::Delete) {
+        return Ok(Json::Array(items));
+    }
     let index = element_index(step, depth + 1)?;
     let count = items.len() as i64;
     let place = if index < 0 { count + index } else { index };

@@ -1,5 +1,7 @@
 //! Floats.
 
+#![allow(clippy::float_cmp, reason = "SQL compares floats exactly")]
+
 use oxi_base::{Error, Result, SqlState};
 
 use super::integer::out_of_range as type_out_of_range;
@@ -102,7 +104,11 @@ fn finite_input(value: f64) -> Result<f64> {
 }
 
 fn in_unit(value: f64) -> Result<f64> {
-    if value.is_nan() || (-1.0..=1.0).contains(&value) { Ok(value) } else { Err(input_out_of_range()) }
+    if value.is_nan() || (-1.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(input_out_of_range())
+    }
 }
 
 fn logarithm(value: f64, log: fn(f64) -> f64) -> Result<f64> {
@@ -117,9 +123,8 @@ fn logarithm(value: f64, log: fn(f64) -> f64) -> Result<f64> {
 }
 
 fn power(base: f64, exponent: f64) -> Result<f64> {
-    let error = |message: &str| {
-        Err(Error::new(SqlState::INVALID_ARGUMENT_FOR_POWER_FUNCTION, message))
-    };
+    let error =
+        |message: &str| Err(Error::new(SqlState::INVALID_ARGUMENT_FOR_POWER_FUNCTION, message));
     if base.is_nan() {
         return Ok(if exponent == 0.0 { 1.0 } else { f64::NAN });
     }
@@ -342,7 +347,8 @@ fn bucket(value: f64, low: f64, high: f64, count: i32) -> Result<i32> {
     if low == high {
         return Err(bucket_error("lower bound cannot equal upper bound"));
     }
-    let (before, after) = if low < high { (value < low, value >= high) } else { (value > low, value <= high) };
+    let (before, after) =
+        if low < high { (value < low, value >= high) } else { (value > low, value <= high) };
     if before {
         return Ok(0);
     }

@@ -142,8 +142,8 @@ scalar! {
     fn to_hex32(a: i32) -> String { format!("{:x}", a.cast_unsigned()) }
     fn to_hex64(a: i64) -> String { format!("{:x}", a.cast_unsigned()) }
     fn numeric_fac(n: i64) -> Numeric { Numeric::factorial(n)? }
-    fn generate_series_int4(from: i32, to: i32) -> Vec<i32> { (from..=to).collect() }
-    fn generate_series_int8(from: i64, to: i64) -> Vec<i64> { (from..=to).collect() }
+    fn generate_series_int4(from: i32, to: i32) -> Vec<i32> { series(i64::from(from), i64::from(to), 1)?.into_iter().map(|value| value as i32).collect() }
+    fn generate_series_int8(from: i64, to: i64) -> Vec<i64> { series(from, to, 1)? }
     fn generate_series_step_int4(from: i32, to: i32, step: i32) -> Vec<i32> {
         let wide = series(i64::from(from), i64::from(to), i64::from(step))?;
         wide.into_iter().map(|value| value as i32).collect()
@@ -158,13 +158,25 @@ pub(crate) fn zero_step() -> Error {
     Error::new(SqlState::INVALID_PARAMETER_VALUE, "step size cannot equal zero")
 }
 
+/// The longest series of integers that is made at once.
+const SERIES_LIMIT: i128 = 50_000_000;
+
 fn series(from: i64, to: i64, step: i64) -> Result<Vec<i64>> {
     if step == 0 {
         return Err(zero_step());
     }
+    // A set is one value here: callers that want long ones run through them without this function.
+    let span = i128::from(to) - i128::from(from);
+    if span / i128::from(step) > SERIES_LIMIT {
+        return Err(Error::new(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            "generate_series() gives too many rows at once",
+        ));
+    }
     let mut out = Vec::new();
     let mut next = Some(from);
-    while let Some(value) = next.filter(|value| if step > 0 { *value <= to } else { *value >= to }) {
+    while let Some(value) = next.filter(|value| if step > 0 { *value <= to } else { *value >= to })
+    {
         out.push(value);
         next = value.checked_add(step);
     }

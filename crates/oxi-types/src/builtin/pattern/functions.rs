@@ -52,10 +52,11 @@ fn split(context: &EvalContext, a: &str, pattern: &str, flags: Flags) -> Result<
     let mut from = 0;
     for found in regex.find_iter(a) {
         // Empty matches at the ends or right after the last match split nothing.
-        if found.is_empty() && (found.start() == from || found.end() >= a.len()) {
-            if found.start() == 0 || found.start() >= a.len() || found.start() == from {
-                continue;
-            }
+        if found.is_empty()
+            && (found.start() == from || found.end() >= a.len())
+            && (found.start() == 0 || found.start() >= a.len() || found.start() == from)
+        {
+            continue;
         }
         out.push(a[from..found.start()].to_owned());
         from = found.end();

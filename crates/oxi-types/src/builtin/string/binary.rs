@@ -73,10 +73,7 @@ fn trim_bytes(bytes: &[u8], set: &[u8], side: Side) -> Vec<u8> {
 
 fn overlay(bytes: &[u8], new: &[u8], start: i32, length: i32) -> Result<Vec<u8>> {
     if start <= 0 {
-        return Err(Error::new(
-            SqlState::SUBSTRING_ERROR,
-            "negative substring length not allowed",
-        ));
+        return Err(Error::new(SqlState::SUBSTRING_ERROR, "negative substring length not allowed"));
     }
     let mut out = slice(bytes, 1, Some(start - 1))?;
     out.extend_from_slice(new);
@@ -86,15 +83,13 @@ fn overlay(bytes: &[u8], new: &[u8], start: i32, length: i32) -> Result<Vec<u8>>
 
 fn to_utf8(bytes: &[u8], encoding: &str) -> Result<String> {
     match encoding.to_ascii_lowercase().replace(['-', '_'], "").as_str() {
-        "utf8" | "unicode" | "sqlascii" => {
-            String::from_utf8(bytes.to_vec()).map_err(|error| {
-                let at = error.utf8_error().valid_up_to();
-                Error::new(
-                    SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-                    format!("invalid byte sequence for encoding \"UTF8\": 0x{:02x}", bytes[at]),
-                )
-            })
-        }
+        "utf8" | "unicode" | "sqlascii" => String::from_utf8(bytes.to_vec()).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Error::new(
+                SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+                format!("invalid byte sequence for encoding \"UTF8\": 0x{:02x}", bytes[at]),
+            )
+        }),
         "latin1" | "iso88591" => Ok(bytes.iter().map(|byte| char::from(*byte)).collect()),
         _ => Err(Error::new(
             SqlState::INVALID_PARAMETER_VALUE,
@@ -130,10 +125,7 @@ fn from_utf8(text: &str, encoding: &str) -> Result<Vec<u8>> {
 }
 
 fn unknown_encoding(name: &str) -> Error {
-    Error::new(
-        SqlState::INVALID_PARAMETER_VALUE,
-        format!("unrecognized encoding: \"{name}\""),
-    )
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("unrecognized encoding: \"{name}\""))
 }
 
 scalar! {

@@ -81,6 +81,7 @@ struct Directive {
     position: Option<usize>,
     left: bool,
     width: Option<i64>,
+    #[allow(clippy::option_option, reason = "`*` may name its argument or take the next one")]
     width_from: Option<Option<usize>>,
 }
 
@@ -89,24 +90,25 @@ fn digits(rest: &mut &str) -> Result<Option<i64>> {
     if end == 0 {
         return Ok(None);
     }
-    let value = rest[..end].parse::<i32>().map_err(|_| {
-        Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "number is out of range")
-    })?;
+    let value = rest[..end]
+        .parse::<i32>()
+        .map_err(|_| Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "number is out of range"))?;
     *rest = &rest[end..];
     Ok(Some(i64::from(value)))
 }
 
 fn directive(rest: &mut &str) -> Result<Directive> {
     let unterminated = || {
-        invalid("unterminated format() type specifier")
-            .with_hint("For a single \"%\" use \"%%\".")
+        invalid("unterminated format() type specifier").with_hint("For a single \"%\" use \"%%\".")
     };
     let mut found = Directive::default();
     let before = *rest;
     if let Some(number) = digits(rest)? {
         if let Some(after) = rest.strip_prefix('$') {
             if number == 0 {
-                return Err(invalid("format specifies argument 0, but arguments are numbered from 1"));
+                return Err(invalid(
+                    "format specifies argument 0, but arguments are numbered from 1",
+                ));
             }
             found.position = Some(number as usize);
             *rest = after;
@@ -124,7 +126,9 @@ fn directive(rest: &mut &str) -> Result<Directive> {
         let number = digits(rest)?;
         match (number, rest.strip_prefix('$')) {
             (Some(0), Some(_)) => {
-                return Err(invalid("format specifies argument 0, but arguments are numbered from 1"));
+                return Err(invalid(
+                    "format specifies argument 0, but arguments are numbered from 1",
+                ));
             }
             (Some(number), Some(after)) => {
                 found.width_from = Some(Some(number as usize));

@@ -101,10 +101,7 @@ fn split(text: &str, delimiter: Option<&str>, null: Option<&str>) -> oxi_model::
     };
     let parts = match delimiter {
         _ if text.is_empty() => Vec::new(),
-        None => text
-            .chars()
-            .map(|c| piece(c.encode_utf8(&mut [0; 4])))
-            .collect(),
+        None => text.chars().map(|c| piece(c.encode_utf8(&mut [0; 4]))).collect(),
         Some("") => vec![piece(text)],
         Some(delimiter) => text.split(delimiter).map(piece).collect(),
     };
@@ -112,35 +109,26 @@ fn split(text: &str, delimiter: Option<&str>, null: Option<&str>) -> oxi_model::
 }
 
 fn left(text: &str, count: i32) -> &str {
-    let count = if count >= 0 {
-        i64::from(count)
-    } else {
-        text.chars().count() as i64 + i64::from(count)
-    };
+    let count =
+        if count >= 0 { i64::from(count) } else { text.chars().count() as i64 + i64::from(count) };
     &text[..text::offset_of(text, count.max(0) as usize)]
 }
 
 fn right(text: &str, count: i32) -> &str {
-    let skip = if count >= 0 {
-        text.chars().count() as i64 - i64::from(count)
-    } else {
-        -i64::from(count)
-    };
+    let skip =
+        if count >= 0 { text.chars().count() as i64 - i64::from(count) } else { -i64::from(count) };
     &text[text::offset_of(text, skip.max(0) as usize)..]
 }
 
 fn character(code: i32) -> Result<char> {
     if code < 0 {
         return Err(Error::new(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            SqlState::INVALID_PARAMETER_VALUE,
             "character number must be positive",
         ));
     }
     if code == 0 {
-        return Err(Error::new(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
-            "null character not permitted",
-        ));
+        return Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "null character not permitted"));
     }
     if code > 0x0010_ffff {
         return Err(Error::new(
@@ -158,14 +146,11 @@ fn character(code: i32) -> Result<char> {
 
 fn overlay(text: &str, new: &str, start: i32, length: i32) -> Result<String> {
     if start <= 0 {
-        return Err(Error::new(
-            SqlState::SUBSTRING_ERROR,
-            "negative substring length not allowed",
-        ));
+        return Err(Error::new(SqlState::SUBSTRING_ERROR, "negative substring length not allowed"));
     }
-    let after = start.checked_add(length).ok_or_else(|| {
-        Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range")
-    })?;
+    let after = start
+        .checked_add(length)
+        .ok_or_else(|| Error::new(SqlState::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
     let before = text::substring(text, 1, Some(start - 1))?;
     let rest = text::substring(text, after, None)?;
     Ok(format!("{before}{new}{rest}"))
@@ -247,9 +232,8 @@ fn identifier_parts(text: &str, strict: bool) -> Result<Vec<String>> {
             let mut part = String::new();
             let mut tail = quoted;
             loop {
-                let at = tail
-                    .find('"')
-                    .ok_or_else(|| error("String has unclosed double quotes."))?;
+                let at =
+                    tail.find('"').ok_or_else(|| error("String has unclosed double quotes."))?;
                 part.push_str(&tail[..at]);
                 tail = &tail[at + 1..];
                 match tail.strip_prefix('"') {

@@ -34,9 +34,7 @@ fn object_oid(context: &EvalContext, class: ObjectClass, datum: &Datum) -> Resul
         Datum::Text(name) => name,
         _ => return Ok(0),
     };
-    let missing = |what: &str, code| {
-        Error::new(code, format!("{what} \"{name}\" does not exist"))
-    };
+    let missing = |what: &str, code| Error::new(code, format!("{what} \"{name}\" does not exist"));
     match class {
         ObjectClass::Relation => io::reg_in(context, oid::REGCLASS, name),
         ObjectClass::Type => io::reg_in(context, oid::REGTYPE, name),

@@ -55,14 +55,15 @@ fn pretty(bytes: &Numeric) -> String {
 }
 
 fn parse_size(text: &str) -> Result<i64> {
-    let invalid = || {
-        Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("invalid size: \"{text}\""))
-    };
+    let invalid =
+        || Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("invalid size: \"{text}\""));
     let trimmed = text.trim();
     let end = trimmed
         .char_indices()
         .find(|(at, c)| {
-            !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-') || (matches!(c, 'e' | 'E') && *at > 0))
+            !(c.is_ascii_digit()
+                || matches!(c, '.' | '+' | '-')
+                || (matches!(c, 'e' | 'E') && *at > 0))
         })
         .map_or(trimmed.len(), |(at, _)| at);
     let number = Numeric::parse(&trimmed[..end]).map_err(|_| invalid())?;
@@ -77,7 +78,9 @@ fn parse_size(text: &str) -> Result<i64> {
         other => {
             return Err(invalid()
                 .with_detail(format!("Invalid size unit: \"{other}\"."))
-                .with_hint("Valid units are \"bytes\", \"B\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\"."));
+                .with_hint(
+                    "Valid units are \"bytes\", \"B\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\".",
+                ));
         }
     };
     number.mul(&Numeric::from_i128(1 << (10 * power))).to_integer("bigint")
@@ -232,11 +235,13 @@ pub fn pg_collation_for(_: &EvalContext, types: &[TypeRef], _: &[Datum]) -> Resu
 /// `pg_column_size`: the length of the value's wire form.
 pub fn pg_column_size(_: &EvalContext, types: &[TypeRef], args: &[Datum]) -> Result<Datum> {
     let value: &Datum = arg(args, 0)?;
-    let Some(reference) = types.first().filter(|_| !value.is_null()) else { return Ok(Datum::Null) };
+    let Some(reference) = types.first().filter(|_| !value.is_null()) else {
+        return Ok(Datum::Null);
+    };
     let mut out = Vec::new();
     io::binary_out(*reference, value, &mut out)?;
     let fixed = crate::pg_type::by_oid(reference.oid).is_some_and(|row| row.len > 0);
-    Ok(Datum::Int32(out.len() as i32 + if fixed { 0 } else { 1 }))
+    Ok(Datum::Int32(out.len() as i32 + i32::from(!fixed)))
 }
 
 /// `num_nulls`.

@@ -1,7 +1,10 @@
 //! Rows of casts, in the order of source and target.
 
 use super::cast_rows;
-use crate::{builtin::{cast, datetime, json, math, string, system}, oid::*};
+use crate::{
+    builtin::{cast, datetime, json, math, string, system},
+    oid::*,
+};
 
 // source, target, context, method
 cast_rows! {

@@ -1,7 +1,10 @@
 //! Rows of operators.
 
 use super::operator_rows;
-use crate::{builtin::{array, compare, datetime, json, math, pattern, string}, oid::*};
+use crate::{
+    builtin::{array, compare, datetime, json, math, pattern, string},
+    oid::*,
+};
 
 // oid, name, left, right, result, function, its oid, commutator, negator, strictness, volatility,
 // implementation

@@ -1,1 +1,0 @@
-//! The point path gives what the general route gives.

@@ -1,0 +1,3 @@
+//! Functions, operators, casts and input against what PostgreSQL 15 answered.
+
+mod postgresql;
