@@ -29,6 +29,8 @@ struct History {
     model: Model,
     statistics: Statistics,
     next_token: i64,
+    /// What fate had in store, for the report of a failure.
+    fates: Vec<String>,
 }
 
 /// Lives a history; the error says which promise was broken.
@@ -55,12 +57,15 @@ pub fn run(seed: u64, lie: Lie) -> Result<Statistics, String> {
         model: Model::default(),
         statistics: Statistics::default(),
         next_token: 0,
+        fates: Vec::new(),
     };
     let lives = 2 + history.prng.below(4);
-    for _ in 0..lives {
-        history.life(false)?;
+    for life in 0..=lives {
+        history.fates.push(format!("life {life}"));
+        history
+            .life(life == lives)
+            .map_err(|reason| format!("{reason}\n  fate: {}", history.fates.join(", ")))?;
     }
-    history.life(true)?;
     Ok(history.statistics)
 }
 
@@ -74,7 +79,9 @@ impl History {
         let mut faulty = false;
         if !last && one_in(&mut self.prng, 4) {
             faulty = true;
-            self.control.halt_after(self.prng.below(16));
+            let operations = self.prng.below(16);
+            self.fates.push(format!("halt_after({operations}) before opening"));
+            self.control.halt_after(operations);
         }
         match self.open() {
             Ok(store) => return Ok((store, faulty)),
@@ -87,11 +94,21 @@ impl History {
     }
 
     fn stop_machine(&mut self) {
-        match self.prng.below(5) {
-            0 | 1 => self.control.crash(),
-            2 | 3 => self.control.crash_losing_all_unsynced(),
-            _ => self.control.kill(),
-        }
+        let fate = match self.prng.below(5) {
+            0 | 1 => {
+                self.control.crash();
+                "crash"
+            }
+            2 | 3 => {
+                self.control.crash_losing_all_unsynced();
+                "crash_losing_all_unsynced"
+            }
+            _ => {
+                self.control.kill();
+                "kill"
+            }
+        };
+        self.fates.push(fate.to_owned());
     }
 
     /// One life: open, verify, work, end.
@@ -168,14 +185,14 @@ impl History {
             self.second_opening()?;
         }
         if last {
-            return self.close(shared);
+            return Self::close(shared);
         }
         self.arm_faults(shared);
         for _ in 0..2 + self.prng.below(5) {
             let prng = Prng::new(self.prng.next_u64());
             executor.spawn(Box::pin(workload::client(shared.clone(), prng)));
         }
-        let steps = 20 + self.prng.below(500);
+        let steps = 20 + self.prng.below(300);
         for _ in 0..steps {
             if !self.step(shared, executor, held)? {
                 return Ok(());
@@ -197,14 +214,12 @@ impl History {
             }
         }
         self.audit(shared, held)?;
-        if one_in(&mut self.prng, 2) { self.close(shared) } else { Ok(()) }
+        if one_in(&mut self.prng, 2) { Self::close(shared) } else { Ok(()) }
     }
 
     /// Nothing more is to be done in this life.
     fn ended(shared: &Shared) -> bool {
-        shared.down.get()
-            || shared.violation.borrow().is_some()
-            || shared.store.failure().is_some()
+        shared.down.get() || shared.violation.borrow().is_some() || shared.store.failure().is_some()
     }
 
     /// Two openings of one directory exclude each other.
@@ -218,22 +233,34 @@ impl History {
 
     fn arm_faults(&mut self, shared: &Shared) {
         let prng = &mut self.prng;
-        shared.faulty.set(true);
-        match prng.below(9) {
-            0 | 1 => self.control.halt_after(prng.below(120)),
-            2 => self.control.fail_sync("db/wal", prng.below(40)),
-            3 => self.control.fail_sync("db", prng.below(60)),
-            4 => self.control.fail_write("db", prng.below(60)),
-            5 => self.control.limit_space(Some(prng.below(100_000))),
-            _ => shared.faulty.set(self.control_armed_by_recovery(shared)),
-        }
-    }
-
-    /// A fault arranged for the opening may still be waiting.
-    fn control_armed_by_recovery(&self, shared: &Shared) -> bool {
-        // Lifting a limit that is not there does no harm.
-        self.control.halt_after(u64::MAX);
-        shared.store.failure().is_some()
+        let fault = prng.below(9);
+        // A fault arranged for the opening may still be waiting.
+        shared.faulty.set(shared.faulty.get() || fault < 6);
+        let (control, after) = (&self.control, prng.below(120));
+        let fate = match fault {
+            0 | 1 => {
+                control.halt_after(after);
+                format!("halt_after({after})")
+            }
+            2 => {
+                control.fail_sync("db/wal", after / 3);
+                format!("fail_sync(db/wal, {})", after / 3)
+            }
+            3 => {
+                control.fail_sync("db", after / 2);
+                format!("fail_sync(db, {})", after / 2)
+            }
+            4 => {
+                control.fail_write("db", after / 2);
+                format!("fail_write(db, {})", after / 2)
+            }
+            5 => {
+                control.limit_space(Some(after * 800));
+                format!("limit_space({})", after * 800)
+            }
+            _ => return,
+        };
+        self.fates.push(fate);
     }
 
     /// One step of a client, or of the housekeeping. False when the life is over.
@@ -247,10 +274,10 @@ impl History {
             self.control.advance_us(self.prng.below(300));
         }
         match self.prng.below(200) {
-            0..=2 => self.checkpoint(shared)?,
-            3..=8 => shared.store.collect(),
-            9..=13 => self.audit(shared, held)?,
-            14 => {
+            0..=1 => Self::checkpoint(shared)?,
+            2..=6 => shared.store.collect(),
+            7..=9 => self.audit(shared, held)?,
+            10 => {
                 let checked = shared.store.check().map(|_| ());
                 Self::tolerate(shared, "check", checked)?;
             }
@@ -272,7 +299,7 @@ impl History {
         }
     }
 
-    fn checkpoint(&mut self, shared: &Shared) -> Result<(), String> {
+    fn checkpoint(shared: &Shared) -> Result<(), String> {
         let before = {
             let model = shared.model.borrow();
             model.settled_count + model.pending.len() as u64
@@ -288,7 +315,7 @@ impl History {
         }
     }
 
-    fn close(&mut self, shared: &Shared) -> Result<(), String> {
+    fn close(shared: &Shared) -> Result<(), String> {
         match shared.store.close() {
             Ok(()) => {
                 let mut model = shared.model.borrow_mut();
@@ -305,13 +332,9 @@ impl History {
         shared.statistics.borrow_mut().audits += 1;
         let txn = shared.store.begin(Isolation::RepeatableRead);
         let snapshot = txn.begin_statement();
-        let (count, content) = audit::explain(
-            &*snapshot,
-            &shared.model.borrow(),
-            &mut self.prng,
-            !shared.synchronous,
-        )
-        .map_err(|reason| format!("a snapshot is not consistent: {reason}"))?;
+        let (count, content) =
+            audit::explain(&*snapshot, &shared.model.borrow(), &mut self.prng, !shared.synchronous)
+                .map_err(|reason| format!("a snapshot is not consistent: {reason}"))?;
         if shared.synchronous {
             shared.model.borrow_mut().settle(count)?;
         }

@@ -1,6 +1,6 @@
 //! The command line of the simulator.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -32,12 +32,34 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         seeds: u64,
     },
+    /// The real server, killed with SIGKILL while clients work
+    Kill {
+        /// How many kills
+        #[arg(long, default_value_t = 20)]
+        cycles: u64,
+        /// The server's binary
+        #[arg(long, value_name = "PATH")]
+        binary: PathBuf,
+        /// Connections at once
+        #[arg(long, default_value_t = 8)]
+        clients: usize,
+        /// The database's directory [default: a new one among the temporary files]
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Show the server's messages
+        #[arg(long)]
+        verbose: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let passed = match Arguments::parse().command {
         Command::Bank { seeds, first, verbose } => oxi_sim::runner::bank(first, seeds, verbose),
         Command::Canary { seeds } => oxi_sim::runner::canary(seeds),
+        Command::Kill { cycles, binary, clients, data, verbose } => {
+            let options = oxi_sim::kill::Options { cycles, binary, clients, data, verbose };
+            oxi_sim::kill::run(&options)
+        }
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -73,18 +73,15 @@ impl State {
         }
         for ((table, row), value) in &commit.rows {
             let Some(state) = self.tables.get_mut(table) else { continue };
-            match value {
-                Some(value) => {
-                    if state.dead.contains(row) {
-                        return Err(format!("table {table}: deleted row id {row} is used again"));
-                    }
-                    state.rows.insert(*row, value.clone());
-                }
-                None => {
-                    state.rows.remove(row);
-                    state.dead.insert(*row);
-                }
+            let Some(value) = value else {
+                state.rows.remove(row);
+                state.dead.insert(*row);
+                continue;
+            };
+            if state.dead.contains(row) {
+                return Err(format!("table {table}: deleted row id {row} is used again"));
             }
+            state.rows.insert(*row, value.clone());
         }
         Ok(())
     }

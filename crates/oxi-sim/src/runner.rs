@@ -59,7 +59,7 @@ pub fn bank(first: u64, seeds: u64, verbose: bool) -> bool {
         }
     }
     let seconds = (clock.monotonic_us() - began) as f64 / 1e6;
-    let rate = (passed + failed) as f64 / seconds.max(1e-6);
+    let rate = f64::from(passed + failed) / seconds.max(1e-6);
     say(&format!("{all:?}"));
     say(&format!("{seconds:.1} s, {rate:.0} seeds/s"));
     say(&format!("{passed} passed, {failed} failed"));
@@ -75,15 +75,12 @@ pub fn find_lie(lie: Lie, seeds: u64) -> Option<(u64, String)> {
 pub fn canary(seeds: u64) -> bool {
     let (mut passed, mut failed) = (0, 0);
     for lie in Lie::ALL {
-        match find_lie(lie, seeds) {
-            Some((number, reason)) => {
-                passed += 1;
-                say(&format!("{lie:?} noticed at seed {number}: {reason}"));
-            }
-            None => {
-                failed += 1;
-                say(&format!("{lie:?} NOT noticed within {seeds} seeds"));
-            }
+        if let Some((number, reason)) = find_lie(lie, seeds) {
+            passed += 1;
+            say(&format!("{lie:?} noticed at seed {number}: {reason}"));
+        } else {
+            failed += 1;
+            say(&format!("{lie:?} NOT noticed within {seeds} seeds"));
         }
     }
     say(&format!("{passed} passed, {failed} failed"));

@@ -56,6 +56,7 @@ impl Tx {
         Err(self.shared.stop(error))
     }
 
+    #[allow(clippy::unused_self, reason = "reads better at the calls")]
     pub(crate) fn violation<T>(&self, message: impl Into<String>) -> Result<T, Stop> {
         Err(Stop::Violation(message.into()))
     }
@@ -138,11 +139,7 @@ impl Tx {
         }
     }
 
-    pub(crate) async fn insert(
-        &mut self,
-        table: TableId,
-        row: Row,
-    ) -> Result<Option<RowId>, Stop> {
+    pub(crate) async fn insert(&mut self, table: TableId, row: Row) -> Result<Option<RowId>, Stop> {
         loop {
             match self.txn.insert(table, &row) {
                 Ok(InsertOutcome::Done(id)) => {
@@ -235,10 +232,16 @@ impl Tx {
     ) -> Result<bool, Stop> {
         let snapshot = self.txn.begin_statement();
         let done = self
-            .write(&*snapshot, table, row, lock == RowLock::KeyShare, &mut |this, snapshot, target, _| {
-                let outcome = this.txn.lock_row(snapshot, table, row, target, lock)?;
-                Ok((Some(outcome), None))
-            })
+            .write(
+                &*snapshot,
+                table,
+                row,
+                lock == RowLock::KeyShare,
+                &mut |this, snapshot, target, _| {
+                    let outcome = this.txn.lock_row(snapshot, table, row, target, lock)?;
+                    Ok((Some(outcome), None))
+                },
+            )
             .await?;
         if done && let Some(found) = self.expected(table, row) {
             self.work.key_shares.push((table, row, found[0].clone()));

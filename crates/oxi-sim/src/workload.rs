@@ -101,7 +101,7 @@ async fn operation(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
         7..=8 => update_item(tx, prng).await,
         9 => delete_item(tx, prng).await,
         10 => child(tx, prng).await,
-        11 => sequence(tx, prng).await,
+        11 => sequence(tx, prng),
         12 => accounts_come_and_go(tx, prng).await,
         13 => bulk(tx, prng).await,
         _ => ddl::use_table(tx, prng).await,
@@ -241,7 +241,7 @@ async fn child(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     token(tx, Some(integer(&found, 0))).await
 }
 
-async fn sequence(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
+fn sequence(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     let sequence = 1 + prng.below(2) as u32;
     let increment = if sequence == 1 { 1 } else { 3 };
     let step = SequenceStep { start: 1, increment, min: 1, max: i64::MAX, cycle: false };

@@ -11,7 +11,7 @@ use crate::{
     engine::Core,
     image,
     index::{IndexUse, key::Key},
-    manifest::{Paths, TableManifest, read_newest},
+    manifest::{Paths, TableManifest, is_trusted, read_newest},
     table::Table,
     undo::Sight,
 };
@@ -51,6 +51,8 @@ pub(crate) fn check(core: &Core) -> Result<CheckReport> {
 fn check_files(core: &Core, report: &mut CheckReport) -> Result<()> {
     let paths = Paths::new(&core.options.dir);
     let root = read_newest(&core.world, &paths)?;
+    let trusted = is_trusted(&core.world, &paths, &core.log)?;
+    let root = root.filter(|_| trusted);
     if let Some(root) = &root {
         for (id, (number, crc)) in &root.tables {
             let path = paths.table_manifest(*id, *number);

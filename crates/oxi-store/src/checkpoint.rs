@@ -21,7 +21,10 @@ use crate::{
     engine::Core,
     image,
     index::Index,
-    manifest::{Paths, Root, TableManifest, image_name, root_name, table_manifest_name, write_new},
+    manifest::{
+        Paths, Root, TableManifest, create_new, image_name, root_name, table_manifest_name,
+        write_new,
+    },
     snapshot::{Registration, register},
     table::Table,
     undo::Sight,
@@ -72,7 +75,9 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
     core.collect();
     let paths = Paths::new(&core.options.dir);
     let mut report = CheckpointReport::default();
-    let position = fix_position(core, state.number + 1)?;
+    // A number of its own even if the one before failed: what that left may be current after all.
+    state.number += 1;
+    let position = fix_position(core, state.number)?;
     let ts = position.registration.ts;
     let disk = &core.world.disk;
     disk.create_dir_all(&paths.manifests())?;
@@ -105,7 +110,6 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
     switch(&core.world, &paths, &root)?;
     // From here on the new files are the database, whatever fails afterwards.
     fresh.install();
-    state.number = root.number;
     state.tables = written;
     for table in &position.tables {
         forget_layouts(table, ts);
@@ -177,8 +181,7 @@ impl ImageFile {
     fn create(world: &World, paths: &Paths, table: TableId, next: &AtomicU64) -> Result<Self> {
         let number = next.fetch_add(1, Ordering::Relaxed);
         world.disk.create_dir_all(&paths.table(table))?;
-        let file = world.disk.open(&paths.image(table, number), OpenMode::CreateOrOpen)?;
-        file.set_len(0)?;
+        let file = create_new(world, &paths.image(table, number))?;
         Ok(ImageFile { number, file, length: 0, buffer: image::MAGIC.to_vec() })
     }
 

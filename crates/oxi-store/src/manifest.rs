@@ -1,13 +1,14 @@
 //! Manifests: which files a checkpoint consists of. Byte map: `docs/dev/formats/manifest.md`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use oxi_base::{
     Error, IndexId, Lsn, Result, TableId,
     codec::{Reader, put_varint},
 };
+use oxi_log::Log;
 use oxi_model::engine::{IndexLayout, TableLayout};
-use oxi_world::{OpenMode, World, disk};
+use oxi_world::{File, OpenMode, World, disk};
 
 use crate::{
     block::ImageRef,
@@ -272,10 +273,24 @@ pub(crate) fn read_newest(world: &World, paths: &Paths) -> Result<Option<Root>> 
     Ok(None)
 }
 
+/// Whether a root may be used. Without CURRENT the first checkpoint may have failed half-way, with
+/// parts of it not durable; the log still holds everything then.
+pub(crate) fn is_trusted(world: &World, paths: &Paths, log: &Log) -> Result<bool> {
+    Ok(log.oldest_lsn() > Lsn(0) || world.disk.exists(&paths.current())?)
+}
+
 /// Writes a file that does not exist yet (or is left over from a checkpoint that failed).
 pub(crate) fn write_new(world: &World, path: &str, bytes: &[u8]) -> Result<()> {
-    let file = world.disk.open(path, OpenMode::CreateOrOpen)?;
-    file.set_len(0)?;
+    let file = create_new(world, path)?;
     file.write_at(bytes, 0)?;
     file.sync_data()
+}
+
+/// Creates a file, in place of one that a failed checkpoint left. That one is not used again: the
+/// sync that was to make its name durable may have failed, and a later one would not try again.
+pub(crate) fn create_new(world: &World, path: &str) -> Result<Arc<dyn File>> {
+    if world.disk.exists(path)? {
+        world.disk.remove(path)?;
+    }
+    world.disk.open(path, OpenMode::Create)
 }

@@ -20,7 +20,7 @@ use crate::{
     image,
     index::Index,
     lock::{KeyShares, Waits},
-    manifest::{Paths, Root, TableManifest, read_newest},
+    manifest::{Paths, Root, TableManifest, is_trusted, read_newest},
     options::{Flush, StoreOptions},
     redo::Marks,
     replay::Replay,
@@ -64,6 +64,7 @@ impl Store {
         let lock = world.disk.lock(&paths.lock())?;
         let root = read_newest(&world, &paths)?;
         let (log, torn_bytes) = open_log(&world, &options, &paths, root.as_ref())?;
+        let root = if is_trusted(&world, &paths, &log)? { root } else { None };
         let mut report = RecoveryReport { torn_bytes, ..RecoveryReport::default() };
         let mut replay = Replay::default();
         let mut state = CheckpointState::default();
@@ -196,6 +197,9 @@ fn read_log(
 ) -> Result<()> {
     let oldest = log.oldest_lsn();
     let (redo, from) = root.map_or((oldest, oldest), |root| (root.redo, root.from));
+    if root.is_none() && oldest.0 > 0 {
+        return Err(Error::corrupt("the log begins after a checkpoint that is not there"));
+    }
     if oldest > redo {
         return Err(Error::corrupt("the log begins after the checkpoint it must continue"));
     }

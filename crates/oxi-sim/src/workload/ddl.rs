@@ -190,10 +190,9 @@ async fn alter_table(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
         _ if layout.columns.len() < 7 => {
             let physical = physical(prng);
             let missing = value(prng, &physical);
-            layout.columns.push(oxi_model::engine::ColumnLayout {
-                missing,
-                ..column(next, physical)
-            });
+            layout
+                .columns
+                .push(oxi_model::engine::ColumnLayout { missing, ..column(next, physical) });
         }
         _ => return Ok(()),
     }
