@@ -37,6 +37,19 @@ pub async fn bootstrap(txn: &Arc<dyn Txn>) -> Result<Catalog> {
     Ok(writer.finish())
 }
 
+/// Whether a database has its system tables already.
+///
+/// # Errors
+/// What storage says.
+pub fn is_bootstrapped(snapshot: &dyn Snapshot) -> Result<bool> {
+    let request = ScanRequest { columns: Vec::new(), row_id: false, partitions: 1 };
+    match snapshot.scan(tables::SETTINGS, &request) {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == SqlState::UNDEFINED_TABLE => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads the catalog that a snapshot sees.
 ///
 /// # Errors

@@ -124,8 +124,10 @@ impl Database {
         world: World,
         options: DatabaseOptions,
     ) -> Result<Self> {
-        if engine.catalog_version() == 0 {
-            let txn = engine.begin(oxi_model::engine::Isolation::ReadCommitted);
+        let txn = engine.begin(oxi_model::engine::Isolation::ReadCommitted);
+        if oxi_catalog::mutation::is_bootstrapped(&*txn.begin_statement())? {
+            txn.rollback();
+        } else {
             oxi_catalog::mutation::bootstrap(&txn).await?;
             txn.commit()?.await?;
         }
