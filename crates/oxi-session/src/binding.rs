@@ -170,7 +170,15 @@ impl Environment {
         relation: Option<&Arc<RelationDescriptor>>,
         usage: StoredUse,
     ) -> Result<()> {
-        let bound = self.row_expression(expr, relation, usage)?;
+        let bound = self.row_expression(expr, relation, usage).map_err(|error| {
+            match (usage, error.code(), error.position()) {
+                (StoredUse::Default(_), SqlState::UNDEFINED_COLUMN, Some(position)) => {
+                    Error::unsupported("cannot use column reference in DEFAULT expression")
+                        .at(position)
+                }
+                _ => error,
+            }
+        })?;
         if matches!(usage, StoredUse::Generated(_)) && depends_on_time(&bound.expr) {
             return Err(Error::new(
                 SqlState::INVALID_OBJECT_DEFINITION,

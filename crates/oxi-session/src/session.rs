@@ -48,6 +48,8 @@ struct EvalCache {
     /// The catalog its functions see; `None` once its transaction has ended or has changed the
     /// catalog, after which it serves only statements that call no functions of the session.
     catalog: Option<Arc<Catalog>>,
+    /// The search path as the setting has it; the context's names only schemas that exist.
+    search_path: Vec<String>,
 }
 
 impl Session {
@@ -178,7 +180,9 @@ impl Session {
         context.search_path = settings.search_path(&self.options.user);
         apply_settings(&mut context, &settings);
         let context = Arc::new(context);
-        self.eval = Some(EvalCache { context: Arc::clone(&context), settings, catalog: None });
+        let search_path = context.search_path.clone();
+        let cached = Arc::clone(&context);
+        self.eval = Some(EvalCache { context: cached, settings, catalog: None, search_path });
         Ok(context)
     }
 
@@ -314,7 +318,7 @@ impl Session {
     pub(crate) fn has_search_path(&self, path: &[String]) -> bool {
         match &self.eval {
             Some(cache) if cache.settings.is_same(&self.settings.lock().effective) => {
-                cache.context.search_path == path
+                cache.search_path == path
             }
             _ => self.search_path() == path,
         }
@@ -348,9 +352,10 @@ impl Session {
         {
             return Arc::clone(context);
         }
+        let search_path = settings.search_path(&self.options.user);
         let context = Arc::new(self.build_eval_context(catalog, &settings));
-        let catalog = Some(Arc::clone(catalog));
-        self.eval = Some(EvalCache { context: Arc::clone(&context), settings, catalog });
+        let (cached, catalog) = (Arc::clone(&context), Some(Arc::clone(catalog)));
+        self.eval = Some(EvalCache { context: cached, settings, catalog, search_path });
         context
     }
 
@@ -385,6 +390,7 @@ impl Session {
         context.user.clone_from(&self.options.user);
         context.database.clone_from(&self.options.database);
         context.search_path = settings.search_path(&self.options.user);
+        context.search_path.retain(|schema| catalog.schema_by_name(schema).is_some());
         apply_settings(&mut context, settings);
         context
     }

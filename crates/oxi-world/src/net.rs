@@ -104,7 +104,8 @@ impl AsyncWrite for Stream {
 /// The threads that poll the doors' futures.
 #[derive(Debug)]
 pub struct Runtime {
-    inner: tokio::runtime::Runtime,
+    /// `None` only while it is dropped.
+    inner: Option<tokio::runtime::Runtime>,
 }
 
 impl Runtime {
@@ -119,12 +120,12 @@ impl Runtime {
             let message = format!("could not start the runtime: {error}");
             Error::new(SqlState::INSUFFICIENT_RESOURCES, message)
         })?;
-        Ok(Runtime { inner })
+        Ok(Runtime { inner: Some(inner) })
     }
 
     /// Runs a future to its end on the calling thread.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.inner.block_on(future)
+        self.inner().block_on(future)
     }
 
     /// Starts a future in the background.
@@ -132,12 +133,25 @@ impl Runtime {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.inner.spawn(future)
+        self.inner().spawn(future)
+    }
+
+    fn inner(&self) -> &tokio::runtime::Runtime {
+        self.inner.as_ref().expect("a runtime has its threads until it is dropped")
     }
 
     /// Stops without waiting for what still runs.
     pub fn shutdown(self) {
-        self.inner.shutdown_background();
+        drop(self);
+    }
+}
+
+impl Drop for Runtime {
+    /// Never waits, so that it may happen on a thread that polls futures.
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            inner.shutdown_background();
+        }
     }
 }
 
