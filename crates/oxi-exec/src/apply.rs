@@ -17,11 +17,10 @@ use datafusion::{
     physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr},
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, Partitioning,
-        PlanProperties,
+        PlanProperties, execute_stream,
         execution_plan::{
             Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
         },
-        execute_stream,
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -218,8 +217,7 @@ impl Run {
         let planner = Arc::clone(self.state.query_planner());
         let physical =
             planner.create_physical_plan(&plan, &self.state).await.map_err(from_datafusion)?;
-        let mut rows =
-            execute_stream(physical, self.state.task_ctx()).map_err(from_datafusion)?;
+        let mut rows = execute_stream(physical, self.state.task_ctx()).map_err(from_datafusion)?;
         let mut found = None;
         while let Some(batch) = rows.next().await {
             let batch = batch.map_err(from_datafusion)?;

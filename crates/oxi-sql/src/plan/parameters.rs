@@ -31,15 +31,10 @@ pub fn substitute(plan: LogicalPlan, values: &[Datum], types: &[u32]) -> Result<
         .zip(types)
         .map(|(value, oid)| literal_of(value, *oid))
         .collect::<Result<Vec<_>>>()?;
-    substitute_in(plan, &literals)
-        .and_then(LogicalPlan::recompute_schema)
-        .map_err(from_datafusion)
+    substitute_in(plan, &literals).and_then(LogicalPlan::recompute_schema).map_err(from_datafusion)
 }
 
-fn substitute_in(
-    plan: LogicalPlan,
-    literals: &[Expr],
-) -> datafusion::common::Result<LogicalPlan> {
+fn substitute_in(plan: LogicalPlan, literals: &[Expr]) -> datafusion::common::Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|plan| {
         if let Some(apply) = ApplyNode::of(&plan) {
             let subplan = substitute_in(apply.subplan.as_ref().clone(), literals)?;

@@ -39,8 +39,7 @@ pub enum Reach {
 /// # Errors
 /// If rebuilding the plan fails.
 pub fn decorrelate(plan: LogicalPlan, reach: Reach) -> Result<LogicalPlan> {
-    let plan =
-        plan.map_children(|child| decorrelate(child, reach).map(Transformed::yes))?.data;
+    let plan = plan.map_children(|child| decorrelate(child, reach).map(Transformed::yes))?.data;
     rewrite_node(plan, reach)
 }
 
@@ -112,8 +111,7 @@ fn rewrite_unary(plan: LogicalPlan, reach: Reach) -> Result<LogicalPlan> {
     let mut current = input;
     let names = NamePreserver::new(&plan);
     let sorts = matches!(plan, LogicalPlan::Sort(_));
-    let place =
-        Place { reach, filter: false, joins: matches!(plan, LogicalPlan::Projection(_)) };
+    let place = Place { reach, filter: false, joins: matches!(plan, LogicalPlan::Projection(_)) };
     let mut applied = false;
     let mut exprs = Vec::new();
     for expr in plan.expressions() {
@@ -219,9 +217,7 @@ fn own_columns(plan: &LogicalPlan) -> Result<std::collections::BTreeSet<Column>>
 }
 
 fn free_name(input: &LogicalPlan) -> String {
-    let taken = |name: &String| {
-        input.schema().fields().iter().any(|field| field.name() == name)
-    };
+    let taken = |name: &String| input.schema().fields().iter().any(|field| field.name() == name);
     let mut number = 1;
     let mut name = "__apply_1".to_owned();
     while taken(&name) {
