@@ -4,18 +4,23 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
+    common::tree_node::{TreeNode, TreeNodeRecursion},
+    error::{DataFusionError, Result as DfResult},
     execution::{
         SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext,
         memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
-    logical_expr::LogicalPlan,
+    logical_expr::{Expr, LogicalPlan},
     physical_plan::{ExecutionPlan, display::DisplayableExecutionPlan, execute_stream},
     prelude::SessionConfig,
 };
 use futures::StreamExt;
 use oxi_base::{Error, Result};
-use oxi_sql::function::EvalExtension;
+use oxi_sql::{
+    function::EvalExtension,
+    plan::apply::{Reach, decorrelate},
+};
 
 use crate::{
     context::StatementContext,
@@ -77,7 +82,7 @@ impl Executor {
     /// What folding constants raises, as `22012`.
     pub fn optimize(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
         reject_foreign(plan).map_err(from_datafusion)?;
-        self.state.optimize(plan).map_err(from_datafusion)
+        optimized(&self.state, plan).map_err(from_datafusion)
     }
 
     /// Runs a plan (parameters substituted) for a statement.
@@ -100,21 +105,22 @@ impl Executor {
     ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
         statement.cancel.check()?;
         let state = self.state_of(statement);
-        let physical = state.create_physical_plan(plan).await.map_err(from_datafusion)?;
+        reject_foreign(plan).map_err(from_datafusion)?;
+        let plan = optimized(&state, plan).map_err(from_datafusion)?;
+        let planner = Arc::clone(state.query_planner());
+        let physical =
+            planner.create_physical_plan(&plan, &state).await.map_err(from_datafusion)?;
         Ok((physical, state.task_ctx()))
     }
 
     fn state_of(&self, statement: &Arc<StatementContext>) -> SessionState {
-        let mut state = self.state.clone();
-        let config = state
+        let config = self
+            .state
             .config()
             .clone()
             .with_extension(Arc::clone(statement))
             .with_option_extension(EvalExtension(Arc::clone(&statement.eval)));
-        let options = Arc::clone(config.options());
-        *state.config_mut() = config;
-        state.execution_props_mut().config_options = Some(options);
-        state
+        configured(&self.state, config)
     }
 
     /// The lines of EXPLAIN, after running the statement if `analyze`.
@@ -139,6 +145,62 @@ impl Executor {
         let shown = DisplayableExecutionPlan::new(physical.as_ref());
         Ok(lines(&shown.indent(options.verbose).to_string()))
     }
+}
+
+/// A state with another configuration.
+pub(crate) fn configured(state: &SessionState, config: SessionConfig) -> SessionState {
+    let mut state = state.clone();
+    let options = Arc::clone(config.options());
+    *state.config_mut() = config;
+    state.execution_props_mut().config_options = Some(options);
+    state
+}
+
+/// Optimizes a plan. Where subqueries do not become joins, they are run for each row: first those
+/// that are seen to need it, then, if there are still some left, all.
+pub(crate) fn optimized(state: &SessionState, plan: &LogicalPlan) -> DfResult<LogicalPlan> {
+    let first = state.optimize(plan);
+    let failed = match &first {
+        Ok(plan) => is_left(plan)?,
+        Err(DataFusionError::External(_) | DataFusionError::ArrowError(..)) => false,
+        Err(_) => true,
+    };
+    if !failed {
+        return first;
+    }
+    for reach in [Reach::Needed, Reach::All] {
+        let rewritten = decorrelate(plan.clone(), reach)?;
+        if &rewritten == plan {
+            continue;
+        }
+        if let Ok(optimized) = state.optimize(&rewritten)
+            && !is_left(&optimized)?
+        {
+            return Ok(optimized);
+        }
+    }
+    first
+}
+
+/// Whether a plan has subqueries that cannot be run as they stand.
+fn is_left(plan: &LogicalPlan) -> DfResult<bool> {
+    let mut left = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            left = left
+                || expr.exists(|inner| {
+                    Ok(matches!(
+                        inner,
+                        Expr::Exists(_)
+                            | Expr::InSubquery(_)
+                            | Expr::SetComparison(_)
+                            | Expr::OuterReferenceColumn(..)
+                    ))
+                })?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(left)
 }
 
 /// What EXPLAIN shows.

@@ -28,6 +28,8 @@ pub mod provider;
 
 pub mod dml;
 
+pub mod apply;
+
 pub mod planner;
 
 pub mod executor;

@@ -7,7 +7,7 @@ use datafusion::{
     catalog::Session,
     common::tree_node::TreeNodeRecursion,
     error::Result as DfResult,
-    execution::context::QueryPlanner,
+    execution::{SessionState, context::QueryPlanner},
     logical_expr::{
         LogicalPlan, UserDefinedLogicalNode, physical_planning_context::PhysicalPlanningContext,
     },
@@ -16,9 +16,10 @@ use datafusion::{
 };
 use oxi_base::Error;
 use oxi_catalog::Catalog;
-use oxi_sql::plan::{ModifyNode, RowLockNode};
+use oxi_sql::plan::{ApplyNode, ModifyNode, RowLockNode};
 
 use crate::{
+    apply::ApplyExec,
     context::StatementContext,
     dml::{
         apply::RowPlan,
@@ -102,6 +103,13 @@ impl ExtensionPlanner for NodePlanner {
             let schema = Arc::clone(node.schema.inner());
             let exec = RowLockExec::new(input()?, Arc::new(locks), None, schema);
             return Ok(Some(Arc::new(exec)));
+        }
+        if let Some(node) = node.as_any().downcast_ref::<ApplyNode>() {
+            let state = session
+                .as_any()
+                .downcast_ref::<SessionState>()
+                .ok_or_else(|| to_datafusion(Error::bug("planning outside of any session")))?;
+            return Ok(Some(Arc::new(ApplyExec::new(input()?, node, state.clone())?)));
         }
         Ok(None)
     }

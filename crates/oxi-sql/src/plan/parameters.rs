@@ -1,5 +1,7 @@
 //! Putting values in the place of `$1`, `$2`, … in a bound or optimized plan.
 
+use std::sync::Arc;
+
 use datafusion::{
     common::{
         DataFusionError,
@@ -12,7 +14,7 @@ use oxi_model::Datum;
 
 use crate::{
     function::{error::from_datafusion, value::literal_of},
-    plan::ModifyNode,
+    plan::{ApplyNode, ModifyNode},
 };
 
 /// Replaces every parameter by its value, also inside subqueries and the row expressions of
@@ -29,20 +31,27 @@ pub fn substitute(plan: LogicalPlan, values: &[Datum], types: &[u32]) -> Result<
         .zip(types)
         .map(|(value, oid)| literal_of(value, *oid))
         .collect::<Result<Vec<_>>>()?;
+    substitute_in(plan, &literals).and_then(LogicalPlan::recompute_schema).map_err(from_datafusion)
+}
+
+fn substitute_in(plan: LogicalPlan, literals: &[Expr]) -> datafusion::common::Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|plan| {
+        if let Some(apply) = ApplyNode::of(&plan) {
+            let subplan = substitute_in(apply.subplan.as_ref().clone(), literals)?;
+            let apply = ApplyNode { subplan: Arc::new(subplan), ..apply.clone() };
+            return Ok(Transformed::yes(apply.into_plan()));
+        }
         let plan = match ModifyNode::of(&plan) {
             Some(node) => {
                 let node =
-                    node.map_row_expressions(&mut |expr| replace(expr, &literals).map(|t| t.data))?;
+                    node.map_row_expressions(&mut |expr| replace(expr, literals).map(|t| t.data))?;
                 return Ok(Transformed::yes(node.into_plan()));
             }
             None => plan,
         };
-        plan.map_expressions(|expr| replace(expr, &literals))
+        plan.map_expressions(|expr| replace(expr, literals))
     })
     .map(|transformed| transformed.data)
-    .and_then(LogicalPlan::recompute_schema)
-    .map_err(from_datafusion)
 }
 
 fn replace(expr: Expr, literals: &[Expr]) -> datafusion::common::Result<Transformed<Expr>> {
