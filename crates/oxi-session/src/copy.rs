@@ -1,11 +1,13 @@
 //! COPY between a client and a table or query.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use oxi_base::{Error, Result, SqlState};
 use oxi_exec::copy::{CopyEncoder, CopyLoad};
 
 use crate::{
-    outcome::{Chunk, CommandTag, Cursor},
+    outcome::{Chunk, CommandTag, Cursor, row_at},
     session::Session,
 };
 
@@ -58,10 +60,7 @@ impl CopyIn {
     /// The client gives up; nothing of the stream stays. Always an error.
     pub async fn abort(self, session: &mut Session, message: &str) -> Result<()> {
         session.statement_failed();
-        Err(Error::new(
-            SqlState::QUERY_CANCELED,
-            format!("COPY from stdin failed: {message}"),
-        ))
+        Err(Error::new(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {message}")))
     }
 }
 
@@ -71,6 +70,8 @@ pub struct CopyOut {
     pub(crate) encoder: CopyEncoder,
     pub(crate) format: CopyFormat,
     pub(crate) state: OutState,
+    /// Pieces that are encoded and not taken yet.
+    pub(crate) ready: VecDeque<Bytes>,
 }
 
 /// How far a COPY TO is.
@@ -84,38 +85,56 @@ pub(crate) enum OutState {
     Ended(u64),
 }
 
-/// Pieces of about this size are handed out.
-const PIECE_BYTES: usize = 64 * 1024;
-
 impl CopyOut {
     /// The shape of the stream.
     pub fn format(&self) -> CopyFormat {
         self.format
     }
 
-    /// The next piece of the stream, which holds whole rows; `None` at the end.
+    /// The next piece of the stream: exactly one row, as clients rely on (or what stands before
+    /// and after the rows); `None` at the end.
     pub async fn next(&mut self, session: &mut Session) -> Result<Option<Bytes>> {
-        let mut out = Vec::new();
         if self.state == OutState::Fresh {
-            self.encoder.begin(&mut out);
+            let mut head = Vec::new();
+            self.encoder.begin(&mut head);
             self.state = OutState::Rows;
+            self.push(head);
         }
-        while out.len() < PIECE_BYTES && self.state == OutState::Rows {
-            let encoded = match self.cursor.next(session).await? {
-                Chunk::Row(row) => self.encoder.row(&row, &mut out),
-                Chunk::Batch(batch) => self.encoder.batch(&batch, &mut out),
-                Chunk::End(tag) => {
-                    self.encoder.end(&mut out);
-                    self.state = OutState::Ended(tag.rows().unwrap_or_default());
-                    Ok(())
-                }
-            };
-            if let Err(error) = encoded {
+        while self.ready.is_empty() && self.state == OutState::Rows {
+            let chunk = self.cursor.next(session).await?;
+            if let Err(error) = self.encode(&chunk) {
                 session.statement_failed();
                 return Err(error);
             }
         }
-        Ok((!out.is_empty()).then(|| out.into()))
+        Ok(self.ready.pop_front())
+    }
+
+    fn push(&mut self, piece: Vec<u8>) {
+        if !piece.is_empty() {
+            self.ready.push_back(piece.into());
+        }
+    }
+
+    fn encode(&mut self, chunk: &Chunk) -> Result<()> {
+        let mut piece = Vec::new();
+        match chunk {
+            Chunk::Row(row) => self.encoder.row(row, &mut piece)?,
+            Chunk::Batch(batch) => {
+                for index in 0..batch.num_rows() {
+                    let row = row_at(self.cursor.fields(), batch, index)?;
+                    let mut piece = Vec::new();
+                    self.encoder.row(&row, &mut piece)?;
+                    self.push(piece);
+                }
+            }
+            Chunk::End(tag) => {
+                self.encoder.end(&mut piece);
+                self.state = OutState::Ended(tag.rows().unwrap_or_default());
+            }
+        }
+        self.push(piece);
+        Ok(())
     }
 
     /// The last word, once all pieces are taken.

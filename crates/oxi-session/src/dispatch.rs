@@ -32,7 +32,9 @@ fn refuse_in_failed_block(session: &Session, parsed: &Parsed) -> Result<()> {
     let failed = session.transaction.as_ref().is_some_and(|txn| txn.failed);
     let ends_it = matches!(
         &parsed.statement.kind,
-        Kind::Transaction(Control::Commit { .. } | Control::Rollback { .. } | Control::RollbackTo(_))
+        Kind::Transaction(
+            Control::Commit { .. } | Control::Rollback { .. } | Control::RollbackTo(_)
+        )
     );
     if failed && !ends_it {
         return Err(Error::new(
@@ -77,7 +79,9 @@ async fn utility(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
         Kind::SetConstraints(_) => CommandTag::plain("SET CONSTRAINTS"),
         Kind::Prepare(prepare) => statement::prepare::prepare(session, parsed, prepare).await?,
         Kind::Deallocate(what) => statement::prepare::deallocate(session, what)?,
-        Kind::DeclareCursor(declare) => statement::cursor::declare(session, parsed, declare).await?,
+        Kind::DeclareCursor(declare) => {
+            statement::cursor::declare(session, parsed, declare).await?
+        }
         Kind::CloseCursor(close) => statement::cursor::close(session, close)?,
         Kind::Checkpoint => statement::maintenance::checkpoint(session)?,
         Kind::Vacuum(vacuum) => statement::maintenance::vacuum(session, vacuum)?,
@@ -109,7 +113,9 @@ fn is_definition(kind: &Kind) -> bool {
 
 /// Data definition.
 async fn definition(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
-    use statement::{alter_table, comment, create_table, drop, index, relocate, schema, sequence, view};
+    use statement::{
+        alter_table, comment, create_table, drop, index, relocate, schema, sequence, view,
+    };
     let tag = match &parsed.statement.kind {
         Kind::CreateTable(create) => create_table::run(session, create).await?,
         Kind::CreateTableAs(create) => create_table::run_as(session, parsed, create).await?,

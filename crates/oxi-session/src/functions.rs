@@ -1,6 +1,12 @@
 //! What functions may ask of the session: sequences, settings, names and definitions of objects.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use oxi_base::{Error, Result, SqlState, TableId};
 use oxi_catalog::{Catalog, definition, layout};
@@ -29,6 +35,7 @@ pub(crate) struct StatementFunctions {
     pub(crate) settings: Arc<Mutex<SettingsPair>>,
     pub(crate) sequences: Arc<Mutex<SequenceMemory>>,
     pub(crate) cancel: Arc<CancelFlag>,
+    pub(crate) sleep_us: Arc<AtomicU64>,
     pub(crate) backend_id: u32,
     pub(crate) user: String,
 }
@@ -36,10 +43,7 @@ pub(crate) struct StatementFunctions {
 impl StatementFunctions {
     fn sequence(&self, oid: u32) -> Result<&Arc<RelationDescriptor>> {
         let relation = self.catalog.relation(oid).ok_or_else(|| {
-            Error::new(
-                SqlState::UNDEFINED_TABLE,
-                format!("could not open relation with OID {oid}"),
-            )
+            Error::new(SqlState::UNDEFINED_TABLE, format!("could not open relation with OID {oid}"))
         })?;
         if relation.as_sequence().is_none() {
             return Err(Error::new(
@@ -180,17 +184,11 @@ impl SessionFunctions for StatementFunctions {
         Some(self.user.clone())
     }
 
+    /// Only notes how long: the session waits before it hands out the statement's rows, where
+    /// waiting holds up nobody else and can be cancelled.
     fn sleep(&self, micros: i64) -> Result<()> {
-        const STEP_US: i64 = 20_000;
-        let until = self.shared.world.clock.now_unix_us().saturating_add(micros);
-        loop {
-            self.cancel.check()?;
-            let left = until - self.shared.world.clock.now_unix_us();
-            if left <= 0 {
-                return Ok(());
-            }
-            self.shared.world.tasks.sleep(left.min(STEP_US).unsigned_abs());
-        }
+        self.sleep_us.fetch_add(micros.max(0).unsigned_abs(), Ordering::Relaxed);
+        self.cancel.check()
     }
 
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool> {
@@ -226,9 +224,11 @@ impl SessionFunctions for StatementFunctions {
             ObjectClass::Schema => self.catalog.schema(oid).map(|schema| plain(&schema.name)),
             ObjectClass::Role => (oid == 10).then(|| plain(&self.user)),
             ObjectClass::Database => Some(plain(&self.shared.options.name)),
-            ObjectClass::Constraint => self.catalog.constraint(oid).and_then(|(table, position)| {
-                table.as_table()?.constraints.get(position).map(|found| plain(&found.name))
-            }),
+            ObjectClass::Constraint => {
+                self.catalog.constraint(oid).and_then(|(table, position)| {
+                    table.as_table()?.constraints.get(position).map(|found| plain(&found.name))
+                })
+            }
             _ => None,
         })
     }
@@ -294,4 +294,3 @@ impl SessionFunctions for StatementFunctions {
         Some(self.shared.started_us)
     }
 }
-

@@ -16,19 +16,19 @@
 //! # Not here
 //! Parsing and binding (`oxi-sql`), plans and rows (`oxi-exec`), wire formats (the doors).
 
-pub mod database;
-pub mod session;
-pub mod request;
-pub mod outcome;
-mod dispatch;
 mod binding;
-pub mod prepared;
-mod statement;
-mod transaction;
 pub mod copy;
+pub mod database;
+mod dispatch;
 mod functions;
+pub mod outcome;
+pub mod prepared;
+pub mod request;
+pub mod session;
 pub mod settings;
+mod statement;
 mod system;
+mod transaction;
 
 pub use copy::{CopyIn, CopyOut};
 pub use database::{Authentication, CancelTarget, ConnectOptions, Database, DatabaseOptions};

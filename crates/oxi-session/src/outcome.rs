@@ -8,7 +8,10 @@ use oxi_exec::executor::Rows;
 use oxi_model::{PhysicalType, Row, array::datum_at, descriptor::TypeRef};
 pub use oxi_sql::bind::OutputField;
 
-use crate::{copy::{CopyIn, CopyOut}, session::Session};
+use crate::{
+    copy::{CopyIn, CopyOut},
+    session::Session,
+};
 
 /// The last word about a statement, as `INSERT 0 1`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -131,7 +134,10 @@ impl Cursor {
     /// The next piece. After an error the statement has ended and the session has dealt with the
     /// transaction.
     pub async fn next(&mut self, session: &mut Session) -> Result<Chunk> {
-        let pulled = if self.ended { Ok(None) } else { self.source.pull().await };
+        let mut pulled = if self.ended { Ok(None) } else { self.source.pull().await };
+        if let Err(cancelled) = session.sleep_off().await {
+            pulled = Err(cancelled);
+        }
         match pulled {
             Ok(Some(chunk)) => {
                 self.rows += chunk.rows();

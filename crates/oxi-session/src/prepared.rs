@@ -84,10 +84,11 @@ impl Prepared {
         }
         let types = self.parameter_types.iter().copied().map(Some).collect();
         let fresh = Arc::new(query::plan(session, parsed, types)?);
-        let same = current.fields.len() == fresh.fields.len()
-            && current.fields.iter().zip(&*fresh.fields).all(|(old, new)| {
-                old.name == new.name && old.data_type.oid == new.data_type.oid
-            });
+        let same =
+            current.fields.len() == fresh.fields.len()
+                && current.fields.iter().zip(&*fresh.fields).all(|(old, new)| {
+                    old.name == new.name && old.data_type.oid == new.data_type.oid
+                });
         if !same {
             return Err(Error::unsupported("cached plan must not change result type"));
         }
@@ -155,7 +156,8 @@ impl Session {
     /// Parses and binds, through the cache that all sessions share.
     pub(crate) fn prepare_text(&mut self, sql: &str, types: &[u32]) -> Result<Arc<Prepared>> {
         let shareable = !self.has_own_catalog();
-        let key = CacheKey { text: sql.to_owned(), types: types.to_vec(), path: self.search_path() };
+        let key =
+            CacheKey { text: sql.to_owned(), types: types.to_vec(), path: self.search_path() };
         if shareable && let Some(found) = self.shared.statements.get(&key) {
             return Ok(found);
         }

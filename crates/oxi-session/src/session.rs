@@ -1,6 +1,13 @@
 //! One client's session: [`Session::execute`] is the one door by which statements enter.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use futures::FutureExt;
 use oxi_base::{Error, Result, SqlState};
@@ -34,6 +41,8 @@ pub struct Session {
     pub(crate) cursors: BTreeMap<String, DeclaredCursor>,
     pub(crate) cancel: Arc<CancelFlag>,
     pub(crate) sequences: Arc<Mutex<SequenceMemory>>,
+    /// How long `pg_sleep` of the running statement still has to sleep.
+    sleep_us: Arc<AtomicU64>,
     notices: Vec<Notice>,
     /// The settings the client was last told of.
     told: Settings,
@@ -76,6 +85,7 @@ impl Session {
             cursors: BTreeMap::new(),
             cancel,
             sequences: Arc::default(),
+            sleep_us: Arc::default(),
             notices: Vec::new(),
             told: settings,
             eval: None,
@@ -337,6 +347,14 @@ impl Session {
         self.settings.lock().effective.search_path(&self.options.user)
     }
 
+    /// Sleeps as long as `pg_sleep` has asked for.
+    pub(crate) async fn sleep_off(&self) -> Result<()> {
+        match self.sleep_us.swap(0, Ordering::Relaxed) {
+            0 => Ok(()),
+            micros => self.cancel.unless_cancelled(oxi_world::net::sleep(micros)).await,
+        }
+    }
+
     fn outdate_eval(&mut self) {
         if let Some(cache) = &mut self.eval {
             cache.catalog = None;
@@ -361,7 +379,8 @@ impl Session {
 
     /// As [`Session::eval_context`] for a statement that calls immutable functions only.
     pub(crate) fn immutable_eval_context(&mut self, catalog: &Arc<Catalog>) -> Arc<EvalContext> {
-        let is_current = |cache: &EvalCache| cache.settings.is_same(&self.settings.lock().effective);
+        let is_current =
+            |cache: &EvalCache| cache.settings.is_same(&self.settings.lock().effective);
         match &self.eval {
             Some(cache) if is_current(cache) => Arc::clone(&cache.context),
             _ => self.eval_context(catalog),
@@ -381,6 +400,7 @@ impl Session {
             settings: Arc::clone(&self.settings),
             sequences: Arc::clone(&self.sequences),
             cancel: Arc::clone(&self.cancel),
+            sleep_us: Arc::clone(&self.sleep_us),
             backend_id: self.backend_id,
             user: self.options.user.clone(),
         };
@@ -399,7 +419,8 @@ impl Session {
 /// The settings that shape input and output of values.
 fn apply_settings(context: &mut EvalContext, settings: &Settings) {
     let get = |name: &str| settings.lookup(name).unwrap_or_default();
-    context.timezone = oxi_types::TimeZone::parse(&get("TimeZone")).unwrap_or(context.timezone.clone());
+    context.timezone =
+        oxi_types::TimeZone::parse(&get("TimeZone")).unwrap_or(context.timezone.clone());
     context.date_style = context.date_style.parse(&get("DateStyle")).unwrap_or_default();
     context.interval_style =
         oxi_types::context::IntervalStyle::parse(&get("IntervalStyle")).unwrap_or_default();

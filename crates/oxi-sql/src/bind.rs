@@ -46,8 +46,8 @@ use crate::{
     bind::{cte::CteEntry, locking::LockCandidate, scope::Scope},
 };
 
-pub use types::resolve_type;
 pub use standalone::{BoundRowExpr, RowRules};
+pub use types::resolve_type;
 
 /// Where plans get their tables from: implemented by the executor, so that table providers live
 /// there.

@@ -50,10 +50,9 @@ impl Connection {
         match (rows.next(), rows.next()) {
             (Some(row), None) => Ok(row),
             (None, _) => Err(Error::new(SqlState::CARDINALITY_VIOLATION, "query returned no rows")),
-            _ => Err(Error::new(
-                SqlState::CARDINALITY_VIOLATION,
-                "query returned more than one row",
-            )),
+            _ => {
+                Err(Error::new(SqlState::CARDINALITY_VIOLATION, "query returned more than one row"))
+            }
         }
     }
 
@@ -108,7 +107,11 @@ impl Connection {
     }
 
     /// Runs a prepared statement; returns how many rows it has affected or returned.
-    pub fn execute_prepared(&mut self, statement: &Statement, params: &[&dyn ToSql]) -> Result<u64> {
+    pub fn execute_prepared(
+        &mut self,
+        statement: &Statement,
+        params: &[&dyn ToSql],
+    ) -> Result<u64> {
         match self.start(&statement.prepared, params)? {
             Outcome::Rows(mut cursor) => loop {
                 if let Chunk::End(tag) = self.runtime.block_on(cursor.next(&mut self.session))? {
@@ -144,7 +147,11 @@ impl Connection {
         if params.len() != types.len() {
             return Err(Error::new(
                 SqlState::PROTOCOL_VIOLATION,
-                format!("the statement has {} parameters, {} were given", types.len(), params.len()),
+                format!(
+                    "the statement has {} parameters, {} were given",
+                    types.len(),
+                    params.len()
+                ),
             ));
         }
         let context = if types.is_empty() { None } else { Some(self.session.output_context()?) };

@@ -24,13 +24,13 @@
 //! # Not here
 //! Protocols (`oxi-pgwire`), the command line (`oxibase-cli`).
 
-mod assemble;
-mod database;
-mod connection;
-mod statement;
-mod rows;
-mod value;
 mod appender;
+mod assemble;
+mod connection;
+mod database;
+mod rows;
+mod statement;
+mod value;
 
 pub use appender::Appender;
 pub use assemble::{Findings, check};

@@ -144,7 +144,9 @@ fn no_column(name: &str) -> Error {
 pub(crate) fn batch_of(fields: &[OutputField], row: &[Datum]) -> Result<RecordBatch> {
     let schema: Vec<Field> = fields
         .iter()
-        .map(|field| Field::new(&field.name, arrow_type(&oxi_session::outcome::physical_of(field)), true))
+        .map(|field| {
+            Field::new(&field.name, arrow_type(&oxi_session::outcome::physical_of(field)), true)
+        })
         .collect();
     let columns = fields
         .iter()

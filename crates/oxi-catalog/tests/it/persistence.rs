@@ -252,7 +252,6 @@ fn a_schema_is_not_dropped_under_a_new_relation() {
 }
 
 #[test]
-#[ignore = "the store loses the index when dropping its column is rolled back"]
 fn a_dropped_column_takes_its_index_and_comes_back() {
     let world = World::in_memory().unwrap();
     let store = database(&world);

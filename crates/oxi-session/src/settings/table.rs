@@ -52,12 +52,8 @@ const fn int(min: i64, max: i64) -> SettingKind {
     SettingKind::Integer { min, max }
 }
 
-const ISOLATION: SettingKind = SettingKind::Word(&[
-    "read uncommitted",
-    "read committed",
-    "repeatable read",
-    "serializable",
-]);
+const ISOLATION: SettingKind =
+    SettingKind::Word(&["read uncommitted", "read committed", "repeatable read", "serializable"]);
 const MESSAGES: SettingKind = SettingKind::Word(&[
     "debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error",
 ]);
@@ -76,7 +72,9 @@ macro_rules! settings {
     };
 }
 
-use SettingKind::{Bool, DateStyle, Encoding, Identifiers, Kilobytes, Milliseconds, Text, TimeZone};
+use SettingKind::{
+    Bool, DateStyle, Encoding, Identifiers, Kilobytes, Milliseconds, Text, TimeZone,
+};
 
 settings! {
     ("application_name", "", Text, true, false, "The application's name, as monitoring shows it."),

@@ -8,20 +8,21 @@ use super::{Setting, SettingKind, Settings};
 pub(super) fn normalise(setting: &Setting, text: &str, current: &Settings) -> Result<String> {
     let invalid = || invalid_value(setting, text);
     match setting.kind {
-        SettingKind::Bool => parse_bool(text)
-            .map(|on| if on { "on" } else { "off" }.to_owned())
-            .ok_or_else(|| {
+        SettingKind::Bool => {
+            parse_bool(text).map(|on| if on { "on" } else { "off" }.to_owned()).ok_or_else(|| {
                 Error::new(
                     SqlState::INVALID_PARAMETER_VALUE,
                     format!("parameter \"{}\" requires a Boolean value", setting.name),
                 )
-            }),
+            })
+        }
         SettingKind::Integer { min, max } => {
             let value: i64 = text.trim().parse().map_err(|_| invalid())?;
             in_range(setting, value, min, max)
         }
         SettingKind::Milliseconds => {
-            let units = [("us", 0.001), ("ms", 1.0), ("min", 6e4), ("s", 1e3), ("h", 3.6e6), ("d", 8.64e7)];
+            let units =
+                [("us", 0.001), ("ms", 1.0), ("min", 6e4), ("s", 1e3), ("h", 3.6e6), ("d", 8.64e7)];
             let value = with_unit(text, &units).ok_or_else(invalid)?;
             in_range(setting, value, 0, i64::from(i32::MAX))
         }
@@ -92,7 +93,8 @@ fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<i64> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let number: f64 = text[..split].trim().parse().ok()?;
     let unit = text[split..].trim();
-    let factor = if unit.is_empty() { 1.0 } else { units.iter().find(|(name, _)| *name == unit)?.1 };
+    let factor =
+        if unit.is_empty() { 1.0 } else { units.iter().find(|(name, _)| *name == unit)?.1 };
     Some((number * factor).round() as i64)
 }
 

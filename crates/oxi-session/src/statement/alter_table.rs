@@ -14,7 +14,9 @@ use oxi_model::{
     Datum,
     descriptor::{ColumnDescriptor, RelationDescriptor},
 };
-use oxi_sql::ast::{AlterAction, AlterActionKind as Kind, AlterTable, ColumnDef, Expr, Ident, ObjectKind};
+use oxi_sql::ast::{
+    AlterAction, AlterActionKind as Kind, AlterTable, ColumnDef, Expr, Ident, ObjectKind,
+};
 
 use crate::{
     binding::{Environment, StoredUse},
@@ -92,7 +94,9 @@ async fn apply(
         Kind::AddIdentity { .. }
         | Kind::SetIdentity { .. }
         | Kind::DropIdentity { .. }
-        | Kind::DropExpression { .. } => identity::apply(session, change, table, &action.kind).await,
+        | Kind::DropExpression { .. } => {
+            identity::apply(session, change, table, &action.kind).await
+        }
         Kind::AddConstraint(added) => {
             let new = NewConstraint::from_ast(added)?;
             constraint::add(session, change, table, &new, true).await
@@ -174,13 +178,20 @@ async fn add_column(
     };
     let fill = column_type::Fill::of(session, &new)?;
     let (mut changed, id) = alter::add_column(&relation, new.descriptor.clone())?;
-    column::settle_expressions(session, &relation.name, &mut table_mut(&mut changed)?.columns, &new)?;
+    column::settle_expressions(
+        session,
+        &relation.name,
+        &mut table_mut(&mut changed)?.columns,
+        &new,
+    )?;
     // What older rows read: the default if it is one value for all, else they are rewritten.
     let missing = match &fill {
         column_type::Fill::Constant(value) => value.clone(),
         column_type::Fill::PerRow => Datum::Null,
     };
-    if new.descriptor.not_null && missing.is_null() && matches!(fill, column_type::Fill::Constant(_))
+    if new.descriptor.not_null
+        && missing.is_null()
+        && matches!(fill, column_type::Fill::Constant(_))
     {
         column_type::refuse_rows(session, change, &relation, name).await?;
     }
@@ -305,4 +316,3 @@ pub(super) fn constant_default(
     }
     constant_value(session, expr, new.descriptor.data_type).map(Some)
 }
-

@@ -2,9 +2,7 @@
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::identifier::Generated;
-use oxi_model::descriptor::{
-    ColumnDescriptor, Identity, SequenceDescriptor, TypeRef,
-};
+use oxi_model::descriptor::{ColumnDescriptor, Identity, SequenceDescriptor, TypeRef};
 use oxi_sql::ast::{self, ColumnConstraintKind as Kind, ColumnDef, Expr, SequenceOption};
 use oxi_types::{oid, pg_type};
 
@@ -137,33 +135,37 @@ fn apply(
         }
         Kind::Generated { expr, stored } => {
             if !stored {
-                return Err(Error::unsupported("virtual generated columns are not supported").at(at));
+                return Err(
+                    Error::unsupported("virtual generated columns are not supported").at(at)
+                );
             }
             if column.generated.is_some() {
                 return Err(multiple("generation clauses", column).at(at));
             }
             column.generated = Some(expr.clone());
         }
-        Kind::Identity { always, options } => identity(session, column, *always, options)
-            .map_err(|error| error.at(at))?,
-        Kind::Check { expr, .. } => column.constraints.push(NewConstraint::check(
-            given,
-            expr.clone(),
-            names,
-        )),
+        Kind::Identity { always, options } => {
+            identity(session, column, *always, options).map_err(|error| error.at(at))?
+        }
+        Kind::Check { expr, .. } => {
+            column.constraints.push(NewConstraint::check(given, expr.clone(), names))
+        }
         Kind::PrimaryKey(parameters) => {
             parameters_supported(parameters, at)?;
             column.constraints.push(NewConstraint::unique(given, true, false, names));
         }
         Kind::Unique { nulls_not_distinct, parameters } => {
             parameters_supported(parameters, at)?;
-            column.constraints.push(NewConstraint::unique(given, false, *nulls_not_distinct, names));
+            column.constraints.push(NewConstraint::unique(
+                given,
+                false,
+                *nulls_not_distinct,
+                names,
+            ));
         }
-        Kind::References(key) => column.constraints.push(NewConstraint::foreign_key(
-            given,
-            names,
-            key.clone(),
-        )),
+        Kind::References(key) => {
+            column.constraints.push(NewConstraint::foreign_key(given, names, key.clone()))
+        }
     }
     crate::statement::constraint::refuse_deferrable(constraint.deferral, at)
 }

@@ -122,7 +122,9 @@ pub(crate) async fn add(
             let key = UniqueKey { primary: *primary, nulls_not_distinct: *nulls_not_distinct };
             add_unique(session, change, table, new, key, validate).await
         }
-        NewKind::ForeignKey(key) => add_foreign_key(session, change, table, new, key, validate).await,
+        NewKind::ForeignKey(key) => {
+            add_foreign_key(session, change, table, new, key, validate).await
+        }
     }
     .map_err(at)
 }
@@ -420,8 +422,7 @@ async fn validate_foreign_key(
     let (Some(table), Some(referenced)) = (child.as_table(), parent.as_table()) else {
         return Ok(());
     };
-    let own: Vec<String> =
-        key.columns.iter().map(|id| column_list(table, &[*id], "c.")).collect();
+    let own: Vec<String> = key.columns.iter().map(|id| column_list(table, &[*id], "c.")).collect();
     let other: Vec<String> =
         key.referenced_columns.iter().map(|id| column_list(referenced, &[*id], "p.")).collect();
     let present: Vec<String> = own.iter().map(|column| format!("{column} IS NOT NULL")).collect();

@@ -2,7 +2,7 @@
 
 mod options;
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_exec::copy::{CopyEncoder, CopyFormat as Format, CopyLoad, options::CopyColumn};
@@ -115,8 +115,9 @@ async fn copy_from(session: &mut Session, copy: &Copy, commits: bool) -> Result<
         return Err(Error::new(SqlState::SYNTAX_ERROR, "COPY FROM cannot be used with a query"));
     };
     if let Some(filter) = &copy.filter {
-        return Err(Error::unsupported("COPY FROM with WHERE is not supported")
-            .at(filter.span.position()));
+        return Err(
+            Error::unsupported("COPY FROM with WHERE is not supported").at(filter.span.position())
+        );
     }
     let relation = table_named(session, name)?;
     if relation.as_table().is_none() {
@@ -179,7 +180,7 @@ async fn copy_to(
     let catalog = session.catalog()?;
     let eval = session.eval_context(&catalog);
     let encoder = CopyEncoder::new(eval, columns, options);
-    Ok(CopyOut { cursor, encoder, format, state: OutState::Fresh })
+    Ok(CopyOut { cursor, encoder, format, state: OutState::Fresh, ready: VecDeque::new() })
 }
 
 fn copy_column(field: &OutputField) -> CopyColumn {

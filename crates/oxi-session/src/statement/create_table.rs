@@ -3,9 +3,7 @@
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::CatalogTxn;
 use oxi_model::{
-    descriptor::{
-        ColumnDescriptor, RelationDescriptor, RelationKind, TableDescriptor, TypeRef,
-    },
+    descriptor::{ColumnDescriptor, RelationDescriptor, RelationKind, TableDescriptor, TypeRef},
     engine::InsertOutcome,
 };
 use oxi_sql::ast::{
@@ -314,4 +312,3 @@ fn plain_column(id: u32, name: String, data_type: TypeRef) -> NewColumn {
         sequence: None,
     }
 }
-

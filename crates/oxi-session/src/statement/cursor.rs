@@ -105,11 +105,8 @@ impl DeclaredCursor {
         if self.scroll {
             return Ok(());
         }
-        Err(Error::new(
-            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "cursor can only scan forward",
-        )
-        .with_hint("Declare it with SCROLL option to enable backward scan."))
+        Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward")
+            .with_hint("Declare it with SCROLL option to enable backward scan."))
     }
 }
 

@@ -108,11 +108,7 @@ pub(crate) fn stored_expression(
 }
 
 /// The value of an expression without columns, converted to a type as an assignment.
-pub(crate) fn constant_value(
-    session: &mut Session,
-    expr: &Expr,
-    target: TypeRef,
-) -> Result<Datum> {
+pub(crate) fn constant_value(session: &mut Session, expr: &Expr, target: TypeRef) -> Result<Datum> {
     let catalog = session.catalog()?;
     Environment::new(session, &catalog).evaluate(expr, target)
 }

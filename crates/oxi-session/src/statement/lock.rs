@@ -41,11 +41,7 @@ pub(crate) async fn run(session: &mut Session, lock: &LockTable) -> Result<Comma
 }
 
 /// Takes a table lock, waiting as long as it needs (or until the statement is cancelled).
-pub(crate) async fn acquire(
-    session: &mut Session,
-    table: TableId,
-    lock: TableLock,
-) -> Result<()> {
+pub(crate) async fn acquire(session: &mut Session, table: TableId, lock: TableLock) -> Result<()> {
     let cancel = std::sync::Arc::clone(&session.cancel);
     let txn = std::sync::Arc::clone(&session.ensure_transaction().txn);
     while let Some(wait) = txn.lock_table(table, lock)? {

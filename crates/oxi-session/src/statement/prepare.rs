@@ -32,10 +32,8 @@ pub(crate) async fn prepare(
         .iter()
         .map(|name| oxi_sql::bind::resolve_type(name).map(|found| found.oid))
         .collect::<Result<_>>()?;
-    let inner = Parsed {
-        statement: Arc::new(prepare.statement.clone()),
-        text: Arc::clone(&parsed.text),
-    };
+    let inner =
+        Parsed { statement: Arc::new(prepare.statement.clone()), text: Arc::clone(&parsed.text) };
     let prepared = session.prepare_parsed(Some(inner), &types)?;
     session.prepared.insert(name.to_owned(), Arc::new(prepared));
     Ok(CommandTag::plain("PREPARE"))

@@ -110,6 +110,7 @@ async fn run_plan(
         return Ok(Outcome::Rows(cursor));
     }
     let rows = cursor.count().await?;
+    session.sleep_off().await?;
     Ok(Outcome::Done(CommandTag::counted(plan.bound.verb(), rows)))
 }
 
@@ -219,10 +220,7 @@ pub(crate) async fn run_inner(
     if let StatementKind::Execute(execute) = &inner.kind {
         return match Box::pin(super::prepare::execute(session, parsed, execute, false)).await? {
             Outcome::Rows(cursor) => Ok(cursor),
-            _ => Err(Error::new(
-                SqlState::WRONG_OBJECT_TYPE,
-                "prepared statement is not a SELECT",
-            )),
+            _ => Err(Error::new(SqlState::WRONG_OBJECT_TYPE, "prepared statement is not a SELECT")),
         };
     }
     let text = Arc::clone(&parsed.text);
@@ -244,4 +242,3 @@ pub(crate) async fn collect(session: &mut Session, parsed: &Parsed) -> Result<Ve
     }
     Ok(rows)
 }
-

@@ -118,7 +118,8 @@ fn value_text(values: &[SetValue]) -> Result<String> {
         .iter()
         .map(|value| {
             let text = one_text(value)?;
-            let plain = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            let plain =
+                text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
             Ok(if plain || text.starts_with('"') { text } else { format!("\"{text}\"") })
         })
         .collect();
@@ -173,10 +174,7 @@ pub(crate) fn show_fields(show: &Show) -> Arc<[OutputField]> {
         }
         Show::All => vec!["name", "setting", "description"],
     };
-    names
-        .into_iter()
-        .map(|name| computed(name, TypeRef::plain(oid::TEXT)))
-        .collect()
+    names.into_iter().map(|name| computed(name, TypeRef::plain(oid::TEXT))).collect()
 }
 
 /// A value with its unit, as SHOW writes it.

@@ -68,10 +68,7 @@ fn describe(
     let statement = Statement { kind, span: create.query.span };
     let bound = Environment::new(session, &catalog).bind(&statement, Vec::new())?;
     if !bound.parameters().is_empty() {
-        return Err(Error::new(
-            SqlState::UNDEFINED_PARAMETER,
-            "there is no parameter $1",
-        ));
+        return Err(Error::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
     }
     if create.columns.len() > bound.fields().len() {
         return Err(Error::new(
@@ -107,10 +104,7 @@ fn check_replacement(old: &ViewDescriptor, new: &ViewDescriptor) -> Result<()> {
         if old.name != new.name {
             return Err(Error::new(
                 SqlState::INVALID_TABLE_DEFINITION,
-                format!(
-                    "cannot change name of view column \"{}\" to \"{}\"",
-                    old.name, new.name
-                ),
+                format!("cannot change name of view column \"{}\" to \"{}\"", old.name, new.name),
             )
             .with_hint(
                 "Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead.",

@@ -383,7 +383,8 @@ fn statements_are_read() {
 #[test]
 fn joins_and_set_operations_group_from_the_left() {
     let text = |sql: &str| match &parse(sql).unwrap()[0].kind {
-        StatementKind::Query(query) => deparse::query(query).unwrap(),
+        // The leading blank is lost to the dedent of the expectation.
+        StatementKind::Query(query) => deparse::query(query).unwrap().trim_start().to_owned(),
         other => panic!("{other:?}"),
     };
     expect![[r#"

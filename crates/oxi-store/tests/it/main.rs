@@ -6,5 +6,4 @@ mod contract;
 mod crash;
 mod histories;
 mod scripts;
-mod speed;
 mod support;

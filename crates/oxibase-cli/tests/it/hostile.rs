@@ -94,12 +94,16 @@ fn bodies_that_end_too_early_or_late() {
     let directory = Directory::new();
     let server = Served::start(&directory, &[]);
     let mut client = server.client();
+    // A statement for the Bind messages to name.
+    client.send(b'P', b"\0select 1\0\0\0");
+    client.send(b'S', b"");
+    client.until_ready();
     for (tag, body) in [
         (b'Q', b"select 1".as_slice()),
-        (b'P', b"\0select 1\0"),
-        (b'P', b"\0select 1\0\0\x09"),
         (b'B', b"\0\0\0\x01"),
         (b'B', b"\0"),
+        (b'P', b"\0select 1\0"),
+        (b'P', b"\0select 1\0\0\x09"),
         (b'D', b""),
         (b'D', b"X\0"),
         (b'E', b"\0"),

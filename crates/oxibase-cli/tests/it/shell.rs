@@ -80,7 +80,8 @@ fn tables_are_described() {
                   create index shop_name on shop (name);\n\\d shop\n\\dt\n\\di\n\\dn\n\\l\n\\du\n\\d\n";
     let (status, out, errors) = shell(&[], script);
     assert_eq!(status, 0, "{errors}");
-    for part in ["Table \"public.shop\"", "integer", "not null", "'x'::text", "shop_name", "public"] {
+    for part in ["Table \"public.shop\"", "integer", "not null", "'x'::text", "shop_name", "public"]
+    {
         assert!(out.contains(part), "{part}: {out}");
     }
     let (status, _, errors) = shell(&["-c", "\\d nothing"], "");

@@ -17,7 +17,10 @@ fn count(connection: &mut Connection) -> i64 {
 fn parameters_and_values() {
     let (_database, mut connection) = with_table();
     assert_eq!(connection.execute("INSERT INTO t VALUES ($1, $2)", &[&1, &"one"]).unwrap(), 1);
-    assert_eq!(connection.execute("INSERT INTO t VALUES ($1, $2)", &[&2, &None::<&str>]).unwrap(), 1);
+    assert_eq!(
+        connection.execute("INSERT INTO t VALUES ($1, $2)", &[&2, &None::<&str>]).unwrap(),
+        1
+    );
     let rows = connection.query("SELECT id, v FROM t ORDER BY id", &[]).unwrap();
     let values: Vec<(i32, Option<String>)> =
         rows.into_iter().map(|row| (row.get(0).unwrap(), row.get_by_name("v").unwrap())).collect();

@@ -119,9 +119,10 @@ async fn rewrite(
             InsertOutcome::Done(_) => {}
             InsertOutcome::Wait(_) => return Err(Error::bug("new storage has another writer")),
             InsertOutcome::Duplicate(duplicate) => {
-                let index = change.catalog().relations().find(|r| {
-                    r.as_index().is_some_and(|index| index.storage() == duplicate.index)
-                });
+                let index = change
+                    .catalog()
+                    .relations()
+                    .find(|r| r.as_index().is_some_and(|index| index.storage() == duplicate.index));
                 let name = index.map_or("", |index| index.name.as_str());
                 return Err(Error::new(
                     SqlState::UNIQUE_VIOLATION,
@@ -199,7 +200,11 @@ pub(super) async fn set(
 }
 
 /// Views and foreign keys that rely on the column's type.
-fn refuse_dependents(change: &CatalogTxn, relation: &RelationDescriptor, column: u32) -> Result<()> {
+fn refuse_dependents(
+    change: &CatalogTxn,
+    relation: &RelationDescriptor,
+    column: u32,
+) -> Result<()> {
     let table = alter::table(relation)?;
     let name = table.column_by_id(column).map_or("", |(_, column)| column.name.as_str());
     let reads = |view: &Arc<RelationDescriptor>| {

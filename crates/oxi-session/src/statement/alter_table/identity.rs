@@ -33,8 +33,7 @@ pub(super) async fn apply(
             sequence::change_options(session, change, identity.sequence, options).await?;
             let always = always.unwrap_or(identity.always);
             change_column(change, table, column, |column| {
-                column.identity =
-                    Some(oxi_model::descriptor::Identity { always, ..identity });
+                column.identity = Some(oxi_model::descriptor::Identity { always, ..identity });
             })
             .await
         }

@@ -11,7 +11,9 @@ pub(super) fn read(copy: &Copy, columns: &[String]) -> Result<CopyOptions> {
     for option in &copy.options {
         let at = option.span.position();
         if seen.contains(&option.name.as_str()) {
-            return Err(Error::new(SqlState::SYNTAX_ERROR, "conflicting or redundant options").at(at));
+            return Err(
+                Error::new(SqlState::SYNTAX_ERROR, "conflicting or redundant options").at(at)
+            );
         }
         seen.push(&option.name);
         apply(&mut options, option, copy.from, columns).map_err(|error| error.at(at))?;
@@ -60,7 +62,9 @@ fn apply(
         "encoding" => {
             let encoding = text(option)?.to_ascii_lowercase().replace('-', "");
             if encoding != "utf8" && encoding != "unicode" {
-                return Err(Error::unsupported("COPY in encodings other than UTF8 is not supported"));
+                return Err(Error::unsupported(
+                    "COPY in encodings other than UTF8 is not supported",
+                ));
             }
         }
         "force_quote" => options.force_quote = marks(option, columns)?,
@@ -103,10 +107,9 @@ fn header(option: &NamedOption, from: bool) -> Result<Header> {
             SqlState::INVALID_PARAMETER_VALUE,
             "cannot use \"match\" with HEADER in COPY TO",
         )),
-        _ => Err(Error::new(
-            SqlState::SYNTAX_ERROR,
-            "header requires a Boolean value or \"match\"",
-        )),
+        _ => {
+            Err(Error::new(SqlState::SYNTAX_ERROR, "header requires a Boolean value or \"match\""))
+        }
     }
 }
 
