@@ -348,7 +348,7 @@ impl Session {
     }
 
     /// Sleeps as long as `pg_sleep` has asked for.
-    pub(crate) async fn sleep_off(&self) -> Result<()> {
+    pub(crate) async fn sleep_off(&mut self) -> Result<()> {
         match self.sleep_us.swap(0, Ordering::Relaxed) {
             0 => Ok(()),
             micros => self.cancel.unless_cancelled(oxi_world::net::sleep(micros)).await,
@@ -364,7 +364,8 @@ impl Session {
     /// What functions of the next statement see.
     pub(crate) fn eval_context(&mut self, catalog: &Arc<Catalog>) -> Arc<EvalContext> {
         let settings = self.settings.lock().effective.clone();
-        if let Some(EvalCache { context, settings: built_from, catalog: Some(seen) }) = &self.eval
+        if let Some(EvalCache { context, settings: built_from, catalog: Some(seen), .. }) =
+            &self.eval
             && Arc::ptr_eq(seen, catalog)
             && built_from.is_same(&settings)
         {
