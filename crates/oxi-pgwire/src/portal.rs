@@ -152,6 +152,12 @@ impl Connection {
                 }
             }
             b'P' => {
+                // A cursor that SQL has declared is a portal too.
+                if let Some(fields) = self.session.cursor_fields(name) {
+                    let columns = encode::columns(&fields, &[])?;
+                    encode::row_description(&mut self.wire.output, &fields, &columns);
+                    return Ok(());
+                }
                 let portal = self.portals.get(name)?;
                 let out = &mut self.wire.output;
                 match &portal.fields {

@@ -71,6 +71,11 @@ impl Prepared {
         self.plan.is_some()
     }
 
+    /// Whether it was bound against this very catalog.
+    fn is_current(&self, catalog: &Arc<oxi_catalog::Catalog>) -> bool {
+        self.plan.as_ref().is_some_and(|plan| Arc::ptr_eq(&plan.read().catalog, catalog))
+    }
+
     /// The plan for the catalog as it is, bound anew if that has moved.
     pub(crate) fn plan(&self, session: &mut Session) -> Result<Arc<Plan>> {
         let (Some(slot), Some(parsed)) = (&self.plan, &self.parsed) else {
@@ -158,7 +163,10 @@ impl Session {
         let shareable = !self.has_own_catalog();
         let key =
             CacheKey { text: sql.to_owned(), types: types.to_vec(), path: self.search_path() };
-        if shareable && let Some(found) = self.shared.statements.get(&key) {
+        if shareable
+            && let Some(found) = self.shared.statements.get(&key)
+            && found.is_current(&self.catalog()?)
+        {
             return Ok(found);
         }
         let parsed = parse_one(sql)?;

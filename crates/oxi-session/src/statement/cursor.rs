@@ -110,6 +110,13 @@ impl DeclaredCursor {
     }
 }
 
+impl Session {
+    /// The columns of a cursor that DECLARE made: the protocol describes it as a portal.
+    pub fn cursor_fields(&self, name: &str) -> Option<Arc<[OutputField]>> {
+        self.cursors.get(name).map(|cursor| Arc::clone(&cursor.fields))
+    }
+}
+
 /// DECLARE … CURSOR FOR.
 pub(crate) async fn declare(
     session: &mut Session,

@@ -10,7 +10,7 @@ use oxi_model::{
     descriptor::{ColumnDescriptor, RelationDescriptor, RelationKind, TableDescriptor, TypeRef},
     engine::TableLock,
 };
-use oxi_sql::ast::{Expr, ObjectName};
+use oxi_sql::ast::{Expr, ExprKind, Literal, ObjectName};
 
 use crate::{
     binding::{Environment, StoredUse},
@@ -104,7 +104,15 @@ pub(crate) fn stored_expression(
     });
     let over = (!matches!(usage, StoredUse::Default(_))).then_some(&row);
     Environment::new(session, &catalog).check_stored(expr, over, usage)?;
-    oxi_sql::deparse::expression(expr)
+    let text = oxi_sql::deparse::expression(expr)?;
+    Ok(match (usage, &expr.kind) {
+        // A bare string says nothing of its type; stored, it does.
+        (StoredUse::Default(data_type), ExprKind::Literal(Literal::String(_))) => {
+            let plain = TypeRef::plain(data_type.oid);
+            format!("{text}::{}", oxi_types::pg_type::format_type(plain))
+        }
+        _ => text,
+    })
 }
 
 /// The value of an expression without columns, converted to a type as an assignment.

@@ -99,8 +99,7 @@ fn bodies_that_end_too_early_or_late() {
     client.send(b'S', b"");
     client.until_ready();
     for (tag, body) in [
-        (b'Q', b"select 1".as_slice()),
-        (b'B', b"\0\0\0\x01"),
+        (b'B', b"\0\0\0\x01".as_slice()),
         (b'B', b"\0"),
         (b'P', b"\0select 1\0"),
         (b'P', b"\0select 1\0\0\x09"),
@@ -108,6 +107,7 @@ fn bodies_that_end_too_early_or_late() {
         (b'D', b"X\0"),
         (b'E', b"\0"),
         (b'C', b"S"),
+        (b'Q', b"select 1"),
     ] {
         client.send(tag, body);
         client.send(b'S', b"");
