@@ -18,8 +18,8 @@ SQL
 expect $'ada|10.00\ngrace|5.00' "$(run -c 'SELECT customer, sum(price) FROM psql_order o JOIN psql_line l ON o.id = l.order_id GROUP BY customer ORDER BY 1')"
 expect $'1|1|1\n1|2|2\n2|1|1' "$(run -c 'SELECT order_id, n, row_number() OVER (PARTITION BY order_id ORDER BY n) FROM psql_line ORDER BY 1, 2')"
 
-described=$(run -c '\d psql_line')
-for part in 'order_id|integer' 'psql_line_pkey' 'FOREIGN KEY (order_id) REFERENCES psql_order(id) ON DELETE CASCADE' 'CHECK (price >= 0'; do
+described=$(psql -X -c '\d psql_line')
+for part in 'order_id | integer' 'psql_line_pkey' 'FOREIGN KEY (order_id) REFERENCES psql_order(id) ON DELETE CASCADE' 'price >= 0'; do
   grep -qF "$part" <<<"$described" || { printf '\\d lacks %s:\n%s\n' "$part" "$described" >&2; exit 1; }
 done
 for command in '\dt' '\d' '\l' '\dn' '\di' '\dv' '\ds' '\du' '\df' '\dT'; do

@@ -175,6 +175,12 @@ fn class_of<'a>(context: &SystemContext, relation: &'a RelationDescriptor) -> Cl
             class.bytes = statistics.bytes;
             class.has_index = !context.catalog.indexes_of(relation.oid).is_empty();
             class.columns = table.next_column_id as usize;
+            // PostgreSQL enforces foreign keys by triggers on both tables, and clients look for
+            // foreign keys only where there are triggers.
+            class.has_triggers = !context.catalog.foreign_keys_to(relation.oid).is_empty()
+                || table.constraints.iter().any(|found| {
+                    matches!(found.kind, oxi_model::descriptor::ConstraintKind::ForeignKey(_))
+                });
             class.checks = table
                 .constraints
                 .iter()

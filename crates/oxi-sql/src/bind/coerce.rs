@@ -83,7 +83,6 @@ pub(crate) fn pathway(source: u32, target: u32, context: CastContext) -> Option<
         return (cast.context <= context).then_some(Pathway::Cast(cast.method));
     }
     if let (Some(from), Some(to)) = (element_of(source), element_of(target))
-        && !matches!(source, oid::INT2VECTOR | oid::OIDVECTOR)
         && !matches!(target, oid::INT2VECTOR | oid::OIDVECTOR)
     {
         if from == to {
