@@ -109,6 +109,7 @@ scalar! {
     fn pg_get_statisticsobjdef_columns[context](object: u32) -> Option<String> { definition(context, "pg_get_statisticsobjdef_columns", object)? }
     fn pg_get_replica_identity_index(_object: u32) -> Option<u32> { None }
     fn pg_relation_is_publishable(_object: u32) -> bool { false }
+    fn pg_partition_ancestors(_relation: u32) -> Vec<Datum> { Vec::new() }
     fn pg_relation_is_updatable(_object: u32, _triggers: bool) -> i32 { 28 }
     fn pg_column_is_updatable(_object: u32, _column: i16, _triggers: bool) -> bool { true }
     fn pg_relation_filenode(object: u32) -> u32 { object }

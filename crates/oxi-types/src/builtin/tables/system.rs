@@ -205,6 +205,7 @@ function_rows! {
     5060 "pg_current_xact_id_if_assigned" () -> XID8 Stable strict one fixed [] [] plain system::pg_current_xact_id_if_assigned;
     6120 "pg_get_replica_identity_index" (REGCLASS) -> REGCLASS Stable strict one fixed [] [] plain system::pg_get_replica_identity_index;
     6121 "pg_relation_is_publishable" (REGCLASS) -> BOOL Stable strict one fixed [] [] plain system::pg_relation_is_publishable;
+    3425 "pg_partition_ancestors" (REGCLASS) -> REGCLASS Stable strict set fixed [] [] plain system::pg_partition_ancestors;
     6174 "pg_get_statisticsobjdef_columns" (OID) -> TEXT Stable strict one fixed [] [] plain system::pg_get_statisticsobjdef_columns;
     6197 "pg_get_function_sqlbody" (OID) -> TEXT Stable strict one fixed [] [] plain system::pg_get_function_sqlbody;
     9009 "current_role" () -> NAME Stable strict one fixed [] [] plain system::current_user;
