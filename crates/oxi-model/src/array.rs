@@ -15,11 +15,15 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, builder::*, cast::AsArray, types::*};
+use arrow_array::{Array, ArrayRef, builder::*, types::*};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use oxi_base::{Error, Result, codec};
 
 use crate::datum::{Datum, Interval, ListValue, PhysicalType};
+
+mod typed;
+
+pub use typed::{TypedArray, Values, interval, uuid};
 
 /// The Arrow type that carries a physical type.
 pub fn arrow_type(physical: &PhysicalType) -> DataType {
@@ -47,51 +51,7 @@ pub fn arrow_type(physical: &PhysicalType) -> DataType {
 /// # Errors
 /// A defect if the array's Arrow type is not [`arrow_type`] of `physical`.
 pub fn datum_at(array: &dyn Array, physical: &PhysicalType, index: usize) -> Result<Datum> {
-    if array.is_null(index) {
-        return Ok(Datum::Null);
-    }
-    if *array.data_type() != arrow_type(physical) {
-        return Err(Error::bug(format!("array of {} read as {physical:?}", array.data_type())));
-    }
-    Ok(match physical {
-        PhysicalType::Bool => Datum::Bool(array.as_boolean().value(index)),
-        PhysicalType::Int16 => Datum::Int16(array.as_primitive::<Int16Type>().value(index)),
-        PhysicalType::Int32 => Datum::Int32(array.as_primitive::<Int32Type>().value(index)),
-        PhysicalType::Int64 => Datum::Int64(array.as_primitive::<Int64Type>().value(index)),
-        PhysicalType::UInt32 => Datum::UInt32(array.as_primitive::<UInt32Type>().value(index)),
-        PhysicalType::Float32 => Datum::Float32(array.as_primitive::<Float32Type>().value(index)),
-        PhysicalType::Float64 => Datum::Float64(array.as_primitive::<Float64Type>().value(index)),
-        PhysicalType::Date => Datum::Int32(array.as_primitive::<Date32Type>().value(index)),
-        PhysicalType::Time => {
-            Datum::Int64(array.as_primitive::<Time64MicrosecondType>().value(index))
-        }
-        PhysicalType::Timestamp | PhysicalType::TimestampTz => {
-            Datum::Int64(array.as_primitive::<TimestampMicrosecondType>().value(index))
-        }
-        PhysicalType::Interval => {
-            let value = array.as_primitive::<IntervalMonthDayNanoType>().value(index);
-            Datum::Interval(Interval {
-                months: value.months,
-                days: value.days,
-                micros: value.nanoseconds / 1000,
-            })
-        }
-        PhysicalType::Uuid => {
-            let bytes = array.as_fixed_size_binary().value(index);
-            Datum::Uuid(bytes.try_into().map_err(|_| Error::bug("uuid of another length"))?)
-        }
-        PhysicalType::Text => Datum::text(array.as_string_view().value(index)),
-        PhysicalType::Numeric | PhysicalType::Bytes => {
-            Datum::bytes(array.as_binary_view().value(index))
-        }
-        PhysicalType::List(element) => {
-            let bytes = array.as_binary_view().value(index);
-            Datum::List(Arc::new(
-                decode_list(bytes, element)
-                    .ok_or_else(|| Error::corrupt("malformed array value"))?,
-            ))
-        }
-    })
+    TypedArray::new(array, physical)?.datum(index)
 }
 
 /// Builds an array of one physical type from values.

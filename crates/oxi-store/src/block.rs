@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use oxi_base::{ColumnId, RowId};
-use oxi_model::Datum;
+use oxi_model::{Datum, array::TypedArray};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -321,20 +321,51 @@ impl Rows {
         for column in &mut self.dropped {
             column.put(slot.into(), &Datum::Null);
         }
-        self.finish_append(slot, txn, command);
+        self.finish_append(slot, 1, txn, command);
         Some(slot)
     }
 
-    fn finish_append(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32) {
-        self.len += 1;
-        self.live.set(slot.into(), true);
+    /// Takes slots for rows of the arrays, which are in the columns' order, from row `from` on;
+    /// the first slot and how many, `None` when the block is full.
+    pub(crate) fn append_rows(
+        &mut self,
+        arrays: &[TypedArray<'_>],
+        from: usize,
+        txn: &Arc<TxnState>,
+        command: u32,
+    ) -> Option<(u16, u16)> {
+        let wanted = arrays.first().map_or(0, TypedArray::len).saturating_sub(from);
+        let count = wanted.min(SLOTS - self.len);
+        if count == 0 {
+            return None;
+        }
+        let len = self.len;
+        for (column, array) in self.columns.iter_mut().zip(arrays) {
+            column.extend(len, array, from, count);
+        }
+        for column in &mut self.dropped {
+            for slot in len..len + count {
+                column.put(slot, &Datum::Null);
+            }
+        }
+        let (slot, count) = (len as u16, count as u16);
+        self.finish_append(slot, count, txn, command);
+        Some((slot, count))
+    }
+
+    fn finish_append(&mut self, start: u16, count: u16, txn: &Arc<TxnState>, command: u32) {
+        let end = start + count;
+        self.len += usize::from(count);
+        for slot in start..end {
+            self.live.set(slot.into(), true);
+        }
         match self.created.last_mut() {
             Some(run)
-                if run.end == slot && run.command == command && Arc::ptr_eq(&run.txn, txn) =>
+                if run.end == start && run.command == command && Arc::ptr_eq(&run.txn, txn) =>
             {
-                run.end += 1;
+                run.end = end;
             }
-            _ => self.created.push(Run { start: slot, end: slot + 1, command, txn: txn.clone() }),
+            _ => self.created.push(Run { start, end, command, txn: txn.clone() }),
         }
         if self.len == SLOTS {
             self.shrink();

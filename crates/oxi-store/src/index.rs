@@ -204,17 +204,11 @@ impl Index {
 
     /// The rows that have entries of exactly this key.
     pub(crate) fn rows_of(&self, key: &Key) -> SmallVec<[RowId; 4]> {
-        fn rows<K: tree::TreeKey>(tree: &Tree<K>, key: &K) -> SmallVec<[RowId; 4]> {
-            let mut found = Vec::new();
-            let (lower, upper) = (End::At(key.clone(), 0), End::At(key.clone(), u64::MAX));
-            tree.ascend(&lower, &upper, usize::MAX, &mut found);
-            found.into_iter().map(|(_, row)| RowId(row)).collect()
-        }
         match (&self.entries, key) {
-            (_, Key::Null) => rows(&self.nulls, &()),
-            (Entries::U64(tree), Key::U64(key)) => rows(tree, key),
-            (Entries::U128(tree), Key::U128(key)) => rows(tree, key),
-            (Entries::Bytes(tree), Key::Bytes(key)) => rows(tree, key),
+            (_, Key::Null) => self.nulls.rows_of(&()),
+            (Entries::U64(tree), Key::U64(key)) => tree.rows_of(key),
+            (Entries::U128(tree), Key::U128(key)) => tree.rows_of(key),
+            (Entries::Bytes(tree), Key::Bytes(key)) => tree.rows_of(key),
             _ => SmallVec::new(),
         }
     }
@@ -225,6 +219,14 @@ impl Index {
         range: &KeyRange,
         mut visit: impl FnMut(&Key, RowId) -> Result<bool>,
     ) -> Result<()> {
+        if let Some(key) = self.point(range) {
+            for row in self.rows_of(&key) {
+                if !visit(&key, row)? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
         match &self.entries {
             Entries::Bytes(tree) => {
                 let Some((lower, upper)) = self.bytes_ends(range) else { return Ok(()) };
@@ -247,6 +249,18 @@ impl Index {
                 &Key::U128,
                 &mut visit,
             ),
+        }
+    }
+
+    /// The key of a range that is one whole key.
+    fn point(&self, range: &KeyRange) -> Option<Key> {
+        match (&range.lower, &range.upper) {
+            (Bound::Included(lower), Bound::Included(upper))
+                if lower.len() == self.columns.len() && lower == upper =>
+            {
+                Some(self.key(|number| &lower[number]).0)
+            }
+            _ => None,
         }
     }
 

@@ -10,7 +10,7 @@ use oxi_base::{
 };
 use oxi_model::{
     Datum, PhysicalType,
-    array::{decode_datum, encode_datum},
+    array::{TypedArray, decode_datum, encode_datum},
     engine::{ColumnLayout, IndexColumnLayout, IndexLayout, TableLayout},
 };
 
@@ -60,6 +60,23 @@ pub(crate) fn put_insert<'a>(
     put_varint(out, values.len() as u64);
     for value in values {
         encode_datum(out, value);
+    }
+}
+
+/// As [`put_insert`] for row `index` of arrays.
+pub(crate) fn put_insert_at(
+    out: &mut Vec<u8>,
+    table: TableId,
+    row: RowId,
+    arrays: &[TypedArray<'_>],
+    index: usize,
+) {
+    out.push(INSERT);
+    put_varint(out, table.0.into());
+    put_varint(out, row.0);
+    put_varint(out, arrays.len() as u64);
+    for array in arrays {
+        array.encode(index, out);
     }
 }
 

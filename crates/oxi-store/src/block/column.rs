@@ -2,7 +2,10 @@
 
 use arrow_buffer::Buffer;
 use oxi_base::ColumnId;
-use oxi_model::{Datum, Interval, PhysicalType, array};
+use oxi_model::{
+    Datum, Interval, PhysicalType,
+    array::{self, TypedArray, Values},
+};
 
 /// Chunks are sealed (made shareable with scans) when they reach this size.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -121,6 +124,19 @@ impl Views {
             } else {
                 self.store(old.bytes_of(view, &mut [0; 16]))
             };
+            self.entries.push(view);
+        }
+    }
+
+    fn extend<'a>(
+        &mut self,
+        range: std::ops::Range<usize>,
+        value: impl Fn(usize) -> &'a [u8],
+        array: &TypedArray<'_>,
+    ) {
+        self.entries.reserve(range.len());
+        for at in range {
+            let view = if array.is_null(at) { 0 } else { self.store(value(at)) };
             self.entries.push(view);
         }
     }
@@ -307,6 +323,51 @@ impl Column {
             }
         }
         self.set_valid(slot, slot, valid);
+    }
+
+    /// Appends `count` values of an array, from `start` on, to a column of `len` slots.
+    pub(crate) fn extend(
+        &mut self,
+        len: usize,
+        array: &TypedArray<'_>,
+        start: usize,
+        count: usize,
+    ) {
+        self.materialise(len);
+        let range = start..start + count;
+        match (&mut self.data, array.values()) {
+            (Data::Bool(out), Values::Bool(from)) => out.extend(range.map(|at| from.value(at))),
+            (Data::Int16(out), Values::Int16(from)) => out.extend_from_slice(&from[range]),
+            (Data::Int32(out), Values::Int32(from)) => out.extend_from_slice(&from[range]),
+            (Data::Int64(out), Values::Int64(from)) => out.extend_from_slice(&from[range]),
+            (Data::UInt32(out), Values::UInt32(from)) => out.extend_from_slice(&from[range]),
+            (Data::Float32(out), Values::Float32(from)) => out.extend_from_slice(&from[range]),
+            (Data::Float64(out), Values::Float64(from)) => out.extend_from_slice(&from[range]),
+            (Data::Interval(out), Values::Interval(from)) => {
+                out.extend(from[range].iter().map(|value| array::interval(*value)));
+            }
+            (Data::Uuid(out), Values::Uuid(from)) => {
+                out.extend(range.map(|at| array::uuid(from, at)));
+            }
+            (Data::View(views), Values::Text(from)) => {
+                views.extend(range, |at| from.value(at).as_bytes(), array);
+            }
+            (Data::View(views), Values::Bytes(from)) => {
+                views.extend(range, |at| from.value(at), array);
+            }
+            // Layout and array were compared by the caller; another type reads as NULL.
+            _ => {
+                for slot in len..len + count {
+                    self.put(slot, &Datum::Null);
+                }
+                return;
+            }
+        }
+        if array.has_nulls() || self.validity.is_some() {
+            for at in 0..count {
+                self.set_valid(len + at, len, !array.is_null(start + at));
+            }
+        }
     }
 
     /// Sets a slot of a column that may be constant while the block has `len` slots.

@@ -4,7 +4,9 @@
 //! removal of an empty leaf takes the directory for writing. Ascending insertion leaves full
 //! leaves behind.
 
+use oxi_base::RowId;
 use parking_lot::RwLock;
+use smallvec::SmallVec;
 
 /// Entries of a leaf.
 const LEAF: usize = 128;
@@ -140,6 +142,29 @@ impl<K: TreeKey> Tree<K> {
         let (chunk, leaf) = find(&directory, key, row);
         let entries = directory[chunk][leaf].entries.read();
         search(&entries, key, row).is_ok()
+    }
+
+    /// The rows of all entries with exactly this key.
+    pub(crate) fn rows_of(&self, key: &K) -> SmallVec<[RowId; 4]> {
+        let mut rows = SmallVec::new();
+        let directory = self.directory.read();
+        let (mut chunk, mut leaf) = find(&directory, key, 0);
+        while let Some(leaves) = directory.get(chunk) {
+            while let Some(place) = leaves.get(leaf) {
+                let entries = place.entries.read();
+                let start = search(&entries, key, 0).unwrap_or_else(|at| at);
+                for (found, row) in &entries[start..] {
+                    if found != key {
+                        return rows;
+                    }
+                    rows.push(RowId(*row));
+                }
+                leaf += 1;
+            }
+            chunk += 1;
+            leaf = 0;
+        }
+        rows
     }
 
     /// Removes an entry; false if it is not there.

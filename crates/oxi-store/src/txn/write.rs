@@ -4,13 +4,13 @@
 //! obstacle met at an index takes the row's change back. So an index never misses an entry of a
 //! state that somebody may see, and whoever finds an entry finds the row's writer.
 
-use std::sync::Arc;
+use std::{borrow::Borrow, ops::Range, sync::Arc};
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use oxi_base::{Error, Result, RowId, SqlState, TableId};
 use oxi_model::{
-    Datum, Row,
-    array::datum_at,
+    Datum,
+    array::TypedArray,
     engine::{Duplicate, InsertOutcome, Isolation, RowLock, Snapshot, WriteOutcome, WriteTarget},
 };
 use smallvec::SmallVec;
@@ -51,38 +51,12 @@ impl Transaction {
             Some((block.clone(), slot))
         });
         let id = row_id(block.number, slot);
-        let mut added = Added::new();
-        for entry in &shape.indexes {
-            let (key, null) = entry.key(|position| &row[position]);
-            if let Err(obstacle) = self.place_key(table, entry, &key, null, id) {
-                for (entry, key) in &added {
-                    entry.index.remove(key, id);
-                }
-                block.rows.write().remove_inserted(slot);
-                return Ok(match obstacle {
-                    Obstacle::Active(state) => InsertOutcome::Wait(self.wait_for(state)),
-                    Obstacle::Duplicate(duplicate) => InsertOutcome::Duplicate(duplicate),
-                });
-            }
-            added.push((entry, key));
+        if let Some(obstacle) = self.place_row(table, shape, id, |position| &row[position]) {
+            block.rows.write().remove_inserted(slot);
+            return Ok(self.insert_outcome(obstacle));
         }
         redo::put_insert(&mut work.redo.bytes, table.id, id, row.iter());
-        work.catalog |= shape.layout.catalog;
-        table.count_rows(1);
-        let sealed = work.undo.len() == work.sealed;
-        match work.undo.last_mut() {
-            Some(UndoEntry::Insert { block: last, end, .. })
-                if !sealed && *end == slot && Arc::ptr_eq(last, &block) =>
-            {
-                *end += 1;
-            }
-            _ => work.undo.push(UndoEntry::Insert {
-                table: table.clone(),
-                block,
-                start: slot,
-                end: slot + 1,
-            }),
-        }
+        self.inserted(work, table, shape, block, slot..slot + 1);
         Ok(InsertOutcome::Done(id))
     }
 
@@ -97,19 +71,122 @@ impl Transaction {
         if batch.num_columns() != shape.layout.columns.len() {
             return Err(Error::bug("batch with another number of columns than the table"));
         }
-        let mut row: Row = Vec::with_capacity(batch.num_columns());
-        for number in from..batch.num_rows() {
-            row.clear();
-            for (array, column) in batch.columns().iter().zip(&shape.layout.columns) {
-                row.push(datum_at(array as &dyn Array, &column.physical, number)?);
-            }
-            match self.insert_row(work, table, &shape, &row)? {
-                InsertOutcome::Done(_) => {}
-                other => return Ok((number - from, Some(other))),
-            }
+        let columns = batch.columns().iter().zip(&shape.layout.columns);
+        let arrays = columns
+            .map(|(array, column)| TypedArray::new(array.as_ref(), &column.physical))
+            .collect::<Result<Vec<_>>>()?;
+        let mut next = from;
+        while next < batch.num_rows() {
+            let (done, obstacle) = self.insert_run(work, table, &shape, &arrays, next)?;
+            next += done;
             self.stream(work)?;
+            if obstacle.is_some() {
+                return Ok((next - from, obstacle));
+            }
         }
-        Ok((batch.num_rows().saturating_sub(from), None))
+        Ok((next - from, None))
+    }
+
+    /// Inserts as many rows of the arrays, from `from` on, as one block takes; how many they were
+    /// and what stopped it.
+    fn insert_run(
+        &self,
+        work: &mut Work,
+        table: &Arc<Table>,
+        shape: &Shape,
+        arrays: &[TypedArray<'_>],
+        from: usize,
+    ) -> Result<(usize, Option<InsertOutcome>)> {
+        if arrays.is_empty() {
+            // A table without columns has rows all the same.
+            return Ok(match self.insert_row(work, table, shape, &[])? {
+                InsertOutcome::Done(_) => (1, None),
+                other => (0, Some(other)),
+            });
+        }
+        let command = self.command();
+        let (block, start, end) = table.with_open_block(|block| {
+            let (start, count) =
+                block.rows.write().append_rows(arrays, from, &self.state, command)?;
+            block.touch();
+            Some((block.clone(), start, start + count))
+        });
+        let mut placed = start;
+        let mut stopped = None;
+        while placed < end && stopped.is_none() {
+            let row = from + usize::from(placed - start);
+            // What cannot be decoded was never written, and reads as NULL.
+            let value = |position: usize| arrays[position].datum(row).unwrap_or(Datum::Null);
+            stopped = self.place_row(table, shape, row_id(block.number, placed), value);
+            placed += u16::from(stopped.is_none());
+        }
+        for slot in (placed..end).rev() {
+            block.rows.write().remove_inserted(slot);
+        }
+        for slot in start..placed {
+            let row = from + usize::from(slot - start);
+            let id = row_id(block.number, slot);
+            redo::put_insert_at(&mut work.redo.bytes, table.id, id, arrays, row);
+        }
+        self.inserted(work, table, shape, block, start..placed);
+        Ok((usize::from(placed - start), stopped.map(|obstacle| self.insert_outcome(obstacle))))
+    }
+
+    /// Adds the index entries of an inserted row; what is in the way, after taking them back.
+    fn place_row<D: Borrow<Datum>>(
+        &self,
+        table: &Table,
+        shape: &Shape,
+        row: RowId,
+        mut value: impl FnMut(usize) -> D,
+    ) -> Option<Obstacle> {
+        let mut added = Added::new();
+        for entry in &shape.indexes {
+            let (key, null) = entry.key(&mut value);
+            if let Err(obstacle) = self.place_key(table, entry, &key, null, row) {
+                for (entry, key) in &added {
+                    entry.index.remove(key, row);
+                }
+                return Some(obstacle);
+            }
+            added.push((entry, key));
+        }
+        None
+    }
+
+    fn insert_outcome(&self, obstacle: Obstacle) -> InsertOutcome {
+        match obstacle {
+            Obstacle::Active(state) => InsertOutcome::Wait(self.wait_for(state)),
+            Obstacle::Duplicate(duplicate) => InsertOutcome::Duplicate(duplicate),
+        }
+    }
+
+    /// Notes rows that are there now.
+    fn inserted(
+        &self,
+        work: &mut Work,
+        table: &Arc<Table>,
+        shape: &Shape,
+        block: Arc<Block>,
+        slots: Range<u16>,
+    ) {
+        work.catalog |= shape.layout.catalog;
+        table.count_rows(slots.len() as isize);
+        let sealed = work.undo.len() == work.sealed;
+        match work.undo.last_mut() {
+            Some(UndoEntry::Insert { block: last, end, .. })
+                if !sealed && *end == slots.start && Arc::ptr_eq(last, &block) =>
+            {
+                *end = slots.end;
+            }
+            _ if slots.is_empty() => {}
+            _ => work.undo.push(UndoEntry::Insert {
+                table: table.clone(),
+                block,
+                start: slots.start,
+                end: slots.end,
+            }),
+        }
     }
 
     pub(super) fn update_row(
