@@ -1,5 +1,6 @@
 //! Embedded statements by key against SQLite, in one process and one thread, alternating so that both
-//! see the same machine: `oxi-bench [ROWS] [SECONDS]`.
+//! see the same machine: `oxi-bench [ROWS] [SECONDS] [PART]`, where PART picks the rows of the table
+//! whose names contain it.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -16,6 +17,8 @@ use oxibase::{Connection, Database, Statement};
 use rusqlite::Connection as Sqlite;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
+/// One statement with a key.
+type Run<'a> = &'a mut dyn FnMut(i32) -> Outcome<i32>;
 
 const SCHEMA: &str = "CREATE TABLE item (id INTEGER PRIMARY KEY, a INTEGER, b TEXT)";
 /// Rounds alternate between the engines; the best of each counts.
@@ -25,7 +28,12 @@ fn main() -> Outcome<()> {
     let mut arguments = env::args().skip(1);
     let rows: i32 = arguments.next().map_or(Ok(200_000), |text| text.parse())?;
     let seconds: f64 = arguments.next().map_or(Ok(1.0), |text| text.parse())?;
+    let part = arguments.next().unwrap_or_default();
     let round = Duration::from_secs_f64(seconds / f64::from(ROUNDS));
+    let compare = |name: &str, ours: Run<'_>, theirs: Run<'_>| match name.contains(&part) {
+        true => compare(name, round, ours, theirs),
+        false => Ok(()),
+    };
 
     let database = Database::memory()?;
     let mut ours = database.connect()?;
@@ -38,20 +46,18 @@ fn main() -> Outcome<()> {
     let mut theirs = sqlite.prepare("SELECT a, b FROM item WHERE id = ?1")?;
     compare(
         "SELECT by key",
-        round,
-        |key| {
+        &mut |key| {
             let row = ours.query_prepared(&select, &[&(key % rows)])?.into_iter().next();
             row.ok_or("a row is missing")?.get::<i32>(0).map_err(Into::into)
         },
-        |key| Ok(theirs.query_row([key % rows], |row| row.get(0))?),
+        &mut |key| Ok(theirs.query_row([key % rows], |row| row.get(0))?),
     )?;
     let update = ours.prepare("UPDATE item SET a = a + 1 WHERE id = $1")?;
     let mut theirs = sqlite.prepare("UPDATE item SET a = a + 1 WHERE id = ?1")?;
     compare(
         "UPDATE by key, in memory",
-        round,
-        |key| changed(&mut ours, &update, key % rows),
-        |key| Ok(theirs.execute([key % rows])? as i32),
+        &mut |key| changed(&mut ours, &update, key % rows),
+        &mut |key| Ok(theirs.execute([key % rows])? as i32),
     )?;
     Ok(())
 }
@@ -78,23 +84,18 @@ fn load(ours: &mut Connection, sqlite: &Sqlite, rows: i32) -> Outcome<()> {
 }
 
 /// Runs both in alternating rounds and prints nanoseconds per statement and their ratio.
-fn compare(
-    name: &str,
-    round: Duration,
-    mut ours: impl FnMut(i32) -> Outcome<i32>,
-    mut theirs: impl FnMut(i32) -> Outcome<i32>,
-) -> Outcome<()> {
+fn compare(name: &str, round: Duration, ours: Run<'_>, theirs: Run<'_>) -> Outcome<()> {
     let (mut best_ours, mut best_theirs) = (f64::MAX, f64::MAX);
     for _ in 0..ROUNDS {
-        best_ours = best_ours.min(measure(round, &mut ours)?);
-        best_theirs = best_theirs.min(measure(round, &mut theirs)?);
+        best_ours = best_ours.min(measure(round, ours)?);
+        best_theirs = best_theirs.min(measure(round, theirs)?);
     }
     let ratio = best_theirs / best_ours;
     println!("| {name} | {best_ours:.0} ns | {best_theirs:.0} ns | {ratio:.2}× |");
     Ok(())
 }
 
-fn measure(round: Duration, run: &mut impl FnMut(i32) -> Outcome<i32>) -> Outcome<f64> {
+fn measure(round: Duration, run: Run<'_>) -> Outcome<f64> {
     let started = Instant::now();
     let (mut count, mut key) = (0u32, 17i32);
     while started.elapsed() < round {

@@ -351,6 +351,17 @@ pub trait Snapshot: Send + Sync {
         columns: &[usize],
         visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
     ) -> Result<()>;
+
+    /// As [`Snapshot::index_scan`] for one whole key: a value for each of the key's columns.
+    fn index_get(
+        &self,
+        index: IndexId,
+        key: &[Datum],
+        columns: &[usize],
+        visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
+    ) -> Result<()> {
+        self.index_scan(index, &KeyRange::equal(key.to_vec()), columns, visit)
+    }
 }
 
 /// A range of index keys: each bound is a prefix of the key's columns. An equality lookup has the

@@ -22,7 +22,7 @@ pub struct CopyFormat {
 
 /// COPY … FROM STDIN: the client's bytes go in here.
 pub struct CopyIn {
-    pub(crate) load: CopyLoad,
+    pub(crate) load: Box<CopyLoad>,
     pub(crate) format: CopyFormat,
     pub(crate) commits: bool,
 }
@@ -45,7 +45,7 @@ impl CopyIn {
 
     /// Ends the stream.
     pub async fn finish(self, session: &mut Session) -> Result<CommandTag> {
-        match self.load.finish().await {
+        match Box::pin(self.load.finish()).await {
             Ok(rows) => {
                 session.statement_ended(self.commits).await?;
                 Ok(CommandTag::counted("COPY", rows))
@@ -66,8 +66,8 @@ impl CopyIn {
 
 /// COPY … TO STDOUT: the client's bytes come out here.
 pub struct CopyOut {
-    pub(crate) cursor: Cursor,
-    pub(crate) encoder: CopyEncoder,
+    pub(crate) cursor: Box<Cursor>,
+    pub(crate) encoder: Box<CopyEncoder>,
     pub(crate) format: CopyFormat,
     pub(crate) state: OutState,
     /// Pieces that are encoded and not taken yet.

@@ -15,14 +15,16 @@ use crate::{
 pub(crate) async fn dispatch(session: &mut Session, request: Request) -> Result<Outcome> {
     let commits = request.commits();
     match request {
-        Request::Simple { parsed, .. } => statement_of(session, &parsed, commits).await,
+        // Boxed, here and below: a future as large as all statements together would be copied
+        // around for the smallest of them.
+        Request::Simple { parsed, .. } => Box::pin(statement_of(session, &parsed, commits)).await,
         Request::Prepared { prepared, params, .. } => {
             let Some(parsed) = prepared.parsed() else { return Ok(Outcome::Empty) };
             refuse_in_failed_block(session, parsed)?;
             if prepared.is_planned() {
                 statement::query::run_prepared(session, &prepared, params, commits).await
             } else {
-                statement_of(session, parsed, commits).await
+                Box::pin(statement_of(session, parsed, commits)).await
             }
         }
     }

@@ -47,6 +47,8 @@ pub struct Session {
     /// The settings the client was last told of.
     told: Settings,
     eval: Option<EvalCache>,
+    /// The modes of new transactions, with the settings they were read from.
+    modes: Option<(Settings, Modes)>,
 }
 
 /// An evaluation context that statements share: building one costs more than a point query.
@@ -89,6 +91,7 @@ impl Session {
             notices: Vec::new(),
             told: settings,
             eval: None,
+            modes: None,
         })
     }
 
@@ -225,13 +228,20 @@ impl Session {
         self.transaction.as_mut().expect("just opened")
     }
 
-    pub(crate) fn default_modes(&self) -> Modes {
-        let settings = &self.settings.lock().effective;
+    pub(crate) fn default_modes(&mut self) -> Modes {
+        let settings = self.settings.lock().effective.clone();
+        match &self.modes {
+            Some((known, modes)) if known.is_same(&settings) => return *modes,
+            _ => {}
+        }
         let isolation = match settings.lookup("default_transaction_isolation").as_deref() {
             Some("repeatable read" | "serializable") => Isolation::RepeatableRead,
             _ => Isolation::ReadCommitted,
         };
-        Modes { isolation, read_only: settings.is_on("default_transaction_read_only") }
+        let read_only = settings.is_on("default_transaction_read_only");
+        let modes = Modes { isolation, read_only };
+        self.modes = Some((settings, modes));
+        modes
     }
 
     pub(crate) fn open_transaction(&mut self, modes: Modes, explicit: bool) {

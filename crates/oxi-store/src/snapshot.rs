@@ -18,7 +18,9 @@ use parking_lot::Mutex;
 use crate::{
     block::Seen,
     engine::Core,
+    index::{Index, key::Key},
     scan::table_scans,
+    table::{Shape, Table},
     undo::{Sight, TxnState},
 };
 
@@ -166,40 +168,77 @@ impl Snapshot for StoreSnapshot {
         columns: &[usize],
         visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
     ) -> Result<()> {
-        let index = self.core().index(index)?;
-        let table = self.core().table(index.table)?;
-        let shape = table.shape();
-        let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
-        let sight = self.sight();
+        let fetch = Fetch::new(self, index, columns)?;
         let mut values: Row = Vec::with_capacity(columns.len());
-        index.visit(range, |key, row| {
-            let Some((block, slot)) = table.locate(row) else { return Ok(true) };
-            {
-                let rows = block.rows.read();
-                values.clear();
-                match rows.see(slot, &sight) {
-                    Seen::No => return Ok(true),
-                    Seen::InPlace => {
-                        // Without history the entry is exact; with it the key may be a newer or
-                        // an older one than the row's.
-                        if rows.chain(slot).is_some()
-                            && entry.key(|position| rows.value(slot, position, None)).0 != *key
-                        {
-                            return Ok(true);
-                        }
-                        values.extend(columns.iter().map(|p| rows.value(slot, *p, None)));
-                    }
-                    Seen::Older(overlay) => {
-                        let overlay = Some(&overlay);
-                        if entry.key(|position| rows.value(slot, position, overlay)).0 != *key {
-                            return Ok(true);
-                        }
-                        values.extend(columns.iter().map(|p| rows.value(slot, *p, overlay)));
-                    }
-                }
-            }
-            visit(row, &values)
+        fetch.index.visit(range, |key, row| {
+            if fetch.row(key, row, &mut values) { visit(row, &values) } else { Ok(true) }
         })
+    }
+
+    fn index_get(
+        &self,
+        index: IndexId,
+        key: &[Datum],
+        columns: &[usize],
+        visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
+    ) -> Result<()> {
+        let fetch = Fetch::new(self, index, columns)?;
+        if key.len() != fetch.index.layout.columns.len() {
+            return Err(Error::bug("a lookup by a part of a key"));
+        }
+        let (key, _) = fetch.index.key(|number| &key[number]);
+        let mut values: Row = Vec::with_capacity(columns.len());
+        for row in fetch.index.rows_of(&key) {
+            if fetch.row(&key, row, &mut values) && !visit(row, &values)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fetching rows that an index names.
+struct Fetch<'a> {
+    index: Arc<Index>,
+    table: Arc<Table>,
+    shape: Arc<Shape>,
+    /// The index's place among the shape's.
+    place: usize,
+    sight: Sight<'a>,
+    columns: &'a [usize],
+}
+
+impl<'a> Fetch<'a> {
+    fn new(snapshot: &'a StoreSnapshot, id: IndexId, columns: &'a [usize]) -> Result<Self> {
+        let index = snapshot.core().index(id)?;
+        let table = snapshot.core().table(index.table)?;
+        let shape = table.shape();
+        let place = shape.indexes.iter().position(|entry| entry.index.id == id);
+        let place = place.ok_or_else(|| missing_index(id))?;
+        Ok(Fetch { index, table, shape, place, sight: snapshot.sight(), columns })
+    }
+
+    /// Reads the columns of a row, unless it is not seen or what is seen has another key.
+    fn row(&self, key: &Key, row: RowId, values: &mut Row) -> bool {
+        let Some((block, slot)) = self.table.locate(row) else { return false };
+        let entry = &self.shape.indexes[self.place];
+        let rows = block.rows.read();
+        values.clear();
+        let overlay = match rows.see(slot, &self.sight) {
+            Seen::No => return false,
+            Seen::InPlace => None,
+            Seen::Older(overlay) => Some(overlay),
+        };
+        let overlay = overlay.as_ref();
+        // Without history the entry is exact; with it the key may be a newer or an older one than
+        // the row's.
+        if (overlay.is_some() || rows.chain(slot).is_some())
+            && entry.key(|position| rows.value(slot, position, overlay)).0 != *key
+        {
+            return false;
+        }
+        values.extend(self.columns.iter().map(|position| rows.value(slot, *position, overlay)));
+        true
     }
 }
 

@@ -96,10 +96,6 @@ impl Shape {
     pub(crate) fn position(&self, id: ColumnId) -> Option<usize> {
         self.layout.columns.iter().position(|column| column.id == id)
     }
-
-    pub(crate) fn index(&self, id: oxi_base::IndexId) -> Option<&IndexUse> {
-        self.indexes.iter().find(|entry| entry.index.id == id)
-    }
 }
 
 impl Table {

@@ -5,8 +5,8 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use oxi_base::{Error, Result, SqlState};
@@ -125,7 +125,16 @@ impl Runtime {
 
     /// Runs a future to its end on the calling thread.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.inner().block_on(future)
+        let mut future = pin!(future);
+        let entered = self.inner().enter();
+        // Most statements of an embedded database are ready at once; only the others need a
+        // thread that can be parked and woken.
+        let first = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(entered);
+        match first {
+            Poll::Ready(output) => output,
+            Poll::Pending => self.inner().block_on(future),
+        }
     }
 
     /// Starts a future in the background.

@@ -40,10 +40,9 @@ impl Assembly {
             Some(path) => World::real(path)?,
             None => World::in_memory()?,
         };
-        let store = Store::open(
-            world.clone(),
-            StoreOptions { flush: Flush::Writer, ..StoreOptions::default() },
-        )?;
+        // Where nothing reaches a disk, there is nothing to gather for one sync.
+        let flush = if directory.is_some() { Flush::Writer } else { Flush::Caller };
+        let store = Store::open(world.clone(), StoreOptions { flush, ..StoreOptions::default() })?;
         let engine: Arc<dyn Engine> = Arc::clone(&store) as Arc<dyn Engine>;
         let session_options = DatabaseOptions {
             connections_max: options.connections_max,

@@ -130,19 +130,29 @@ impl Connection {
 
     /// Runs a prepared query and collects its rows.
     pub fn query_prepared(&mut self, statement: &Statement, params: &[&dyn ToSql]) -> Result<Rows> {
-        let outcome = self.start(&statement.prepared, params)?;
-        let Outcome::Rows(mut cursor) = outcome else { return Ok(Rows::empty()) };
-        let mut rows = Rows::new(Arc::clone(cursor.fields()));
-        loop {
-            match self.runtime.block_on(cursor.next(&mut self.session))? {
-                Chunk::Row(row) => rows.push(row),
-                Chunk::Batch(batch) => rows.push_batch(&batch)?,
-                Chunk::End(_) => return Ok(rows),
+        let request = self.request(&statement.prepared, params)?;
+        let session = &mut self.session;
+        self.runtime.block_on(async {
+            let Outcome::Rows(mut cursor) = session.execute(request).await? else {
+                return Ok(Rows::empty());
+            };
+            let mut rows = Rows::new(Arc::clone(cursor.fields()));
+            loop {
+                match cursor.next(session).await? {
+                    Chunk::Row(row) => rows.push(row),
+                    Chunk::Batch(batch) => rows.push_batch(&batch)?,
+                    Chunk::End(_) => return Ok(rows),
+                }
             }
-        }
+        })
     }
 
     fn start(&mut self, prepared: &Arc<Prepared>, params: &[&dyn ToSql]) -> Result<Outcome> {
+        let request = self.request(prepared, params)?;
+        self.runtime.block_on(self.session.execute(request))
+    }
+
+    fn request(&mut self, prepared: &Arc<Prepared>, params: &[&dyn ToSql]) -> Result<Request> {
         let types = prepared.parameter_types();
         if params.len() != types.len() {
             return Err(Error::new(
@@ -160,10 +170,7 @@ impl Connection {
             .zip(types)
             .map(|(param, oid)| convert(*param, *oid, context.as_deref()))
             .collect::<Result<_>>()?;
-        let request =
-            Request::Prepared { prepared: Arc::clone(prepared), params, implicit_block: false };
-        let runtime = Arc::clone(&self.runtime);
-        runtime.block_on(self.session.execute(request))
+        Ok(Request::Prepared { prepared: Arc::clone(prepared), params, implicit_block: false })
     }
 
     /// Runs a closure as one transaction: committed if it returns `Ok`, rolled back otherwise.

@@ -3,9 +3,10 @@
 use oxi_base::{Error, Result, RowId};
 use oxi_model::{
     Datum, PhysicalType, Row,
-    engine::{KeyRange, WriteOutcome, WriteTarget},
+    engine::{Snapshot, WriteOutcome, WriteTarget},
 };
 use oxi_types::EvalContext;
+use smallvec::SmallVec;
 
 use crate::{
     context::StatementContext,
@@ -30,7 +31,9 @@ impl FastPlan {
         sink: &mut (dyn RowSink + Send),
     ) -> Result<u64> {
         match &self.kind {
-            Kind::Select { .. } | Kind::Constant { .. } => self.read(statement, params, sink),
+            Kind::Select { .. } | Kind::Constant { .. } => {
+                self.read(&statement.eval, statement.snapshot.as_ref(), params, sink)
+            }
             Kind::Insert { rows, plan } => {
                 let eval = &statement.eval;
                 let mut writer = Writer::new(statement, &plan.target);
@@ -46,7 +49,8 @@ impl FastPlan {
             }
             Kind::Lock { lookup, output, recheck, locks } => {
                 let mut found: Vec<(RowId, Row)> = Vec::new();
-                lookup.visit(statement, params, &mut |row, values| {
+                let snapshot = statement.snapshot.as_ref();
+                lookup.visit(&statement.eval, snapshot, params, &mut |row, values| {
                     found.push((row, values.to_vec()));
                     Ok(true)
                 })?;
@@ -65,7 +69,8 @@ impl FastPlan {
             }
             Kind::Change { lookup, plan } => {
                 let mut found: Vec<(RowId, Row)> = Vec::new();
-                lookup.visit(statement, params, &mut |row, values| {
+                let snapshot = statement.snapshot.as_ref();
+                lookup.visit(&statement.eval, snapshot, params, &mut |row, values| {
                     found.push((row, values.to_vec()));
                     Ok(true)
                 })?;
@@ -88,11 +93,11 @@ impl FastPlan {
     /// As the general route; a defect if the statement writes.
     pub fn read(
         &self,
-        statement: &StatementContext,
+        eval: &EvalContext,
+        snapshot: &dyn Snapshot,
         params: &[Datum],
         sink: &mut (dyn RowSink + Send),
     ) -> Result<u64> {
-        let eval = &statement.eval;
         match &self.kind {
             Kind::Select { lookup, output, limit } => {
                 let mut count = 0;
@@ -100,7 +105,7 @@ impl FastPlan {
                 if *limit == 0 {
                     return Ok(0);
                 }
-                lookup.visit(statement, params, &mut |_, row| {
+                lookup.visit(eval, snapshot, params, &mut |_, row| {
                     give(output, eval, Scope::of(row, params), &mut values, sink)?;
                     count += 1;
                     Ok(count < *limit)
@@ -180,12 +185,12 @@ impl Lookup {
 
     fn visit(
         &self,
-        statement: &StatementContext,
+        eval: &EvalContext,
+        snapshot: &dyn Snapshot,
         params: &[Datum],
         visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
     ) -> Result<()> {
-        let eval = &statement.eval;
-        let mut key = Vec::with_capacity(self.key.len());
+        let mut key = SmallVec::<[Datum; 4]>::new();
         for part in &self.key {
             let value = part.value.eval(eval, Scope::of(&[], params))?.into_owned();
             let value = match &part.narrow {
@@ -205,12 +210,7 @@ impl Lookup {
             }
             visit(row, values)
         };
-        statement.snapshot.index_scan(
-            self.index,
-            &KeyRange::equal(key),
-            &self.columns,
-            &mut residual_visit,
-        )
+        snapshot.index_get(self.index, &key, &self.columns, &mut residual_visit)
     }
 }
 

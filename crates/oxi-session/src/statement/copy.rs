@@ -138,7 +138,7 @@ async fn copy_from(session: &mut Session, copy: &Copy, commits: bool) -> Result<
     let statement = query::statement_context(session, &catalog);
     let load = CopyLoad::new(statement, &relation, &positions, options)?;
     let format = CopyFormat { binary, columns: positions.len() };
-    Ok(CopyIn { load, format, commits })
+    Ok(CopyIn { load: Box::new(load), format, commits })
 }
 
 fn column_names(relation: &RelationDescriptor, positions: &[usize]) -> Vec<String> {
@@ -179,7 +179,7 @@ async fn copy_to(
     let columns = cursor.fields().iter().map(copy_column).collect();
     let catalog = session.catalog()?;
     let eval = session.eval_context(&catalog);
-    let encoder = CopyEncoder::new(eval, columns, options);
+    let (cursor, encoder) = (Box::new(cursor), Box::new(CopyEncoder::new(eval, columns, options)));
     Ok(CopyOut { cursor, encoder, format, state: OutState::Fresh, ready: VecDeque::new() })
 }
 

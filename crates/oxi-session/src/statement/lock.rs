@@ -42,10 +42,8 @@ pub(crate) async fn run(session: &mut Session, lock: &LockTable) -> Result<Comma
 
 /// Takes a table lock, waiting as long as it needs (or until the statement is cancelled).
 pub(crate) async fn acquire(session: &mut Session, table: TableId, lock: TableLock) -> Result<()> {
-    let cancel = std::sync::Arc::clone(&session.cancel);
-    let txn = std::sync::Arc::clone(&session.ensure_transaction().txn);
-    while let Some(wait) = txn.lock_table(table, lock)? {
-        cancel.unless_cancelled(wait).await??;
+    while let Some(wait) = session.ensure_transaction().txn.lock_table(table, lock)? {
+        session.cancel.unless_cancelled(wait).await??;
     }
     Ok(())
 }

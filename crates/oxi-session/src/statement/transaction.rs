@@ -124,8 +124,11 @@ fn rollback(session: &mut Session, chain: bool) -> CommandTag {
     CommandTag::plain("ROLLBACK")
 }
 
-fn session_modes(session: &Session) -> Modes {
-    session.transaction.as_ref().map_or_else(|| session.default_modes(), |txn| txn.modes)
+fn session_modes(session: &mut Session) -> Modes {
+    match &session.transaction {
+        Some(transaction) => transaction.modes,
+        None => session.default_modes(),
+    }
 }
 
 fn session_failed(session: &Session) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{
     ColumnDefinition, Expr, Ident, IndexElement, NamedOption, ObjectName, Persistence, Query,
-    SelectItem, Span, Statement, TypeName,
+    Span, Statement, TypeName,
 };
 
 /// `CREATE TABLE`.
