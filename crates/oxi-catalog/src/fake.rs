@@ -107,6 +107,9 @@ impl Engine for Fake {
     fn catalog_version(&self) -> u64 {
         self.state.lock().version
     }
+    fn read_key(&self, _: &KeyRead<'_>, _: &mut RowVisitor<'_>) -> Result<bool> {
+        Ok(false)
+    }
     fn allocate_table_id(&self) -> TableId {
         let mut state = self.state.lock();
         state.next += 1;
@@ -429,6 +432,16 @@ impl Snapshot for FakeSnapshot {
     }
     fn get(&self, _: TableId, _: RowId, _: &[usize], _: &mut Row) -> Result<bool> {
         Err(Error::unsupported("get"))
+    }
+    fn index_get(
+        &self,
+        index: IndexId,
+        key: &[Datum],
+        columns: &[usize],
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<()> {
+        let range = KeyRange::equal(key.to_vec());
+        self.index_scan(index, &range, columns, &mut |row, values| visit(row, &mut values.to_vec()))
     }
     fn index_scan(
         &self,

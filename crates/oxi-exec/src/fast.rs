@@ -10,7 +10,7 @@ mod run;
 
 use std::sync::Arc;
 
-use oxi_base::{IndexId, TableId};
+use oxi_base::{ColumnId, IndexId, TableId};
 use oxi_model::PhysicalType;
 
 use crate::{
@@ -30,7 +30,7 @@ pub struct FastPlan {
 #[derive(Debug)]
 enum Kind {
     /// Rows by key, some columns or expressions of them.
-    Select { lookup: Lookup, output: Vec<RowExpr>, limit: usize },
+    Select { lookup: Lookup, output: Output, limit: usize },
     /// As `Select`, and the rows are locked. The columns are all of the table's.
     Lock { lookup: Lookup, output: Vec<RowExpr>, recheck: Vec<RowExpr>, locks: Locks },
     /// Expressions without a table.
@@ -56,7 +56,18 @@ struct Lookup {
     key: Vec<KeyPart>,
     /// Columns to read; `residual` and the output speak of places in this list.
     columns: Vec<usize>,
+    /// The ids of those columns.
+    ids: Vec<ColumnId>,
     residual: Vec<RowExpr>,
+}
+
+/// What a query makes of the columns read.
+#[derive(Debug)]
+enum Output {
+    /// The columns as they are.
+    AsRead,
+    /// Expressions of them.
+    Computed(Vec<RowExpr>),
 }
 
 /// A key column's value.

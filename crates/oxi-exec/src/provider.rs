@@ -14,12 +14,12 @@ use datafusion::{
     logical_expr::{Expr, TableProviderFilterPushDown, TableSource, TableType},
     physical_plan::ExecutionPlan,
 };
-use oxi_base::{Result, TableId};
+use oxi_base::{ColumnId, Result, TableId};
 use oxi_catalog::{Catalog, SystemRelation};
 use oxi_model::{
     PhysicalType,
     array::arrow_type,
-    descriptor::{ConstraintKind, RelationDescriptor, TableDescriptor},
+    descriptor::{ColumnDescriptor, ConstraintKind, RelationDescriptor, TableDescriptor},
     engine::Engine,
 };
 use oxi_sql::{bind::Relations, plan::modify::ROW_ID};
@@ -78,6 +78,11 @@ impl fmt::Debug for OxiTable {
 }
 
 impl OxiTable {
+    /// The storage id of the column at a position.
+    pub fn column_id(&self, position: usize) -> Option<ColumnId> {
+        self.relation.as_table()?.columns.get(position).map(ColumnDescriptor::id)
+    }
+
     /// A table with its columns in layout order and, if asked for, the row id after them.
     ///
     /// # Errors

@@ -107,6 +107,12 @@ pub trait Engine: Send + Sync {
     /// same committed catalog.
     fn catalog_version(&self) -> u64;
 
+    /// Reads what is committed now of the rows with one whole key, as a transaction of its own
+    /// would. `expected` are the ids of the columns at the positions `columns`. False, and nothing
+    /// was visited, if the table is not of that shape or locked against readers: the caller then
+    /// goes the way through a transaction.
+    fn read_key(&self, read: &KeyRead<'_>, visit: &mut RowVisitor<'_>) -> Result<bool>;
+
     /// A table number never used before, at least [`FIRST_FREE_STORAGE`].
     fn allocate_table_id(&self) -> TableId;
 
@@ -352,16 +358,31 @@ pub trait Snapshot: Send + Sync {
         visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
     ) -> Result<()>;
 
-    /// As [`Snapshot::index_scan`] for one whole key: a value for each of the key's columns.
+    /// As [`Snapshot::index_scan`] for one whole key, a value for each of the key's columns. The
+    /// visitor may take the values away.
     fn index_get(
         &self,
         index: IndexId,
         key: &[Datum],
         columns: &[usize],
-        visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
-    ) -> Result<()> {
-        self.index_scan(index, &KeyRange::equal(key.to_vec()), columns, visit)
-    }
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<()>;
+}
+
+/// Takes a row, whose values it may keep; false ends the reading.
+pub type RowVisitor<'a> = dyn FnMut(RowId, &mut Row) -> Result<bool> + 'a;
+
+/// What [`Engine::read_key`] reads.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRead<'a> {
+    /// The index.
+    pub index: IndexId,
+    /// A value for each of its columns.
+    pub key: &'a [Datum],
+    /// Positions of the wanted columns in the table's layout.
+    pub columns: &'a [usize],
+    /// The ids of those columns.
+    pub expected: &'a [ColumnId],
 }
 
 /// A range of index keys: each bound is a prefix of the key's columns. An equality lookup has the

@@ -1,13 +1,13 @@
 //! COPY between a client and a table or query.
 
-use std::collections::VecDeque;
-
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use oxi_base::{Error, Result, SqlState};
 use oxi_exec::copy::{CopyEncoder, CopyLoad};
+use oxi_model::descriptor::TypeRef;
 
 use crate::{
-    outcome::{Chunk, CommandTag, Cursor, row_at},
+    outcome::{Chunk, CommandTag, Cursor},
     session::Session,
 };
 
@@ -33,10 +33,24 @@ impl CopyIn {
         self.format
     }
 
+    /// The types of the stream's columns.
+    pub fn column_types(&self) -> Vec<TypeRef> {
+        self.load.columns().iter().map(|column| column.data_type).collect()
+    }
+
     /// Takes a piece of the stream. After an error the statement has ended and the rest of the
     /// stream is to be thrown away.
     pub async fn push(&mut self, session: &mut Session, piece: &[u8]) -> Result<()> {
         let pushed = self.load.push(piece).await;
+        if pushed.is_err() {
+            session.statement_failed();
+        }
+        pushed
+    }
+
+    /// Takes rows beside the stream: the table's columns in their order, as Arrow carries them.
+    pub async fn push_batch(&mut self, session: &mut Session, batch: RecordBatch) -> Result<()> {
+        let pushed = self.load.push_batch(batch).await;
         if pushed.is_err() {
             session.statement_failed();
         }
@@ -70,8 +84,27 @@ pub struct CopyOut {
     pub(crate) encoder: Box<CopyEncoder>,
     pub(crate) format: CopyFormat,
     pub(crate) state: OutState,
-    /// Pieces that are encoded and not taken yet.
-    pub(crate) ready: VecDeque<Bytes>,
+    pub(crate) ready: Ready,
+}
+
+/// What is encoded and not taken yet.
+#[derive(Default)]
+pub(crate) struct Ready {
+    bytes: Bytes,
+    /// Where the pieces that are left end.
+    ends: std::vec::IntoIter<usize>,
+    start: usize,
+}
+
+impl Ready {
+    fn new(bytes: Vec<u8>, ends: Vec<usize>) -> Self {
+        Ready { bytes: bytes.into(), ends: ends.into_iter(), start: 0 }
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let end = self.ends.next()?;
+        Some(self.bytes.slice(std::mem::replace(&mut self.start, end)..end))
+    }
 }
 
 /// How far a COPY TO is.
@@ -98,42 +131,44 @@ impl CopyOut {
             let mut head = Vec::new();
             self.encoder.begin(&mut head);
             self.state = OutState::Rows;
-            self.push(head);
+            self.set_ready(head);
         }
-        while self.ready.is_empty() && self.state == OutState::Rows {
+        loop {
+            if let Some(piece) = self.ready.take() {
+                return Ok(Some(piece));
+            }
+            if self.state != OutState::Rows {
+                return Ok(None);
+            }
             let chunk = self.cursor.next(session).await?;
             if let Err(error) = self.encode(&chunk) {
                 session.statement_failed();
                 return Err(error);
             }
         }
-        Ok(self.ready.pop_front())
     }
 
-    fn push(&mut self, piece: Vec<u8>) {
-        if !piece.is_empty() {
-            self.ready.push_back(piece.into());
-        }
+    /// One piece, unless it is empty.
+    fn set_ready(&mut self, piece: Vec<u8>) {
+        let ends = if piece.is_empty() { Vec::new() } else { vec![piece.len()] };
+        self.ready = Ready::new(piece, ends);
     }
 
     fn encode(&mut self, chunk: &Chunk) -> Result<()> {
-        let mut piece = Vec::new();
+        let mut out = Vec::new();
         match chunk {
-            Chunk::Row(row) => self.encoder.row(row, &mut piece)?,
+            Chunk::Row(row) => self.encoder.row(row, &mut out)?,
             Chunk::Batch(batch) => {
-                for index in 0..batch.num_rows() {
-                    let row = row_at(self.cursor.fields(), batch, index)?;
-                    let mut piece = Vec::new();
-                    self.encoder.row(&row, &mut piece)?;
-                    self.push(piece);
-                }
+                let ends = self.encoder.batch(batch, &mut out)?;
+                self.ready = Ready::new(out, ends);
+                return Ok(());
             }
             Chunk::End(tag) => {
-                self.encoder.end(&mut piece);
+                self.encoder.end(&mut out);
                 self.state = OutState::Ended(tag.rows().unwrap_or_default());
             }
         }
-        self.push(piece);
+        self.set_ready(out);
         Ok(())
     }
 

@@ -134,6 +134,12 @@ impl Cursor {
     /// The next piece. After an error the statement has ended and the session has dealt with the
     /// transaction.
     pub async fn next(&mut self, session: &mut Session) -> Result<Chunk> {
+        if let (CursorSource::Rows(rows), true) = (&mut self.source, session.is_awake())
+            && let Some(row) = rows.next()
+        {
+            self.rows += 1;
+            return Ok(Chunk::Row(row));
+        }
         let mut pulled = if self.ended { Ok(None) } else { self.source.pull().await };
         if let Err(cancelled) = session.sleep_off().await {
             pulled = Err(cancelled);

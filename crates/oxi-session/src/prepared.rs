@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) fields: Arc<[OutputField]>,
     /// Storages of the tables it reads or writes.
     pub(crate) tables: Vec<TableId>,
+    /// The number of the committed catalog it was bound against, if that is known.
+    pub(crate) version: Option<u64>,
     /// The catalog it was bound against.
     pub(crate) catalog: Arc<oxi_catalog::Catalog>,
     pub(crate) search_path: Vec<String>,
@@ -65,6 +67,11 @@ impl Prepared {
 
     pub(crate) fn parsed(&self) -> Option<&Parsed> {
         self.parsed.as_ref()
+    }
+
+    /// The plan as it was last made, which need not be current.
+    pub(crate) fn last_plan(&self) -> Option<Arc<Plan>> {
+        self.plan.as_ref().map(|slot| Arc::clone(&slot.read()))
     }
 
     pub(crate) fn is_planned(&self) -> bool {

@@ -359,10 +359,34 @@ impl Session {
 
     /// Sleeps as long as `pg_sleep` has asked for.
     pub(crate) async fn sleep_off(&mut self) -> Result<()> {
+        if self.is_awake() {
+            return Ok(());
+        }
         match self.sleep_us.swap(0, Ordering::Relaxed) {
             0 => Ok(()),
             micros => self.cancel.unless_cancelled(oxi_world::net::sleep(micros)).await,
         }
+    }
+
+    /// Whether no `pg_sleep` has to be slept off.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.sleep_us.load(Ordering::Relaxed) == 0
+    }
+
+    /// What a query by key evaluates with, if it may read what is committed without opening a
+    /// transaction, and its names are looked up along `path`.
+    pub(crate) fn committed_reader(&self, path: &[String]) -> Option<&Arc<EvalContext>> {
+        if self.transaction.is_some() {
+            return None;
+        }
+        let settings = &self.settings.lock().effective;
+        let (known, modes) = self.modes.as_ref()?;
+        let cache = self.eval.as_ref()?;
+        let is_current = known.is_same(settings)
+            && cache.settings.is_same(settings)
+            && modes.isolation == Isolation::ReadCommitted
+            && cache.search_path == path;
+        is_current.then_some(&cache.context)
     }
 
     fn outdate_eval(&mut self) {

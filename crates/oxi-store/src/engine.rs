@@ -7,7 +7,9 @@ use std::sync::{
 
 use oxi_base::{Error, IndexId, Result, SqlState, TableId, Ts};
 use oxi_log::Log;
-use oxi_model::engine::{CheckpointReport, Engine, Isolation, TableStatistics, Txn};
+use oxi_model::engine::{
+    CheckpointReport, Engine, Isolation, KeyRead, RowVisitor, TableStatistics, Txn,
+};
 use oxi_world::{DiskLock, TaskHandle, World};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
@@ -84,6 +86,12 @@ impl Core {
 
     pub(crate) fn index(&self, id: IndexId) -> Result<Arc<Index>> {
         self.indexes.read().get(&id).cloned().ok_or_else(|| missing_index(id))
+    }
+
+    pub(crate) fn index_with_table(&self, id: IndexId) -> Result<(Arc<Index>, Arc<Table>)> {
+        let index = self.index(id)?;
+        let table = self.table(index.table)?;
+        Ok((index, table))
     }
 
     pub(crate) fn marks(&self) -> Marks {
@@ -167,6 +175,10 @@ impl Engine for Store {
 
     fn catalog_version(&self) -> u64 {
         self.core.catalog_version.load(Ordering::Acquire)
+    }
+
+    fn read_key(&self, read: &KeyRead<'_>, visit: &mut RowVisitor<'_>) -> Result<bool> {
+        crate::snapshot::read_key(&self.core, read, visit)
     }
 
     fn allocate_table_id(&self) -> TableId {

@@ -185,6 +185,20 @@ pub(crate) fn wait_for(waits: &Arc<Waits>, waiter: TxnId, target: Arc<TxnState>)
 #[derive(Default)]
 pub(crate) struct TableLocks {
     state: Mutex<TableLockState>,
+    /// Whether somebody holds the exclusive lock or waits for it; kept up to date under `state`.
+    exclusive: AtomicBool,
+}
+
+impl TableLocks {
+    /// Whether readers that take no lock must stand back.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.exclusive.load(Ordering::Acquire)
+    }
+
+    fn note(&self, state: &TableLockState) {
+        let held = state.holders.iter().any(|(_, held)| *held == TableLock::Exclusive);
+        self.exclusive.store(held || !state.queue.is_empty(), Ordering::Release);
+    }
 }
 
 #[derive(Default)]
@@ -238,13 +252,16 @@ pub(crate) fn lock_table(
         state.queue.retain(|queued| !Arc::ptr_eq(queued, txn));
         if let Some(own) = own {
             state.holders[own].1 = lock;
+            table.locks.note(&state);
             return Ok(Granted::Upgraded);
         }
         state.holders.push((txn.clone(), lock));
+        table.locks.note(&state);
         return Ok(Granted::New);
     }
     if exclusive && !state.queue.iter().any(|queued| Arc::ptr_eq(queued, txn)) {
         state.queue.push_back(txn.clone());
+        table.locks.note(&state);
     }
     let generation = state.generation;
     drop(state);
@@ -305,6 +322,7 @@ fn leave_queue(table: &Table, txn: &Arc<TxnState>) {
     let before = state.queue.len();
     state.queue.retain(|queued| !Arc::ptr_eq(queued, txn));
     if state.queue.len() != before {
+        table.locks.note(&state);
         state.changed();
     }
 }
@@ -320,6 +338,7 @@ pub(crate) fn unlock_table(table: &Table, txn: &Arc<TxnState>, keep_shared: bool
         }
     }
     state.queue.retain(|queued| !Arc::ptr_eq(queued, txn));
+    table.locks.note(&state);
     state.changed();
 }
 

@@ -8,17 +8,17 @@ use std::{
     },
 };
 
-use oxi_base::{Error, IndexId, Result, RowId, SqlState, TableId, Ts};
+use oxi_base::{ColumnId, Error, IndexId, Result, RowId, SqlState, TableId, Ts};
 use oxi_model::{
     Datum, Row,
-    engine::{KeyRange, Scan, ScanRequest, Snapshot},
+    engine::{KeyRange, KeyRead, RowVisitor, Scan, ScanRequest, Snapshot},
 };
 use parking_lot::Mutex;
 
 use crate::{
     block::Seen,
     engine::Core,
-    index::{Index, key::Key},
+    index::{Index, IndexUse, key::Key},
     scan::table_scans,
     table::{Shape, Table},
     undo::{Sight, TxnState},
@@ -168,9 +168,11 @@ impl Snapshot for StoreSnapshot {
         columns: &[usize],
         visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
     ) -> Result<()> {
-        let fetch = Fetch::new(self, index, columns)?;
+        let (index, table) = self.core().index_with_table(index)?;
+        let shape = table.shape();
+        let fetch = Fetch::new(&index, &table, &shape, self.sight(), columns)?;
         let mut values: Row = Vec::with_capacity(columns.len());
-        fetch.index.visit(range, |key, row| {
+        index.visit(range, |key, row| {
             if fetch.row(key, row, &mut values) { visit(row, &values) } else { Ok(true) }
         })
     }
@@ -180,48 +182,82 @@ impl Snapshot for StoreSnapshot {
         index: IndexId,
         key: &[Datum],
         columns: &[usize],
-        visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
+        visit: &mut RowVisitor<'_>,
     ) -> Result<()> {
-        let fetch = Fetch::new(self, index, columns)?;
-        if key.len() != fetch.index.layout.columns.len() {
-            return Err(Error::bug("a lookup by a part of a key"));
-        }
-        let (key, _) = fetch.index.key(|number| &key[number]);
-        let mut values: Row = Vec::with_capacity(columns.len());
-        for row in fetch.index.rows_of(&key) {
-            if fetch.row(&key, row, &mut values) && !visit(row, &values)? {
-                break;
-            }
-        }
-        Ok(())
+        let (index, table) = self.core().index_with_table(index)?;
+        let shape = table.shape();
+        Fetch::new(&index, &table, &shape, self.sight(), columns)?.all_of(key, visit)
     }
+}
+
+/// See [`oxi_model::engine::Engine::read_key`].
+pub(crate) fn read_key(
+    core: &Arc<Core>,
+    read: &KeyRead<'_>,
+    visit: &mut RowVisitor<'_>,
+) -> Result<bool> {
+    let Ok((index, table)) = core.index_with_table(read.index) else { return Ok(false) };
+    if table.locks.is_exclusive() {
+        return Ok(false);
+    }
+    let shape = table.fixed_shape();
+    let columns = &shape.layout.columns;
+    let is_expected = |(position, id): (&usize, &ColumnId)| {
+        columns.get(*position).is_some_and(|column| column.id == *id)
+    };
+    if !read.columns.iter().zip(read.expected).all(is_expected) {
+        return Ok(false);
+    }
+    let registration = register(core, None);
+    let sight = Sight::committed(registration.ts);
+    let Ok(fetch) = Fetch::new(&index, &table, &shape, sight, read.columns) else {
+        return Ok(false);
+    };
+    fetch.all_of(read.key, visit)?;
+    Ok(true)
 }
 
 /// Fetching rows that an index names.
 struct Fetch<'a> {
-    index: Arc<Index>,
-    table: Arc<Table>,
-    shape: Arc<Shape>,
-    /// The index's place among the shape's.
-    place: usize,
+    index: &'a Index,
+    table: &'a Table,
+    /// The index with the places of its columns.
+    entry: &'a IndexUse,
     sight: Sight<'a>,
     columns: &'a [usize],
 }
 
 impl<'a> Fetch<'a> {
-    fn new(snapshot: &'a StoreSnapshot, id: IndexId, columns: &'a [usize]) -> Result<Self> {
-        let index = snapshot.core().index(id)?;
-        let table = snapshot.core().table(index.table)?;
-        let shape = table.shape();
-        let place = shape.indexes.iter().position(|entry| entry.index.id == id);
-        let place = place.ok_or_else(|| missing_index(id))?;
-        Ok(Fetch { index, table, shape, place, sight: snapshot.sight(), columns })
+    fn new(
+        index: &'a Index,
+        table: &'a Table,
+        shape: &'a Shape,
+        sight: Sight<'a>,
+        columns: &'a [usize],
+    ) -> Result<Self> {
+        let entry = shape.indexes.iter().find(|entry| entry.index.id == index.id);
+        let entry = entry.ok_or_else(|| missing_index(index.id))?;
+        Ok(Fetch { index, table, entry, sight, columns })
+    }
+
+    /// Visits the rows of one whole key.
+    fn all_of(&self, key: &[Datum], visit: &mut RowVisitor<'_>) -> Result<()> {
+        if key.len() != self.index.layout.columns.len() {
+            return Err(Error::bug("a lookup by a part of a key"));
+        }
+        let (key, _) = self.index.key(|number| &key[number]);
+        let mut values: Row = Vec::with_capacity(self.columns.len());
+        for row in self.index.rows_of(&key) {
+            if self.row(&key, row, &mut values) && !visit(row, &mut values)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the columns of a row, unless it is not seen or what is seen has another key.
     fn row(&self, key: &Key, row: RowId, values: &mut Row) -> bool {
         let Some((block, slot)) = self.table.locate(row) else { return false };
-        let entry = &self.shape.indexes[self.place];
         let rows = block.rows.read();
         values.clear();
         let overlay = match rows.see(slot, &self.sight) {
@@ -233,7 +269,7 @@ impl<'a> Fetch<'a> {
         // Without history the entry is exact; with it the key may be a newer or an older one than
         // the row's.
         if (overlay.is_some() || rows.chain(slot).is_some())
-            && entry.key(|position| rows.value(slot, position, overlay)).0 != *key
+            && self.entry.key(|position| rows.value(slot, position, overlay)).0 != *key
         {
             return false;
         }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use oxi_base::{ColumnId, Error, Result, RowId, SqlState, TableId, Ts};
 use oxi_model::{Datum, engine::TableLayout};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
     block::{Block, SLOTS, column::Column, place},
@@ -117,6 +117,11 @@ impl Table {
         self.shape.read().clone()
     }
 
+    /// The shape, kept as it is until the guard is dropped.
+    pub(crate) fn fixed_shape(&self) -> RwLockReadGuard<'_, Arc<Shape>> {
+        self.shape.read()
+    }
+
     /// Replaces indexes of the shape.
     pub(crate) fn set_indexes(&self, indexes: Vec<Arc<Index>>) {
         let mut shape = self.shape.write();
@@ -138,6 +143,8 @@ impl Table {
 
     /// Columns of `undone` that the layout lacks are gone for good.
     fn convert(&self, layout: TableLayout, undone: Option<&TableLayout>) {
+        // Held throughout: whoever reads under the shape's latch meets no half-converted table.
+        let mut shape = self.shape.write();
         for block in self.blocks() {
             let mut rows = block.rows.write();
             let len = rows.len;
@@ -163,7 +170,6 @@ impl Table {
             rows.columns = columns;
             rows.dropped = old;
         }
-        let mut shape = self.shape.write();
         *shape = Arc::new(Shape::new(layout, shape.all.clone()));
     }
 

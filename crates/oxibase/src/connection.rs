@@ -19,7 +19,7 @@ use crate::{
 /// A connection. Statements commit by themselves unless a transaction is open.
 pub struct Connection {
     pub(crate) session: Session,
-    runtime: Arc<Runtime>,
+    pub(crate) runtime: Arc<Runtime>,
     // Keeps the database open.
     _database: Database,
 }

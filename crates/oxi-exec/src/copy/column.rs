@@ -26,6 +26,7 @@ enum Sink {
     Bool(BooleanBuilder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
+    TimestampTz(TimestampMicrosecondBuilder),
     /// Text whose byte length is at most this needs no further check.
     Text(StringViewBuilder, usize),
     Other(ArrayBuilder),
@@ -43,6 +44,9 @@ impl ColumnSink {
             (oid::BOOL, _) => Sink::Bool(BooleanBuilder::new()),
             (oid::DATE, _) => Sink::Date(Date32Builder::new()),
             (oid::TIMESTAMP, _) if plain => Sink::Timestamp(TimestampMicrosecondBuilder::new()),
+            (oid::TIMESTAMPTZ, _) if plain => {
+                Sink::TimestampTz(TimestampMicrosecondBuilder::new().with_timezone("UTC"))
+            }
             (oid::TEXT, _) => Sink::Text(views(), usize::MAX),
             (oid::VARCHAR, _) if plain => Sink::Text(views(), usize::MAX),
             // The modifier counts characters and four more; bytes are never fewer.
@@ -63,7 +67,7 @@ impl ColumnSink {
             Sink::Float64(builder) => builder.append_null(),
             Sink::Bool(builder) => builder.append_null(),
             Sink::Date(builder) => builder.append_null(),
-            Sink::Timestamp(builder) => builder.append_null(),
+            Sink::Timestamp(builder) | Sink::TimestampTz(builder) => builder.append_null(),
             Sink::Text(builder, _) => builder.append_null(),
             Sink::Other(builder) => return builder.push(&Datum::Null),
         }
@@ -138,6 +142,12 @@ impl ColumnSink {
                     return Ok(());
                 }
             }
+            Sink::TimestampTz(builder) => {
+                if let Some(micros) = timestamp_with_offset(bytes) {
+                    builder.append_value(micros);
+                    return Ok(());
+                }
+            }
             Sink::Text(builder, limit) => {
                 if bytes.len() <= *limit {
                     builder.append_value(text);
@@ -164,7 +174,9 @@ impl ColumnSink {
             (Sink::Float64(builder), Datum::Float64(value)) => builder.append_value(*value),
             (Sink::Bool(builder), Datum::Bool(value)) => builder.append_value(*value),
             (Sink::Date(builder), Datum::Int32(value)) => builder.append_value(*value),
-            (Sink::Timestamp(builder), Datum::Int64(value)) => builder.append_value(*value),
+            (Sink::Timestamp(builder) | Sink::TimestampTz(builder), Datum::Int64(value)) => {
+                builder.append_value(*value);
+            }
             (Sink::Text(builder, _), Datum::Text(value)) => builder.append_value(value),
             (Sink::Other(builder), value) => return builder.push(value),
             (_, value) => return Err(Error::bug(format!("{value:?} in a column of COPY"))),
@@ -182,6 +194,11 @@ impl ColumnSink {
             Sink::Bool(builder) => Arc::new(builder.finish()),
             Sink::Date(builder) => Arc::new(builder.finish()),
             Sink::Timestamp(builder) => Arc::new(builder.finish()),
+            Sink::TimestampTz(builder) => {
+                // Finishing forgets the zone of the next array.
+                let next = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+                Arc::new(std::mem::replace(builder, next).finish())
+            }
             Sink::Text(builder, _) => Arc::new(builder.finish()),
             Sink::Other(builder) => builder.finish(),
         }
@@ -274,4 +291,20 @@ fn timestamp(bytes: &[u8]) -> Option<i64> {
         + i64::from(minute) * 60
         + i64::from(second);
     Some(seconds * 1_000_000 + i64::from(micros))
+}
+
+/// The same with an offset from UTC at its end: `+HH`, `-HH`, `+HH:MM`.
+fn timestamp_with_offset(bytes: &[u8]) -> Option<i64> {
+    let sign = bytes.iter().rposition(|byte| matches!(byte, b'+' | b'-')).filter(|at| *at >= 19)?;
+    let local = timestamp(&bytes[..sign])?;
+    let (hours, minutes) = match bytes[sign + 1..] {
+        [h1, h2] => (digits(&[h1, h2])?, 0),
+        [h1, h2, b':', m1, m2] => (digits(&[h1, h2])?, digits(&[m1, m2])?),
+        _ => return None,
+    };
+    if hours > 15 || minutes > 59 {
+        return None;
+    }
+    let offset = i64::from(hours * 60 + minutes) * 60_000_000;
+    Some(if bytes[sign] == b'+' { local - offset } else { local + offset })
 }

@@ -77,6 +77,11 @@ impl CopyDecoder {
         }
     }
 
+    /// The columns of the stream.
+    pub fn columns(&self) -> &[CopyColumn] {
+        &self.columns
+    }
+
     /// Reads a piece of the stream.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use oxi_base::Result;
-use oxi_model::{Datum, array::datum_at};
+use oxi_model::{Datum, PhysicalType, Row, array::TypedArray};
 use oxi_types::{EvalContext, io};
 
 use crate::copy::{
@@ -74,25 +74,28 @@ impl CopyEncoder {
         Ok(())
     }
 
-    /// The rows of a batch.
+    /// The rows of a batch, and where each of them ends in `out`.
     ///
     /// # Errors
     /// What output functions say.
-    pub fn batch(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let columns = self.columns.clone();
-        for row in 0..batch.num_rows() {
-            if self.options.format == CopyFormat::Binary {
-                out.extend_from_slice(&(columns.len() as i16).to_be_bytes());
+    pub fn batch(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<Vec<usize>> {
+        let physical: Vec<PhysicalType> =
+            self.columns.iter().map(|column| column.physical.clone()).collect();
+        let arrays = batch.columns().iter().zip(&physical);
+        let arrays = arrays
+            .map(|(array, physical)| TypedArray::new(array.as_ref(), physical))
+            .collect::<Result<Vec<_>>>()?;
+        let mut ends = Vec::with_capacity(batch.num_rows());
+        let mut row = Row::with_capacity(arrays.len());
+        for index in 0..batch.num_rows() {
+            row.clear();
+            for array in &arrays {
+                row.push(array.datum(index)?);
             }
-            for (place, column) in columns.iter().enumerate() {
-                let value = datum_at(batch.column(place).as_ref(), &column.physical, row)?;
-                self.field(place, &value, out)?;
-            }
-            if self.options.format != CopyFormat::Binary {
-                out.push(b'\n');
-            }
+            self.row(&row, out)?;
+            ends.push(out.len());
         }
-        Ok(())
+        Ok(ends)
     }
 
     fn field(&mut self, place: usize, value: &Datum, out: &mut Vec<u8>) -> Result<()> {

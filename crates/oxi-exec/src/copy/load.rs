@@ -19,7 +19,7 @@ use crate::{
     dml::{
         apply::{RowAction, RowPlan},
         foreign_key::Queue,
-        modify::{Nowhere, insert_batch},
+        modify::{BatchFailure, Nowhere, insert_batch},
         rules::Rules,
         target::{Target, table_of},
         writer::Writer,
@@ -72,6 +72,11 @@ impl CopyLoad {
         Ok(CopyLoad { statement, decoder, plan, places, rules, queue: Queue::default(), count: 0 })
     }
 
+    /// The columns of the stream.
+    pub fn columns(&self) -> &[CopyColumn] {
+        self.decoder.columns()
+    }
+
     /// Takes a piece of the stream.
     ///
     /// # Errors
@@ -95,24 +100,35 @@ impl CopyLoad {
         Ok(self.count)
     }
 
+    /// Takes rows that need no decoding: the columns of the stream, in its order.
+    ///
+    /// # Errors
+    /// What the rows violate.
+    pub async fn push_batch(&mut self, batch: RecordBatch) -> Result<()> {
+        self.insert(batch).await.map_err(|failure| failure.error)
+    }
+
     async fn insert_ready(&mut self) -> Result<()> {
         while let Some((batch, line)) = self.decoder.take() {
-            self.statement.cancel.check()?;
-            let batch = self.complete(batch)?;
-            let mut writer = Writer::new(&self.statement, &self.plan.target);
-            writer.queue = std::mem::take(&mut self.queue);
-            let before = line;
-            let result = insert_batch(&self.plan, &mut writer, &batch, &mut Nowhere).await;
-            self.count += writer.count;
-            self.queue = writer.queue;
-            result.map_err(|failure| {
-                let number = before + failure.row as u64;
+            self.insert(batch).await.map_err(|failure| {
+                let number = line + failure.row as u64;
                 failure
                     .error
                     .with_context(format!("COPY {}, line {number}", self.plan.target.relation.name))
             })?;
         }
         Ok(())
+    }
+
+    async fn insert(&mut self, batch: RecordBatch) -> Result<(), BatchFailure> {
+        self.statement.cancel.check()?;
+        let batch = self.complete(batch)?;
+        let mut writer = Writer::new(&self.statement, &self.plan.target);
+        writer.queue = std::mem::take(&mut self.queue);
+        let result = insert_batch(&self.plan, &mut writer, &batch, &mut Nowhere).await;
+        self.count += writer.count;
+        self.queue = writer.queue;
+        result
     }
 
     /// Adds the columns that the stream does not have: defaults and generated ones.

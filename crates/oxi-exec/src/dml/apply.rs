@@ -21,11 +21,11 @@ use crate::{
 
 /// Takes result rows.
 pub trait RowSink {
-    /// Takes one row.
+    /// Takes one row, whose values it may keep.
     ///
     /// # Errors
     /// Whatever the taker reports; it ends the statement.
-    fn row(&mut self, values: &[Datum]) -> Result<()>;
+    fn row(&mut self, values: &mut Row) -> Result<()>;
 }
 
 /// A compiled [`ModifyNode`], without its input.
@@ -290,11 +290,11 @@ impl RowPlan {
     ) -> Result<()> {
         let Some(returning) = &self.returning else { return Ok(()) };
         let scope = Scope::of(row, params);
-        let values = returning
+        let mut values = returning
             .iter()
             .map(|expr| Ok(expr.eval(&writer.statement.eval, scope)?.into_owned()))
             .collect::<Result<Row>>()?;
-        sink.row(&values)
+        sink.row(&mut values)
     }
 }
 

@@ -393,7 +393,7 @@ impl<'a> Reader<'a> {
 pub(crate) struct Nowhere;
 
 impl RowSink for Nowhere {
-    fn row(&mut self, _: &[Datum]) -> Result<()> {
+    fn row(&mut self, _: &mut Row) -> Result<()> {
         Ok(())
     }
 }
@@ -440,8 +440,8 @@ impl Collector {
 }
 
 impl RowSink for Collector {
-    fn row(&mut self, values: &[Datum]) -> Result<()> {
-        for (builder, value) in self.builders.iter_mut().zip(values) {
+    fn row(&mut self, values: &mut Row) -> Result<()> {
+        for (builder, value) in self.builders.iter_mut().zip(values.iter()) {
             builder.push(value)?;
         }
         self.rows += 1;

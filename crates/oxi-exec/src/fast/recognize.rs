@@ -17,7 +17,7 @@ use oxi_sql::plan::{Action, ModifyNode, RowLockNode};
 
 use crate::{
     dml::{apply::RowPlan, row_lock::Locks},
-    fast::{FastPlan, KeyPart, Kind, Lookup},
+    fast::{FastPlan, KeyPart, Kind, Lookup, Output},
     provider::{
         OxiTable,
         access::{IndexInfo, under_key},
@@ -93,7 +93,14 @@ fn query(plan: &LogicalPlan) -> Result<Option<Kind>> {
     if columns.iter().any(|position| *position >= width) {
         return Ok(None);
     }
+    lookup.ids = columns.iter().filter_map(|position| base.table.column_id(*position)).collect();
     lookup.columns = columns;
+    let is_as_read = output.len() == lookup.columns.len()
+        && output
+            .iter()
+            .enumerate()
+            .all(|(at, expr)| matches!(expr, RowExpr::Column(c) if *c == at));
+    let output = if is_as_read { Output::AsRead } else { Output::Computed(output) };
     let limit = if lookup.unique { limit.min(1) } else { limit };
     Ok(Some(Kind::Select { lookup, output, limit }))
 }
@@ -287,6 +294,7 @@ fn lookup(base: &Base<'_>, conditions: &[Expr]) -> Result<Option<Lookup>> {
         unique: index.unique,
         key,
         columns: Vec::new(),
+        ids: Vec::new(),
         residual,
     }))
 }
@@ -400,7 +408,9 @@ fn parameters_of(kind: &Kind) -> usize {
     match kind {
         Kind::Select { lookup, output, .. } => {
             of_lookup(lookup);
-            output.iter().for_each(note);
+            if let Output::Computed(output) = output {
+                output.iter().for_each(note);
+            }
         }
         Kind::Lock { lookup, output, .. } => {
             of_lookup(lookup);

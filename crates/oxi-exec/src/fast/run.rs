@@ -3,7 +3,7 @@
 use oxi_base::{Error, Result, RowId};
 use oxi_model::{
     Datum, PhysicalType, Row,
-    engine::{Snapshot, WriteOutcome, WriteTarget},
+    engine::{Engine, KeyRead, RowVisitor, Snapshot, WriteOutcome, WriteTarget},
 };
 use oxi_types::EvalContext;
 use smallvec::SmallVec;
@@ -15,7 +15,7 @@ use crate::{
         row_lock::Locks,
         writer::Writer,
     },
-    fast::{FastPlan, Kind, Lookup},
+    fast::{FastPlan, Kind, Lookup, Output},
     row::{RowExpr, Scope, into_physical},
 };
 
@@ -51,7 +51,7 @@ impl FastPlan {
                 let mut found: Vec<(RowId, Row)> = Vec::new();
                 let snapshot = statement.snapshot.as_ref();
                 lookup.visit(&statement.eval, snapshot, params, &mut |row, values| {
-                    found.push((row, values.to_vec()));
+                    found.push((row, std::mem::take(values)));
                     Ok(true)
                 })?;
                 let mut count = 0;
@@ -71,7 +71,7 @@ impl FastPlan {
                 let mut found: Vec<(RowId, Row)> = Vec::new();
                 let snapshot = statement.snapshot.as_ref();
                 lookup.visit(&statement.eval, snapshot, params, &mut |row, values| {
-                    found.push((row, values.to_vec()));
+                    found.push((row, std::mem::take(values)));
                     Ok(true)
                 })?;
                 let mut writer = Writer::new(statement, &plan.target);
@@ -87,6 +87,36 @@ impl FastPlan {
         }
     }
 
+    /// Runs a query by key on what is committed now, without any transaction; the number of rows,
+    /// or `None` if it must go through one.
+    ///
+    /// # Errors
+    /// As the general route.
+    pub fn read_committed(
+        &self,
+        engine: &dyn Engine,
+        eval: &EvalContext,
+        params: &[Datum],
+        sink: &mut (dyn RowSink + Send),
+    ) -> Result<Option<u64>> {
+        let Kind::Select { lookup, output, limit } = &self.kind else { return Ok(None) };
+        let Some(key) = lookup.key(eval, params)? else { return Ok(Some(0)) };
+        if *limit == 0 {
+            return Ok(Some(0));
+        }
+        let mut giver = Giver { output, limit: *limit, count: 0, eval, params, sink };
+        let read = KeyRead {
+            index: lookup.index,
+            key: &key,
+            columns: &lookup.columns,
+            expected: &lookup.ids,
+        };
+        let done = engine.read_key(&read, &mut |_, row| {
+            if lookup.holds(eval, params, row)? { giver.give(row) } else { Ok(true) }
+        })?;
+        Ok(done.then_some(giver.count))
+    }
+
     /// Runs a statement that only reads, without any asynchrony.
     ///
     /// # Errors
@@ -100,17 +130,11 @@ impl FastPlan {
     ) -> Result<u64> {
         match &self.kind {
             Kind::Select { lookup, output, limit } => {
-                let mut count = 0;
-                let mut values = Row::with_capacity(output.len());
-                if *limit == 0 {
-                    return Ok(0);
+                let mut giver = Giver { output, limit: *limit, count: 0, eval, params, sink };
+                if *limit > 0 {
+                    lookup.visit(eval, snapshot, params, &mut |_, row| giver.give(row))?;
                 }
-                lookup.visit(eval, snapshot, params, &mut |_, row| {
-                    give(output, eval, Scope::of(row, params), &mut values, sink)?;
-                    count += 1;
-                    Ok(count < *limit)
-                })?;
-                Ok(count as u64)
+                Ok(giver.count)
             }
             Kind::Constant { output } => {
                 give(output, eval, Scope::of(&[], params), &mut Row::new(), sink)?;
@@ -120,6 +144,31 @@ impl FastPlan {
                 Err(Error::bug("a change run as a query"))
             }
         }
+    }
+}
+
+/// Hands the rows of a query on.
+struct Giver<'a> {
+    output: &'a Output,
+    limit: usize,
+    count: u64,
+    eval: &'a EvalContext,
+    params: &'a [Datum],
+    sink: &'a mut (dyn RowSink + Send),
+}
+
+impl Giver<'_> {
+    /// Takes a row that was read; false if it was the last one wanted.
+    fn give(&mut self, row: &mut Row) -> Result<bool> {
+        match self.output {
+            Output::AsRead => self.sink.row(row)?,
+            Output::Computed(output) => {
+                let mut values = Row::with_capacity(output.len());
+                give(output, self.eval, Scope::of(row, self.params), &mut values, self.sink)?;
+            }
+        }
+        self.count += 1;
+        Ok(self.count < self.limit as u64)
     }
 }
 
@@ -183,14 +232,9 @@ impl Lookup {
         }
     }
 
-    fn visit(
-        &self,
-        eval: &EvalContext,
-        snapshot: &dyn Snapshot,
-        params: &[Datum],
-        visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
-    ) -> Result<()> {
-        let mut key = SmallVec::<[Datum; 4]>::new();
+    /// The values of the key; `None` if nothing can equal it.
+    fn key(&self, eval: &EvalContext, params: &[Datum]) -> Result<Option<SmallVec<[Datum; 4]>>> {
+        let mut key = SmallVec::new();
         for part in &self.key {
             let value = part.value.eval(eval, Scope::of(&[], params))?.into_owned();
             let value = match &part.narrow {
@@ -198,19 +242,34 @@ impl Lookup {
                 Some(physical) => narrow(value, physical),
             };
             match value {
-                None | Some(Datum::Null) => return Ok(()),
+                None | Some(Datum::Null) => return Ok(None),
                 Some(value) => key.push(value),
             }
         }
-        let mut residual_visit = |row: RowId, values: &[Datum]| {
-            for condition in &self.residual {
-                if !condition.holds(eval, Scope::of(values, params))? {
-                    return Ok(true);
-                }
+        Ok(Some(key))
+    }
+
+    /// Whether a row meets the conditions beside the key.
+    fn holds(&self, eval: &EvalContext, params: &[Datum], row: &[Datum]) -> Result<bool> {
+        for condition in &self.residual {
+            if !condition.holds(eval, Scope::of(row, params))? {
+                return Ok(false);
             }
-            visit(row, values)
-        };
-        snapshot.index_get(self.index, &key, &self.columns, &mut residual_visit)
+        }
+        Ok(true)
+    }
+
+    fn visit(
+        &self,
+        eval: &EvalContext,
+        snapshot: &dyn Snapshot,
+        params: &[Datum],
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<()> {
+        let Some(key) = self.key(eval, params)? else { return Ok(()) };
+        snapshot.index_get(self.index, &key, &self.columns, &mut |row, values| {
+            if self.holds(eval, params, values)? { visit(row, values) } else { Ok(true) }
+        })
     }
 }
 

@@ -371,7 +371,7 @@ struct Texts<'a> {
 }
 
 impl RowSink for Texts<'_> {
-    fn row(&mut self, values: &[Datum]) -> Result<()> {
+    fn row(&mut self, values: &mut Row) -> Result<()> {
         self.rows.push(text_of(self.bound, values)?);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 mod options;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_exec::copy::{CopyEncoder, CopyFormat as Format, CopyLoad, options::CopyColumn};
@@ -11,7 +11,7 @@ use oxi_sql::ast::{self, Copy, CopyEndpoint, CopySource, Ident, ObjectName};
 use oxi_world::disk::OpenMode;
 
 use crate::{
-    copy::{CopyFormat, CopyIn, CopyOut, OutState},
+    copy::{CopyFormat, CopyIn, CopyOut, OutState, Ready},
     outcome::{CommandTag, Outcome, OutputField},
     request::Parsed,
     session::Session,
@@ -180,7 +180,7 @@ async fn copy_to(
     let catalog = session.catalog()?;
     let eval = session.eval_context(&catalog);
     let (cursor, encoder) = (Box::new(cursor), Box::new(CopyEncoder::new(eval, columns, options)));
-    Ok(CopyOut { cursor, encoder, format, state: OutState::Fresh, ready: VecDeque::new() })
+    Ok(CopyOut { cursor, encoder, format, state: OutState::Fresh, ready: Ready::default() })
 }
 
 fn copy_column(field: &OutputField) -> CopyColumn {

@@ -48,21 +48,25 @@ pub(crate) fn plan(
     parsed: &Parsed,
     types: Vec<Option<u32>>,
 ) -> Result<Plan> {
+    let version = session.shared.engine.catalog_version();
     let catalog = session.catalog()?;
+    let is_known = !session.has_own_catalog() && session.shared.engine.catalog_version() == version;
+    let version = is_known.then_some(version);
     let bound = environment(session, &catalog).bind(&parsed.statement, types)?;
     let is_fast = session.settings.lock().effective.is_on("oxi.fast_path");
     let fast = if is_fast { FastPlan::recognize(bound.plan(), &catalog)? } else { None };
     let tables = bound.tables(&catalog);
     let fields = bound.fields().into();
-    Ok(Plan { bound, fast, fields, tables, catalog, search_path: session.search_path() })
+    let search_path = session.search_path();
+    Ok(Plan { bound, fast, fields, tables, version, catalog, search_path })
 }
 
 /// Keeps the rows of the point path.
 pub(crate) struct Collect<'a>(pub(crate) &'a mut Vec<Row>);
 
 impl RowSink for Collect<'_> {
-    fn row(&mut self, values: &[Datum]) -> Result<()> {
-        self.0.push(values.to_vec());
+    fn row(&mut self, values: &mut Row) -> Result<()> {
+        self.0.push(std::mem::take(values));
         Ok(())
     }
 }
@@ -83,6 +87,9 @@ pub(crate) async fn run_prepared(
     params: Vec<Datum>,
     commits: bool,
 ) -> Result<Outcome> {
+    if let Some(cursor) = read_committed(session, prepared, &params, commits)? {
+        return Ok(Outcome::Rows(cursor));
+    }
     let plan = prepared.plan(session)?;
     let expected = prepared.parameter_types();
     if params.len() != expected.len() {
@@ -117,7 +124,33 @@ async fn run_plan(
     Ok(Outcome::Done(CommandTag::counted(plan.bound.verb(), rows)))
 }
 
-/// The shortest way: a statement that reads rows by key and waits for nobody.
+/// The shortest way: a query by key that is a transaction of its own needs none.
+fn read_committed(
+    session: &mut Session,
+    prepared: &Prepared,
+    params: &[Datum],
+    commits: bool,
+) -> Result<Option<Cursor>> {
+    let Some(plan) = prepared.last_plan() else { return Ok(None) };
+    let engine = &*session.shared.engine;
+    let is_current = plan.version == Some(engine.catalog_version());
+    let Some(fast) = plan.fast.as_ref().filter(|_| is_current && plan.bound.is_immutable()) else {
+        return Ok(None);
+    };
+    if params.len() != prepared.parameter_types().len() {
+        return Ok(None);
+    }
+    let Some(eval) = session.committed_reader(&plan.search_path) else { return Ok(None) };
+    let mut rows: Vec<Row> = Vec::new();
+    let read = fast.read_committed(engine, eval, params, &mut Collect(&mut rows))?;
+    if read.is_none() {
+        return Ok(None);
+    }
+    let (fields, source) = (Arc::clone(&plan.fields), CursorSource::Rows(rows.into_iter()));
+    Ok(Some(Cursor { fields, source, verb: plan.bound.verb(), rows: 0, commits, ended: false }))
+}
+
+/// A statement that reads rows by key and waits for nobody.
 fn read_at_once(
     session: &mut Session,
     plan: &Plan,

@@ -242,10 +242,10 @@ impl Column {
     fn datum_of_bytes(&self, bytes: &[u8]) -> Datum {
         match &self.physical {
             // Text entered as `str`, so the fallback is never taken.
-            PhysicalType::Text => Datum::text(
-                std::str::from_utf8(bytes)
-                    .map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned),
-            ),
+            PhysicalType::Text => match std::str::from_utf8(bytes) {
+                Ok(text) => Datum::text(text),
+                Err(_) => Datum::text(String::from_utf8_lossy(bytes)),
+            },
             PhysicalType::List(element) => array::decode_list(bytes, element)
                 .map_or(Datum::Null, |list| Datum::List(list.into())),
             _ => Datum::bytes(bytes),

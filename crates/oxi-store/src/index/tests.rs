@@ -12,30 +12,32 @@ use super::{
 
 #[derive(Clone, Debug)]
 enum Step {
-    Insert(u16, u64),
-    Remove(u16, u64),
-    Ascend(Bound<u16>, Bound<u16>, usize),
-    Descend(Bound<u16>, Bound<u16>, usize),
+    Insert(u64, u64),
+    Remove(u64, u64),
+    Ascend(Bound<u64>, Bound<u64>, usize),
+    Descend(Bound<u64>, Bound<u64>, usize),
+    RowsOf(u64),
 }
 
-fn bound() -> impl Strategy<Value = Bound<u16>> {
+fn bound() -> impl Strategy<Value = Bound<u64>> {
     prop_oneof![
         Just(Bound::Unbounded),
-        (0..400u16).prop_map(Bound::Included),
-        (0..400u16).prop_map(Bound::Excluded)
+        (0..400u64).prop_map(Bound::Included),
+        (0..400u64).prop_map(Bound::Excluded)
     ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0..400u16, 0..3u64).prop_map(|(k, r)| Step::Insert(k, r)),
-        4 => (0..400u16, 0..3u64).prop_map(|(k, r)| Step::Remove(k, r)),
+        6 => (0..400u64, 0..3u64).prop_map(|(k, r)| Step::Insert(k, r)),
+        4 => (0..400u64, 0..3u64).prop_map(|(k, r)| Step::Remove(k, r)),
         1 => (bound(), bound(), 1..200usize).prop_map(|(l, u, n)| Step::Ascend(l, u, n)),
         1 => (bound(), bound(), 1..200usize).prop_map(|(l, u, n)| Step::Descend(l, u, n)),
+        2 => (0..400u64).prop_map(Step::RowsOf),
     ]
 }
 
-fn ends(lower: Bound<u16>, upper: Bound<u16>) -> (End<u16>, End<u16>) {
+fn ends(lower: Bound<u64>, upper: Bound<u64>) -> (End<u64>, End<u64>) {
     let lower = match lower {
         Bound::Unbounded => End::Open,
         Bound::Included(key) => End::At(key, 0),
@@ -49,7 +51,7 @@ fn ends(lower: Bound<u16>, upper: Bound<u16>) -> (End<u16>, End<u16>) {
     (lower, upper)
 }
 
-fn inside(key: u16, lower: Bound<u16>, upper: Bound<u16>) -> bool {
+fn inside(key: u64, lower: Bound<u64>, upper: Bound<u64>) -> bool {
     (match lower {
         Bound::Unbounded => true,
         Bound::Included(at) => key >= at,
@@ -66,10 +68,10 @@ proptest! {
 
     #[test]
     fn tree_is_an_ordered_set(
-        start in prop_oneof![Just(0u16), Just(600), Just(2000)],
+        start in prop_oneof![Just(0u64), Just(600), Just(2000)],
         steps in prop::collection::vec(step(), 0..1200),
     ) {
-        let mut model: BTreeSet<(u16, u64)> = (0..start).map(|n| (n % 400, u64::from(n / 400))).collect();
+        let mut model: BTreeSet<(u64, u64)> = (0..start).map(|n| (n % 400, n / 400)).collect();
         let tree = Tree::from_sorted(model.iter().copied().collect());
         for step in steps {
             match step {
@@ -78,6 +80,11 @@ proptest! {
                 }
                 Step::Remove(key, row) => {
                     prop_assert_eq!(tree.remove(&key, row), model.remove(&(key, row)));
+                }
+                Step::RowsOf(key) => {
+                    let rows: Vec<u64> = tree.rows_of(&key).iter().map(|row| row.0).collect();
+                    let all = model.range((key, 0)..=(key, u64::MAX)).map(|(_, row)| *row);
+                    prop_assert_eq!(rows, all.collect::<Vec<_>>());
                 }
                 Step::Ascend(lower, upper, limit) => {
                     let (low, high) = ends(lower, upper);

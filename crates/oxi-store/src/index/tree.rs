@@ -14,8 +14,24 @@ const LEAF: usize = 128;
 const CHUNK: usize = 512;
 
 /// What can be a key.
-pub(crate) trait TreeKey: Ord + Clone + Send + Sync {}
-impl<K: Ord + Clone + Send + Sync> TreeKey for K {}
+pub(crate) trait TreeKey: Ord + Clone + Send + Sync {
+    /// Where among `count` keys from `first` to `last` this one lies if they are evenly spread.
+    fn guess(&self, _first: &Self, _last: &Self, _count: usize) -> Option<usize> {
+        None
+    }
+}
+
+impl TreeKey for u64 {
+    fn guess(&self, first: &u64, last: &u64, count: usize) -> Option<usize> {
+        let (span, from) = (last.checked_sub(*first)?, self.checked_sub(*first)?);
+        let place = u128::from(from) * (count as u128 - 1) / u128::from(span.max(1));
+        Some((place as usize).min(count - 1))
+    }
+}
+
+impl TreeKey for () {}
+impl TreeKey for u128 {}
+impl TreeKey for Box<[u8]> {}
 
 /// An end of a range of entries.
 pub(crate) enum End<K> {
@@ -60,7 +76,26 @@ fn search<K: TreeKey>(entries: &[(K, u64)], key: &K, row: u64) -> Result<usize, 
         Some((last, last_row)) if (last, *last_row) < (key, row) => return Err(entries.len()),
         Some(_) => {}
     }
+    // Numbers without gaps are common too: then the first probe hits.
+    if let (Some((first, _)), Some((last, _))) = (entries.first(), entries.last())
+        && let Some(place) = key.guess(first, last, entries.len())
+        && (&entries[place].0, entries[place].1) == (key, row)
+    {
+        return Ok(place);
+    }
     entries.binary_search_by(|(k, r)| k.cmp(key).then(r.cmp(&row)))
+}
+
+/// The place of the first entry of a key, or where it would be.
+fn first_of<K: TreeKey>(entries: &[(K, u64)], key: &K) -> usize {
+    if let (Some((first, _)), Some((last, _))) = (entries.first(), entries.last())
+        && let Some(place) = key.guess(first, last, entries.len())
+        && entries[place].0 == *key
+        && place.checked_sub(1).is_none_or(|before| entries[before].0 < *key)
+    {
+        return place;
+    }
+    entries.partition_point(|(found, _)| found < key)
 }
 
 impl<K: TreeKey> Tree<K> {
@@ -152,7 +187,7 @@ impl<K: TreeKey> Tree<K> {
         while let Some(leaves) = directory.get(chunk) {
             while let Some(place) = leaves.get(leaf) {
                 let entries = place.entries.read();
-                let start = search(&entries, key, 0).unwrap_or_else(|at| at);
+                let start = first_of(&entries, key);
                 for (found, row) in &entries[start..] {
                     if found != key {
                         return rows;

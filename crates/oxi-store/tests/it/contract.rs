@@ -3,7 +3,9 @@
 use std::{ops::Bound, sync::Arc};
 
 use oxi_base::{IndexId, TableId};
-use oxi_model::{Datum, PhysicalType, array::array_from_datums, engine::*};
+use oxi_model::{
+    Datum, Interval, PhysicalType, array::array_from_datums, datum::ListValue, engine::*,
+};
 use oxi_store::{Flush, Store, StoreOptions};
 use oxi_world::World;
 
@@ -308,6 +310,156 @@ fn prefixes_of_a_key_are_ranges() {
         reverse: false,
     };
     assert_eq!(count(after), 6);
+}
+
+/// Values of every physical type, the later ones with NULLs among them.
+fn values_of_all_types(rows: usize) -> Vec<(PhysicalType, Vec<Datum>)> {
+    let list = ListValue { dimensions: vec![(2, 1)], elements: vec![Datum::Int32(7), Datum::Null] };
+    let kinds: Vec<(PhysicalType, Box<dyn Fn(usize) -> Datum>)> = vec![
+        (PhysicalType::Int64, Box::new(|n| Datum::Int64(n as i64))),
+        (PhysicalType::Bool, Box::new(|n| Datum::Bool(n % 3 == 0))),
+        (PhysicalType::Int16, Box::new(|n| Datum::Int16(n as i16))),
+        (PhysicalType::Date, Box::new(|n| Datum::Int32(n as i32))),
+        (PhysicalType::TimestampTz, Box::new(|n| Datum::Int64(n as i64 * 1000))),
+        (PhysicalType::UInt32, Box::new(|n| Datum::UInt32(n as u32))),
+        (PhysicalType::Float32, Box::new(|n| Datum::Float32(n as f32))),
+        (PhysicalType::Float64, Box::new(|n| Datum::Float64(n as f64))),
+        (
+            PhysicalType::Interval,
+            Box::new(|n| Datum::Interval(Interval { months: 1, days: 2, micros: n as i64 })),
+        ),
+        (PhysicalType::Uuid, Box::new(|n| Datum::Uuid([n as u8; 16]))),
+        (PhysicalType::Text, Box::new(|n| Datum::text("x".repeat(n % 30)))),
+        (PhysicalType::Bytes, Box::new(|n| Datum::bytes(vec![n as u8; n % 30]))),
+        (
+            PhysicalType::List(Box::new(PhysicalType::Int32)),
+            Box::new(move |_| Datum::List(Arc::new(list.clone()))),
+        ),
+    ];
+    let of = |(at, (physical, value)): (usize, (PhysicalType, Box<dyn Fn(usize) -> Datum>))| {
+        let is_null = |n: usize| at > 0 && (n + at).is_multiple_of(5);
+        let values = (0..rows).map(|n| if is_null(n) { Datum::Null } else { value(n) }).collect();
+        (physical, values)
+    };
+    kinds.into_iter().enumerate().map(of).collect()
+}
+
+#[test]
+fn a_batch_is_what_its_rows_are() {
+    let (world, store) = store();
+    let rows = 5000;
+    let columns = values_of_all_types(rows);
+    let txn = begin(&store);
+    let layout = columns.iter().enumerate().map(|(id, (kind, _))| column(id as u32, kind.clone()));
+    txn.create_table(T, table(layout.collect())).unwrap();
+    txn.create_index(IndexId(9), IndexLayout { table: T, ..index(0, true) }).unwrap();
+    // Rows one by one before the batch: it begins in the middle of a block.
+    let row_at = |n: usize| columns.iter().map(|(_, values)| values[n].clone()).collect::<Vec<_>>();
+    for n in 0..10 {
+        assert!(matches!(txn.insert(T, &row_at(n)).unwrap(), InsertOutcome::Done(_)));
+    }
+    let arrays = columns
+        .iter()
+        .enumerate()
+        .map(|(id, (kind, values))| (format!("c{id}"), array_from_datums(kind, values).unwrap()));
+    let batch = arrow_array::RecordBatch::try_from_iter(arrays).unwrap();
+    // Row 9 is there already: nothing of the block's run may stay behind it.
+    let again = txn.insert_batch(T, &batch, 9).unwrap();
+    assert!(matches!(again, (0, Some(InsertOutcome::Duplicate(_)))));
+    assert!(matches!(txn.insert_batch(T, &batch, 10).unwrap(), (4990, None)));
+    commit(&txn);
+    for store in [store.clone(), copy_of(&world)] {
+        let txn = begin(&store);
+        let mut found = rows_of(&*txn.begin_statement(), columns.len());
+        found.sort_by_key(|row| match row[0] {
+            Datum::Int64(k) => k,
+            _ => -1,
+        });
+        assert_eq!(found.len(), rows);
+        for (n, row) in found.iter().enumerate() {
+            assert_eq!(*row, row_at(n), "row {n}");
+        }
+        store.check().unwrap();
+    }
+}
+
+#[test]
+fn a_batch_stops_in_front_of_a_duplicate_and_goes_on_behind_it() {
+    let (world, store) = store();
+    let txn = begin(&store);
+    txn.create_table(T, table(vec![column(0, PhysicalType::Int64)])).unwrap();
+    txn.create_index(IndexId(9), IndexLayout { table: T, ..index(0, true) }).unwrap();
+    let keys: Vec<Datum> = (0..100).map(|n| Datum::Int64(if n == 70 { 5 } else { n })).collect();
+    let array = array_from_datums(&PhysicalType::Int64, &keys).unwrap();
+    let batch = arrow_array::RecordBatch::try_from_iter([("k", array)]).unwrap();
+    assert!(matches!(
+        txn.insert_batch(T, &batch, 0).unwrap(),
+        (70, Some(InsertOutcome::Duplicate(_)))
+    ));
+    let savepoint = txn.savepoint();
+    assert!(matches!(txn.insert_batch(T, &batch, 71).unwrap(), (29, None)));
+    txn.rollback_to(savepoint).unwrap();
+    assert!(matches!(txn.insert_batch(T, &batch, 71).unwrap(), (29, None)));
+    commit(&txn);
+    for store in [store.clone(), copy_of(&world)] {
+        let txn = begin(&store);
+        let mut found: Vec<i64> = rows_of(&*txn.begin_statement(), 1)
+            .iter()
+            .map(|row| if let Datum::Int64(k) = row[0] { k } else { -1 })
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, (0..100).filter(|n| *n != 70).collect::<Vec<_>>());
+        store.check().unwrap();
+    }
+}
+
+/// The values of column 1 that a read by key outside of transactions gives; `None` if it stands
+/// back.
+fn read_key(store: &Store, key: i64, expected: u32) -> Option<Vec<Datum>> {
+    let mut found = Vec::new();
+    let read = KeyRead {
+        index: BY_KEY,
+        key: &[Datum::Int64(key)],
+        columns: &[1],
+        expected: &[oxi_base::ColumnId(expected)],
+    };
+    let done = store.read_key(&read, &mut |_, values| {
+        found.append(values);
+        Ok(true)
+    });
+    done.unwrap().then_some(found)
+}
+
+#[test]
+fn reading_by_key_outside_of_transactions() {
+    let (_, store) = store();
+    create(&store);
+    let txn = begin(&store);
+    txn.insert(TABLE, &row(1, "one")).unwrap();
+    txn.insert(TABLE, &row(2, "two")).unwrap();
+    // Nobody sees what is not committed, neither new rows …
+    assert_eq!(read_key(&store, 1, 1), Some(vec![]));
+    commit(&txn);
+    assert_eq!(read_key(&store, 1, 1), Some(vec![Datum::text("one")]));
+    // … nor changes and moves of keys.
+    let txn = begin(&store);
+    let snapshot = txn.begin_statement();
+    let id = scan(&*snapshot)[0].2;
+    let changes = [(0, Datum::Int64(3)), (1, Datum::text("three"))];
+    let outcome = txn.update(&*snapshot, TABLE, id, WriteTarget::Snapshot, &changes).unwrap();
+    assert!(matches!(outcome, WriteOutcome::Done));
+    assert_eq!(read_key(&store, 1, 1), Some(vec![Datum::text("one")]));
+    assert_eq!(read_key(&store, 3, 1), Some(vec![]));
+    commit(&txn);
+    assert_eq!(read_key(&store, 1, 1), Some(vec![]));
+    assert_eq!(read_key(&store, 3, 1), Some(vec![Datum::text("three")]));
+    // A locked table, or one of another shape, is not read so.
+    let txn = begin(&store);
+    assert!(txn.lock_table(TABLE, TableLock::Exclusive).unwrap().is_none());
+    assert_eq!(read_key(&store, 3, 1), None);
+    txn.rollback();
+    assert_eq!(read_key(&store, 3, 1), Some(vec![Datum::text("three")]));
+    assert_eq!(read_key(&store, 3, 7), None);
 }
 
 #[test]
