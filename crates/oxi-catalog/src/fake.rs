@@ -14,8 +14,8 @@ use oxi_model::{
     Datum, Row, array,
     engine::{
         BoxFuture, CheckpointReport, Duplicate, Engine, IndexLayout, InsertOutcome, Isolation,
-        KeyRange, RowLock, SavepointId, Scan, ScanRequest, SequenceStep, Snapshot, TableLayout,
-        TableLock, TableStatistics, Txn, Wait, WriteOutcome, WriteTarget,
+        KeyRange, KeyRead, RowLock, RowVisitor, SavepointId, Scan, ScanRequest, SequenceStep,
+        Snapshot, TableLayout, TableLock, TableStatistics, Txn, Wait, WriteOutcome, WriteTarget,
     },
 };
 use parking_lot::Mutex;

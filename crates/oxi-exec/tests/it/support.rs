@@ -17,7 +17,7 @@ use oxi_exec::{
     provider::ExecRelations,
 };
 use oxi_model::{
-    Datum,
+    Datum, Row,
     array::datum_at,
     descriptor::*,
     engine::{
