@@ -192,3 +192,34 @@ fn fast_dates_agree_with_the_calendar() {
     assert_eq!(value(1, 1), Datum::Int64(951_914_096_500_000));
     assert_eq!(value(1, 2), Datum::Int64(-1));
 }
+
+#[test]
+fn usual_spellings_read_as_the_input_functions_read_them() {
+    let spellings = [
+        (oid::TIMESTAMPTZ, "2024-02-29 23:59:59.000001+00"),
+        (oid::TIMESTAMPTZ, "2024-02-29 23:59:59-05:30"),
+        (oid::TIMESTAMPTZ, "1969-12-31T00:00:00+14"),
+        (oid::TIMESTAMPTZ, "2024-02-29 23:59:59"),
+        (oid::TIMESTAMPTZ, "2024-02-29 23:59:59+1"),
+        (oid::TIMESTAMP, "0001-01-01 00:00:00.5"),
+        (oid::DATE, "2000-02-29"),
+        (oid::INT4, "-2147483648"),
+        (oid::INT8, "+12"),
+        (oid::FLOAT8, "-1.5e-3"),
+        (oid::BOOL, "true"),
+    ];
+    let eval = eval();
+    for (type_oid, spelling) in spellings {
+        let physical = oxi_types::pg_type::physical(type_oid).unwrap();
+        let data_type = TypeRef::plain(type_oid);
+        let mut sink = super::column::ColumnSink::new(data_type, physical);
+        // Twice: the second array is of the same type as the first.
+        for _ in 0..2 {
+            sink.push(&eval, spelling).unwrap();
+            let array = sink.finish();
+            assert_eq!(*array.data_type(), oxi_model::array::arrow_type(physical));
+            let expected = oxi_types::io::text_in(&eval, data_type, spelling).unwrap();
+            assert_eq!(datum_at(&array, physical, 0).unwrap(), expected, "{spelling}");
+        }
+    }
+}
