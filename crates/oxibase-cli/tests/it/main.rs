@@ -13,3 +13,4 @@ mod hostile;
 mod lifecycle;
 mod shell;
 mod simple;
+mod timeout;
