@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod config;
 mod extended;
 mod harness;
 mod hostile;
