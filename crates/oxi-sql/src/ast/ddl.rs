@@ -1,8 +1,8 @@
 //! Statements that define objects.
 
 use super::{
-    ColumnDefinition, Expr, Ident, IndexElement, NamedOption, ObjectName, Persistence, Query,
-    Span, Statement, TypeName,
+    ColumnDefinition, Expr, Ident, IndexElement, NamedOption, ObjectName, Persistence, Query, Span,
+    Statement, TypeName,
 };
 
 /// `CREATE TABLE`.
