@@ -142,10 +142,15 @@ pub fn find(
     Ok(relation.oid)
 }
 
-/// Whether an error of [`find`] is one that IF EXISTS turns into a NOTICE, and its text.
+/// Whether an error (of [`find`] or its like) is one that IF EXISTS turns into a NOTICE, and its
+/// text.
 pub fn missing_notice(error: &Error) -> Option<String> {
-    let missing =
-        [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_OBJECT, SqlState::INVALID_SCHEMA_NAME];
+    let missing = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::INVALID_SCHEMA_NAME,
+    ];
     missing.contains(&error.code()).then(|| format!("{}, skipping", error.message()))
 }
 

@@ -11,16 +11,13 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use datafusion::{
-    common::{Column, ScalarValue, tree_node::TreeNodeRecursion},
+    common::{Column, ScalarValue},
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, SessionState, TaskContext},
-    physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr},
+    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, Partitioning,
-        PlanProperties, execute_stream,
-        execution_plan::{
-            Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
-        },
+        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, execute_stream,
+        execution_plan::{Boundedness, EmissionType},
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -33,6 +30,7 @@ use crate::{
     context::StatementContext,
     error::{convert_arrow, from_datafusion, to_datafusion},
     executor::{configured, optimized},
+    node::single_input_methods,
 };
 
 /// Adds the value of a subquery to each row of its input.
@@ -91,53 +89,11 @@ impl DisplayAs for ApplyExec {
 }
 
 impl ExecutionPlan for ApplyExec {
-    fn name(&self) -> &'static str {
-        "ApplyExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
-    ) -> DfResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let input =
-            children.pop().ok_or_else(|| to_datafusion(Error::bug("a subquery without input")))?;
-        let (parts, schema) = (Arc::clone(&self.parts), Arc::clone(&self.schema));
-        Ok(Arc::new(ApplyExec::with_parts(input, parts, schema)))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )
-    }
+    single_input_methods!("ApplyExec", |node, input| ApplyExec::with_parts(
+        input,
+        Arc::clone(&node.parts),
+        Arc::clone(&node.schema)
+    ));
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let run = Run {

@@ -4,12 +4,13 @@ use std::{
     future::{Future, poll_fn},
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Poll, Waker},
 };
 
 use datafusion::{error::Result as DfResult, execution::TaskContext};
+use futures::future::{BoxFuture, Either, select};
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{Catalog, system::ServerState};
 use oxi_model::engine::{Engine, Snapshot, Txn};
@@ -55,9 +56,10 @@ impl StatementContext {
     /// Waits for another transaction, unless the statement is cancelled.
     ///
     /// # Errors
-    /// `40P01` if waiting would be a deadlock, or why the statement was cancelled.
+    /// `40P01` if waiting would be a deadlock, `55P03` if it takes longer than `lock_timeout`, or
+    /// why the statement was cancelled.
     pub async fn wait(&self, wait: oxi_model::engine::Wait) -> Result<()> {
-        self.cancel.unless_cancelled(wait).await?
+        self.cancel.wait_for_lock(wait).await?
     }
 }
 
@@ -75,26 +77,105 @@ pub enum CancelReason {
     Shutdown = 4,
 }
 
+impl CancelReason {
+    fn of(byte: u8) -> Option<CancelReason> {
+        match byte {
+            0 => None,
+            2 => Some(CancelReason::StatementTimeout),
+            3 => Some(CancelReason::LockTimeout),
+            4 => Some(CancelReason::Shutdown),
+            _ => Some(CancelReason::User),
+        }
+    }
+
+    fn error(self) -> Error {
+        let (code, message) = match self {
+            CancelReason::User => {
+                (SqlState::QUERY_CANCELED, "canceling statement due to user request")
+            }
+            CancelReason::StatementTimeout => {
+                (SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")
+            }
+            CancelReason::LockTimeout => {
+                (SqlState::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout")
+            }
+            CancelReason::Shutdown => {
+                (SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+            }
+        };
+        Error::new(code, message)
+    }
+}
+
+/// A future that ends after so many microseconds.
+pub type Sleep = fn(u64) -> BoxFuture<'static, ()>;
+
 /// A request to stop, seen by whatever works for the statement.
 #[derive(Debug, Default)]
 pub struct CancelFlag {
     reason: AtomicU8,
     wakers: Mutex<Vec<Waker>>,
+    /// Which statement is running, so that a late timer does not stop the next one.
+    statement: AtomicU64,
+    /// `lock_timeout`; 0 is never.
+    lock_limit_us: AtomicU64,
+    sleep: Option<Sleep>,
 }
 
 impl CancelFlag {
+    /// A flag whose statements may have a `lock_timeout`.
+    pub fn with_timer(sleep: Sleep) -> Self {
+        CancelFlag { sleep: Some(sleep), ..CancelFlag::default() }
+    }
+
     /// Asks to stop.
     pub fn cancel(&self, reason: CancelReason) {
+        let mut wakers = self.wakers.lock();
+        self.stop(reason, &mut wakers);
+    }
+
+    /// Asks a certain statement to stop; nothing happens when it is not the running one any more.
+    pub fn cancel_statement(&self, statement: u64, reason: CancelReason) {
+        let mut wakers = self.wakers.lock();
+        if self.statement.load(Ordering::Relaxed) == statement {
+            self.stop(reason, &mut wakers);
+        }
+    }
+
+    fn stop(&self, reason: CancelReason, wakers: &mut Vec<Waker>) {
         self.reason.store(reason as u8, Ordering::Release);
-        for waker in std::mem::take(&mut *self.wakers.lock()) {
+        for waker in wakers.drain(..) {
             waker.wake();
         }
     }
 
-    /// Forgets the request (before the next statement).
-    pub fn reset(&self) {
+    /// Forgets the request (before the next statement). Returns that statement's number.
+    pub fn reset(&self) -> u64 {
+        let mut wakers = self.wakers.lock();
         self.reason.store(0, Ordering::Release);
-        self.wakers.lock().clear();
+        wakers.clear();
+        self.statement.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// How long statements from now on may wait for a lock; 0 is for ever.
+    pub fn limit_lock_waits(&self, limit_us: u64) {
+        self.lock_limit_us.store(limit_us, Ordering::Relaxed);
+    }
+
+    /// Waits for a lock: to the end, to the request to stop, or for as long as allowed.
+    ///
+    /// # Errors
+    /// As [`CancelFlag::check`].
+    pub async fn wait_for_lock<T>(&self, wait: impl Future<Output = T>) -> Result<T> {
+        let limit = self.lock_limit_us.load(Ordering::Relaxed);
+        let Some(sleep) = self.sleep.filter(|_| limit > 0) else {
+            return self.unless_cancelled(wait).await;
+        };
+        let wait = std::pin::pin!(wait);
+        match self.unless_cancelled(select(wait, sleep(limit))).await? {
+            Either::Left((value, _)) => Ok(value),
+            Either::Right(_) => Err(CancelReason::LockTimeout.error()),
+        }
     }
 
     /// Whether stopping was asked for.
@@ -105,14 +186,10 @@ impl CancelFlag {
     /// # Errors
     /// `57014` and its like if stopping was asked for.
     pub fn check(&self) -> Result<()> {
-        let (code, message) = match self.reason.load(Ordering::Acquire) {
-            0 => return Ok(()),
-            2 => (SqlState::QUERY_CANCELED, "canceling statement due to statement timeout"),
-            3 => (SqlState::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"),
-            4 => (SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command"),
-            _ => (SqlState::QUERY_CANCELED, "canceling statement due to user request"),
-        };
-        Err(Error::new(code, message))
+        match CancelReason::of(self.reason.load(Ordering::Acquire)) {
+            None => Ok(()),
+            Some(reason) => Err(reason.error()),
+        }
     }
 
     /// Runs a future to its end or to the request to stop.

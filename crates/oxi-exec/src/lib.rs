@@ -22,6 +22,8 @@ pub mod context;
 
 pub mod row;
 
+mod node;
+
 pub mod scan;
 
 pub mod provider;

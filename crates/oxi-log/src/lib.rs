@@ -28,6 +28,7 @@ pub mod options;
 
 mod append;
 mod group;
+pub mod inspect;
 mod open;
 mod reader;
 mod retire;

@@ -59,7 +59,7 @@ impl Log {
 }
 
 /// The log files of a directory, oldest first.
-fn file_names(world: &World, dir: &str) -> Result<Vec<String>> {
+pub(crate) fn file_names(world: &World, dir: &str) -> Result<Vec<String>> {
     let mut names = world.disk.list(dir)?;
     names.retain(|name| segment::parse_name(name).is_some());
     Ok(names)
@@ -199,19 +199,31 @@ fn check_follows(
     header: &FileHeader,
     options: &LogOptions,
 ) -> Result<()> {
-    let wrong = |what: &str| Err(segment::corrupt(name, 0, header.first_lsn, what));
+    match misplaced(name, before, header, options.database) {
+        Some(what) => Err(segment::corrupt(name, 0, header.first_lsn, what)),
+        None => Ok(()),
+    }
+}
+
+/// Why a file does not belong behind another, if it does not.
+pub(crate) fn misplaced(
+    name: &str,
+    before: Option<&FileHeader>,
+    header: &FileHeader,
+    database: Option<[u8; 16]>,
+) -> Option<&'static str> {
     if header.name() != name {
-        return wrong("its header belongs to a file of another name");
+        return Some("its header belongs to a file of another name");
     }
-    if options.database.is_some_and(|database| database != header.database) {
-        return wrong("it belongs to another database");
+    if database.is_some_and(|database| database != header.database) {
+        return Some("it belongs to another database");
     }
-    let Some(before) = before else { return Ok(()) };
+    let before = before?;
     if before.database != header.database {
-        return wrong("it belongs to another database than the file before it");
+        return Some("it belongs to another database than the file before it");
     }
     if before.first_lsn > header.first_lsn || before.sequence >= header.sequence {
-        return wrong("it does not follow the file before it");
+        return Some("it does not follow the file before it");
     }
-    Ok(())
+    None
 }

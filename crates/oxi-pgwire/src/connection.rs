@@ -114,7 +114,7 @@ impl Connection {
     /// Handles messages until the connection is over.
     async fn run(&mut self) -> Failure {
         loop {
-            let frame = match self.wire.frame(frame::limit).await {
+            let frame = match self.next_frame().await {
                 Ok(Ok(frame)) => frame,
                 Ok(Err(error)) => return Failure::Fatal(error),
                 Err(ended) => return ended.into(),
@@ -131,6 +131,18 @@ impl Connection {
                 return ended.into();
             }
         }
+    }
+
+    /// The client's next message; in a transaction block it has to come in time.
+    async fn next_frame(&mut self) -> Result<oxi_base::Result<Frame>, Ended> {
+        let frame = self.wire.frame(frame::limit);
+        let Some(limit) = self.session.idle_limit_us() else { return frame.await };
+        oxi_world::net::timeout(limit, frame).await.unwrap_or_else(|| {
+            Ok(Err(Error::new(
+                SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                "terminating connection due to idle-in-transaction timeout",
+            )))
+        })
     }
 
     async fn handle(&mut self, frame: Frame) -> Result<(), Failure> {

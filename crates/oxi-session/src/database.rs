@@ -166,7 +166,7 @@ impl Database {
         let backend_id = shared.next_backend_id.fetch_add(1, Ordering::Relaxed);
         let mut secret = [0; 4];
         shared.world.rng.fill(&mut secret);
-        let cancel = Arc::new(CancelFlag::default());
+        let cancel = Arc::new(CancelFlag::with_timer(crate::limits::sleep));
         {
             let mut sessions = shared.sessions.lock();
             if sessions.len() >= shared.options.connections_max {

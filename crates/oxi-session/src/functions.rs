@@ -8,17 +8,14 @@ use std::{
     },
 };
 
-use oxi_base::{Error, Result, SqlState, TableId};
-use oxi_catalog::{Catalog, definition, layout};
+use oxi_base::{Error, Result, SqlState};
+use oxi_catalog::{Catalog, functions::CatalogFunctions, layout, system::SystemContext};
 use oxi_exec::context::{CancelFlag, CancelReason};
-use oxi_model::{
-    descriptor::{RelationDescriptor, RelationKind},
-    engine::Txn,
-};
+use oxi_model::{descriptor::RelationDescriptor, engine::Txn};
 use oxi_types::context::{ObjectClass, ObjectName, SessionFunctions};
 use parking_lot::Mutex;
 
-use crate::{database::Shared, transaction::SettingsPair};
+use crate::{database::Shared, system::SessionServer, transaction::SettingsPair};
 
 /// What `currval` and `lastval` remember.
 #[derive(Clone, Debug, Default)]
@@ -54,28 +51,17 @@ impl StatementFunctions {
         Ok(relation)
     }
 
-    fn search_path(&self) -> Vec<String> {
-        self.settings.lock().effective.search_path(&self.user)
-    }
-
-    fn schema_visible(&self, relation: &RelationDescriptor) -> bool {
-        self.catalog.is_visible(&self.search_path(), relation.oid).unwrap_or(false)
-    }
-
-    fn relation_name(&self, oid: u32) -> Option<ObjectName> {
-        if let Some(relation) = self.catalog.relation(oid) {
-            return Some(ObjectName {
-                schema: Some(self.catalog.schema_name(relation.schema).to_owned()),
-                name: relation.name.clone(),
-                visible: self.schema_visible(relation),
-            });
-        }
-        let system = oxi_catalog::system::by_oid(oid)?;
-        Some(ObjectName {
-            schema: Some(system.schema.to_owned()),
-            name: system.name.to_owned(),
-            visible: system.schema == "pg_catalog",
-        })
+    /// Asks the catalog, as the statement sees it.
+    fn ask<T>(&self, question: impl FnOnce(CatalogFunctions<'_>) -> T) -> T {
+        let settings = self.settings.lock().effective.clone();
+        let search_path = settings.search_path(&self.user);
+        let context = SystemContext {
+            catalog: Arc::clone(&self.catalog),
+            database: self.shared.options.name.clone(),
+            user: self.user.clone(),
+            server: Arc::new(SessionServer { shared: Arc::clone(&self.shared), settings }),
+        };
+        question(CatalogFunctions { context: &context, search_path: &search_path })
     }
 }
 
@@ -204,90 +190,41 @@ impl SessionFunctions for StatementFunctions {
     }
 
     fn lookup(&self, class: ObjectClass, name: &[String]) -> Result<Option<u32>> {
-        Ok(match class {
-            ObjectClass::Relation => {
-                self.catalog.try_resolve(&self.search_path(), name)?.map(|found| found.oid())
-            }
-            ObjectClass::Schema => {
-                name.last().and_then(|name| self.catalog.schema_by_name(name)).map(|s| s.oid)
-            }
-            ObjectClass::Role => Some(10),
-            ObjectClass::Database => Some(5),
-            _ => None,
-        })
+        self.ask(|catalog| catalog.lookup(class, name))
     }
 
     fn name_of(&self, class: ObjectClass, oid: u32) -> Result<Option<ObjectName>> {
-        let plain = |name: &str| ObjectName { schema: None, name: name.to_owned(), visible: true };
-        Ok(match class {
-            ObjectClass::Relation => self.relation_name(oid),
-            ObjectClass::Schema => self.catalog.schema(oid).map(|schema| plain(&schema.name)),
-            ObjectClass::Role => (oid == 10).then(|| plain(&self.user)),
-            ObjectClass::Database => Some(plain(&self.shared.options.name)),
-            ObjectClass::Constraint => {
-                self.catalog.constraint(oid).and_then(|(table, position)| {
-                    table.as_table()?.constraints.get(position).map(|found| plain(&found.name))
-                })
-            }
-            _ => None,
-        })
+        Ok(self.ask(|catalog| catalog.name_of(class, oid)))
     }
 
-    fn description(&self, oid: u32, _catalog: Option<&str>, sub: i32) -> Result<Option<String>> {
-        let Some(relation) = self.catalog.relation(oid) else { return Ok(None) };
-        if sub == 0 {
-            return Ok(relation.comment.clone());
-        }
-        let column = u32::try_from(sub - 1).ok();
-        let table = relation.as_table();
-        let found = column.zip(table).and_then(|(id, table)| table.column_by_id(id));
-        Ok(found.and_then(|(_, column)| column.comment.clone()))
+    fn description(&self, oid: u32, class: Option<&str>, sub: i32) -> Result<Option<String>> {
+        Ok(self.ask(|catalog| catalog.description(oid, class, sub)))
     }
 
     fn get_constraintdef(&self, oid: u32, _pretty: bool) -> Result<Option<String>> {
-        let Some((relation, position)) = self.catalog.constraint(oid) else { return Ok(None) };
-        let found = relation.as_table().and_then(|table| table.constraints.get(position));
-        let path = self.search_path();
-        Ok(found.map(|found| definition::constraint_def(&self.catalog, &path, &relation, found)))
+        Ok(self.ask(|catalog| catalog.constraint_def(oid)))
     }
 
     fn get_indexdef(&self, oid: u32, column: i32, pretty: bool) -> Result<Option<String>> {
-        let Some(relation) = self.catalog.relation(oid) else { return Ok(None) };
-        if column > 0 {
-            let position = column.unsigned_abs() as usize;
-            return Ok(definition::index_column_def(&self.catalog, relation, position));
-        }
-        let path = self.search_path();
-        Ok(definition::index_def(&self.catalog, relation, pretty.then_some(path.as_slice())))
+        Ok(self.ask(|catalog| catalog.index_def(oid, column, pretty)))
     }
 
     fn get_viewdef(&self, oid: u32, _pretty: bool) -> Result<Option<String>> {
-        let view = self.catalog.relation(oid).and_then(|relation| relation.as_view());
-        Ok(view.map(definition::view_def))
+        Ok(self.ask(|catalog| catalog.view_def(oid)))
     }
 
     fn get_serial_sequence(&self, table: u32, column: &str) -> Result<Option<String>> {
-        let Some(relation) = self.catalog.relation(table) else { return Ok(None) };
-        let (_, found) = oxi_catalog::alter::column(relation, column)?;
-        Ok(definition::serial_sequence(&self.catalog, table, found.id))
+        self.ask(|catalog| catalog.serial_sequence(table, column))
     }
 
     fn relation_size(&self, relation: u32, part: &str) -> Result<Option<i64>> {
-        let Some(found) = self.catalog.relation(relation) else {
-            return Ok(oxi_catalog::system::by_oid(relation).map(|_| 0));
-        };
-        let storage: Option<TableId> = match &found.kind {
-            RelationKind::Table(table) if part != "indexes" => Some(table.storage()),
-            _ => None,
-        };
-        let bytes = storage.map_or(0, |storage| self.shared.engine.statistics(storage).bytes);
-        Ok(Some(bytes as i64))
+        let size = self.ask(|catalog| catalog.relation_size(relation));
+        // Indexes live in memory and are not estimated.
+        Ok(size.map(|bytes| if part == "indexes" { 0 } else { bytes }))
     }
 
     fn database_size(&self, _database: u32) -> Result<i64> {
-        let tables = self.catalog.relations().filter_map(|relation| relation.as_table());
-        let sizes = tables.map(|table| self.shared.engine.statistics(table.storage()).bytes);
-        Ok(sizes.sum::<u64>() as i64)
+        Ok(self.ask(|catalog| catalog.database_size()))
     }
 
     fn start_time(&self) -> Option<i64> {

@@ -21,6 +21,7 @@ pub mod copy;
 pub mod database;
 mod dispatch;
 mod functions;
+mod limits;
 pub mod outcome;
 pub mod prepared;
 pub mod request;

@@ -21,6 +21,7 @@ use crate::{
     database::{ConnectOptions, Shared},
     dispatch,
     functions::{SequenceMemory, StatementFunctions},
+    limits::Limits,
     outcome::{Notice, Outcome},
     prepared::Prepared,
     request::{Parsed, Request},
@@ -43,6 +44,7 @@ pub struct Session {
     pub(crate) sequences: Arc<Mutex<SequenceMemory>>,
     /// How long `pg_sleep` of the running statement still has to sleep.
     sleep_us: Arc<AtomicU64>,
+    limits: Limits,
     notices: Vec<Notice>,
     /// The settings the client was last told of.
     told: Settings,
@@ -88,6 +90,7 @@ impl Session {
             cancel,
             sequences: Arc::default(),
             sleep_us: Arc::default(),
+            limits: Limits::default(),
             notices: Vec::new(),
             told: settings,
             eval: None,
@@ -127,7 +130,7 @@ impl Session {
     /// transaction. A statement that returns rows ends with its cursor.
     pub async fn execute(&mut self, request: Request) -> Result<Outcome> {
         let commits = request.commits();
-        self.cancel.reset();
+        self.limits.start(&self.settings, &self.cancel);
         let run = AssertUnwindSafe(dispatch::dispatch(self, request)).catch_unwind();
         let outcome = run.await.unwrap_or_else(|panic| Err(describe_panic(&*panic)));
         match outcome {
@@ -155,6 +158,15 @@ impl Session {
     /// transaction is rolled back, a block is doomed.
     pub fn fail(&mut self) {
         self.statement_failed();
+    }
+
+    /// How long the session may wait for its client now, if it is in a transaction block and
+    /// `idle_in_transaction_session_timeout` is set; in microseconds.
+    pub fn idle_limit_us(&mut self) -> Option<u64> {
+        if self.transaction_status() == TransactionStatus::Idle {
+            return None;
+        }
+        Some(self.limits.idle_us(&self.settings)).filter(|limit| *limit > 0)
     }
 
     /// Messages since the last call.
@@ -254,12 +266,14 @@ impl Session {
 
     /// After a statement has succeeded: an implicit transaction of its own commits.
     pub(crate) async fn statement_ended(&mut self, commits: bool) -> Result<()> {
+        self.limits.stop();
         let implicit = self.transaction.as_ref().is_some_and(|txn| !txn.explicit);
         if commits && implicit { self.commit().await } else { Ok(()) }
     }
 
     /// After a statement has failed: an implicit transaction is rolled back, a block is doomed.
     pub(crate) fn statement_failed(&mut self) {
+        self.limits.stop();
         match &mut self.transaction {
             Some(transaction) if transaction.explicit => {
                 transaction.fail(&mut self.settings.lock());

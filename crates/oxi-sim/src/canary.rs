@@ -77,6 +77,10 @@ impl Disk for LyingDisk {
         self.inner.lock(path)
     }
 
+    fn hold(&self, path: &str) -> Result<Option<DiskLock>> {
+        self.inner.hold(path)
+    }
+
     fn describe(&self) -> String {
         self.inner.describe()
     }

@@ -2,7 +2,7 @@
 //!
 //! # Purpose
 //! SQL behaviour is written once and tested embedded, through the simple protocol and through the
-//! extended protocol with binary results.
+//! extended protocol with binary results. The SQL of the documentation runs here too.
 //!
 //! # Start reading at
 //! [`run`], then [`door`].
@@ -14,7 +14,9 @@
 //! # Not here
 //! The files themselves (`tests/slt`), how to write one (`docs/dev/testing.md`).
 
+pub mod docs;
 pub mod door;
 pub mod run;
 
+pub use docs::doc_trials;
 pub use run::trials;

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use oxi_base::{Error, Result, RowId, SqlState};
 use oxi_model::engine::KeyRange;
-use oxi_world::OpenMode;
 
 use crate::{
     block::{Seen, place, row_id},
     engine::Core,
-    image,
     index::{IndexUse, key::Key},
     manifest::{Paths, TableManifest, is_trusted, read_newest},
+    recover::ImageFiles,
     table::Table,
     undo::Sight,
 };
@@ -42,8 +41,8 @@ pub(crate) fn check(core: &Core) -> Result<CheckReport> {
     report.garbage = core.garbage.lock().len() as u64;
     let tables: Vec<_> = core.tables.read().values().cloned().collect();
     for table in tables {
-        report.tables += 1;
-        check_table(core, &table, &mut report)?;
+        let snapshot = crate::snapshot::register(&core.self_arc()?, None);
+        check_table(&table, &Sight::committed(snapshot.ts), &mut report)?;
     }
     Ok(report)
 }
@@ -61,14 +60,11 @@ fn check_files(core: &Core, report: &mut CheckReport) -> Result<()> {
                 return Err(Error::corrupt(format!("manifest \"{path}\" fails its checksum")));
             }
             let manifest = TableManifest::decode(&bytes, &path)?;
+            let mut files = ImageFiles::new(&core.world, &paths, *id);
             for (number, image) in &manifest.blocks {
-                let path = paths.image(*id, image.file);
-                let place = || format!("block {number} in file \"{path}\"");
-                let file = core.world.disk.open(&path, OpenMode::Read)?;
-                let mut bytes = vec![0; image.length as usize];
-                file.read_exact_at(&mut bytes, image.offset)
-                    .and_then(|()| image::decode(&bytes, image.crc))
-                    .map_err(|error| error.with_context(place()))?;
+                files
+                    .read(*number, image)
+                    .map_err(|error| error.with_context(files.place(*number, image)))?;
                 report.images += 1;
             }
         }
@@ -88,19 +84,23 @@ fn broken(entry: &IndexUse, row: RowId, what: &str) -> Error {
     )
 }
 
-fn check_table(core: &Core, table: &Table, report: &mut CheckReport) -> Result<()> {
+/// Checks a table's rows, as `sight` sees them, against its indexes.
+pub(crate) fn check_table(
+    table: &Table,
+    sight: &Sight<'_>,
+    report: &mut CheckReport,
+) -> Result<()> {
+    report.tables += 1;
     let shape = table.shape();
-    let snapshot = crate::snapshot::register(&core.self_arc()?, None);
-    let sight = Sight::committed(snapshot.ts);
     for block in table.blocks() {
         let rows = block.rows.read();
         for slot in 0..rows.len as u16 {
-            report.rows += u64::from(!matches!(rows.see(slot, &sight), Seen::No));
+            report.rows += u64::from(!matches!(rows.see(slot, sight), Seen::No));
         }
     }
     for entry in &shape.indexes {
         check_index_covers(table, entry)?;
-        check_entries(table, entry, &sight, report)?;
+        check_entries(table, entry, sight, report)?;
     }
     Ok(())
 }

@@ -138,11 +138,15 @@ impl Store {
             None => self.checkpoint().map(|_| ()),
         };
         self.core.closed.store(true, Ordering::Release);
+        let settled = match self.core.waits.failure() {
+            Some(_) => Ok(()),
+            None => self.core.settle_sequences(),
+        };
         let closed = self.core.log.close();
         if let Some(writer) = self.writer.lock().take() {
             writer.join()?;
         }
-        checkpointed.and(closed)
+        checkpointed.and(settled).and(closed)
     }
 
     /// How many bytes the log has had in all, for deciding when a checkpoint is due.

@@ -46,9 +46,11 @@ mod replay;
 mod check;
 mod checkpoint;
 mod image;
+mod inspect;
 mod manifest;
 
 pub use check::CheckReport;
 pub use engine::Store;
+pub use inspect::{CheckpointFigures, Inspection, Problem};
 pub use options::{Flush, StoreOptions};
 pub use recover::RecoveryReport;

@@ -57,10 +57,17 @@ fn seal(mut out: Vec<u8>) -> Vec<u8> {
     out
 }
 
+/// Whether a manifest's bytes are as they were written.
+pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
+    bytes
+        .split_last_chunk::<4>()
+        .is_some_and(|(covered, crc)| crc32c::crc32c(covered) == u32::from_le_bytes(*crc))
+}
+
 fn open<'a>(bytes: &'a [u8], magic: [u8; 8], path: &str) -> Result<Reader<'a>> {
     let damaged = || Error::corrupt(format!("manifest \"{path}\" is damaged"));
-    let (covered, crc) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
-    if crc32c::crc32c(covered) != u32::from_le_bytes(*crc) {
+    let (covered, _) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
+    if !is_sealed(bytes) {
         return Err(damaged());
     }
     let mut reader = Reader::new(covered);
@@ -246,20 +253,30 @@ pub(crate) fn table_manifest_name(table: TableId, number: u64) -> String {
     format!("t-{table}-{number:08}")
 }
 
+/// The number of the root that CURRENT names, if there is that file.
+pub(crate) fn current(world: &World, paths: &Paths) -> Result<Option<u64>> {
+    if !world.disk.exists(&paths.current())? {
+        return Ok(None);
+    }
+    let current = world.disk.read(&paths.current())?;
+    let number = str::from_utf8(&current)
+        .ok()
+        .and_then(|text| text.trim_end().strip_prefix("manifest-"))
+        .and_then(|number| number.parse().ok());
+    number.map(Some).ok_or_else(|| Error::corrupt("file \"CURRENT\" is damaged"))
+}
+
 /// Reads the newest root: the one that CURRENT names; without CURRENT, the newest that is whole.
 pub(crate) fn read_newest(world: &World, paths: &Paths) -> Result<Option<Root>> {
-    if world.disk.exists(&paths.current())? {
-        let current = world.disk.read(&paths.current())?;
-        let damaged = || Error::corrupt("file \"CURRENT\" is damaged");
-        let text = String::from_utf8(current).map_err(|_| damaged())?;
-        let number = text
-            .trim_end()
-            .strip_prefix("manifest-")
-            .and_then(|number| number.parse().ok())
-            .ok_or_else(damaged)?;
+    if let Some(number) = current(world, paths)? {
         let path = paths.root(number);
         return Root::decode(&world.disk.read(&path)?, &path).map(Some);
     }
+    newest_whole(world, paths)
+}
+
+/// The newest root that passes its checksum, for a directory without CURRENT.
+pub(crate) fn newest_whole(world: &World, paths: &Paths) -> Result<Option<Root>> {
     if !world.disk.exists(&paths.manifests())? {
         return Ok(None);
     }

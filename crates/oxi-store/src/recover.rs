@@ -1,18 +1,23 @@
 //! Opening a database: the newest manifest, its images, the log after it, the indexes.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
-use oxi_base::{Error, Result, Ts};
+use oxi_base::{Error, IndexId, Result, TableId, Ts};
 use oxi_log::{Log, LogOptions};
-use oxi_model::engine::FIRST_FREE_STORAGE;
+use oxi_model::engine::{FIRST_FREE_STORAGE, IndexLayout};
 use oxi_world::{TaskHandle, World};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
 use crate::{
+    block::ImageRef,
     checkpoint::CheckpointState,
     collect::Garbage,
     commit::Sequencer,
@@ -48,6 +53,45 @@ pub struct RecoveryReport {
     pub discarded: u64,
     /// Bytes of an unfinished write behind the log's end.
     pub torn_bytes: u64,
+}
+
+impl fmt::Display for RecoveryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.manifest == 0 && self.frames == 0 {
+            f.write_str("opened a database without content")?;
+        } else if self.manifest == 0 {
+            f.write_str("recovered from the log alone, there was no checkpoint yet")?;
+        } else {
+            write!(
+                f,
+                "opened checkpoint {} with {}",
+                self.manifest,
+                count(self.image_rows, "row")
+            )?;
+        }
+        if self.frames > 0 {
+            write!(
+                f,
+                "; replayed {} ({}) from {}",
+                count(self.transactions, "transaction"),
+                count(self.operations, "change"),
+                count(self.frames, "log record")
+            )?;
+        }
+        if self.discarded > 0 {
+            write!(f, "; {} had not committed", count(self.discarded, "transaction"))?;
+        }
+        if self.torn_bytes > 0 {
+            let bytes = count(self.torn_bytes, "byte");
+            write!(f, "; cut off {bytes} of a write that the end of the last run interrupted")?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with its noun.
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The first object number handed out, as in PostgreSQL.
@@ -160,33 +204,78 @@ fn load_blocks(
     manifest: &TableManifest,
 ) -> Result<u64> {
     let mut rows = 0;
-    let mut open: Option<(u64, Arc<dyn oxi_world::File>)> = None;
+    let mut files = ImageFiles::new(world, paths, table.id);
     for (number, image) in &manifest.blocks {
-        let path = paths.image(table.id, image.file);
-        let file = match &open {
-            Some((known, file)) if *known == image.file => file.clone(),
+        let decoded = files
+            .read(*number, image)
+            .map_err(|error| error.with_context(files.place(*number, image)))?;
+        rows += decoded.slots.len() as u64;
+        adopt(table, manifest, decoded, image);
+    }
+    Ok(rows)
+}
+
+/// Gives a table the block of an image.
+pub(crate) fn adopt(
+    table: &Table,
+    manifest: &TableManifest,
+    decoded: image::Decoded,
+    image: &ImageRef,
+) {
+    let block = decoded.into_block(&manifest.layout);
+    block.dirty.store(false, Ordering::Relaxed);
+    *block.image.lock() = Some(image.clone());
+    table.adopt(block);
+}
+
+/// The image files of one table; the one read last stays open.
+pub(crate) struct ImageFiles<'a> {
+    world: &'a World,
+    paths: &'a Paths,
+    table: TableId,
+    open: Option<(u64, Arc<dyn oxi_world::File>)>,
+}
+
+impl<'a> ImageFiles<'a> {
+    pub(crate) fn new(world: &'a World, paths: &'a Paths, table: TableId) -> Self {
+        ImageFiles { world, paths, table, open: None }
+    }
+
+    /// Where an image is, for messages.
+    pub(crate) fn place(&self, number: u64, image: &ImageRef) -> String {
+        format!("block {number} in file \"{}\"", self.paths.image(self.table, image.file))
+    }
+
+    /// Reads the image of a block and checks that it is the one referred to.
+    pub(crate) fn read(&mut self, number: u64, image: &ImageRef) -> Result<image::Decoded> {
+        let file = match &self.open {
+            Some((known, file)) if *known == image.file => Arc::clone(file),
             _ => {
-                let file = world.disk.open(&path, oxi_world::OpenMode::Read)?;
-                open = Some((image.file, file.clone()));
+                let path = self.paths.image(self.table, image.file);
+                let file = self.world.disk.open(&path, oxi_world::OpenMode::Read)?;
+                check_magic(&*file)?;
+                self.open = Some((image.file, Arc::clone(&file)));
                 file
             }
         };
         let mut bytes = vec![0; image.length as usize];
-        let place = || format!("block {number} in file \"{path}\"");
-        file.read_exact_at(&mut bytes, image.offset).map_err(|e| e.with_context(place()))?;
-        let decoded = image::decode(&bytes, image.crc).map_err(|e| e.with_context(place()))?;
-        if decoded.number != *number || decoded.slots.len() != image.rows as usize {
-            return Err(
-                Error::corrupt("block image is not the one referred to").with_context(place())
-            );
+        file.read_exact_at(&mut bytes, image.offset)?;
+        let decoded = image::decode(&bytes, image.crc)?;
+        if decoded.number != number || decoded.slots.len() != image.rows as usize {
+            return Err(Error::corrupt("block image is not the one referred to"));
         }
-        rows += decoded.slots.len() as u64;
-        let block = decoded.into_block(&manifest.layout);
-        block.dirty.store(false, Ordering::Relaxed);
-        *block.image.lock() = Some(image.clone());
-        table.adopt(block);
+        Ok(decoded)
     }
-    Ok(rows)
+}
+
+/// Whether a file begins as a file of block images does, of the version that is known here.
+pub(crate) fn check_magic(file: &dyn oxi_world::File) -> Result<()> {
+    let mut head = [0; image::MAGIC.len()];
+    let length = file.read_at(&mut head, 0)?;
+    if &head[..length] == image::MAGIC {
+        return Ok(());
+    }
+    Err(Error::corrupt("it does not begin as a file of block images of version 1 does"))
 }
 
 fn read_log(
@@ -214,19 +303,16 @@ fn read_log(
     Ok(())
 }
 
-/// Builds the indexes and everything that lives only in memory.
-fn assemble(
-    world: World,
-    options: StoreOptions,
-    log: Log,
-    replay: Replay,
-    state: CheckpointState,
-) -> Result<Core> {
+/// Builds the indexes of replayed tables.
+pub(crate) fn build_indexes(
+    tables: &FxHashMap<TableId, Arc<Table>>,
+    layouts: BTreeMap<IndexId, IndexLayout>,
+) -> Result<FxHashMap<IndexId, Arc<Index>>> {
     let ancient = TxnState::ancient();
     let sight = Sight::committed(Ts(u64::MAX - 1));
     let mut indexes = FxHashMap::default();
-    for (id, layout) in replay.indexes {
-        let table = replay.tables.get(&layout.table).ok_or_else(|| {
+    for (id, layout) in layouts {
+        let table = tables.get(&layout.table).ok_or_else(|| {
             Error::corrupt(format!("index storage {id} belongs to a table that is not there"))
         })?;
         let shape = table.shape();
@@ -239,21 +325,38 @@ fn assemble(
         table.set_indexes(all);
         indexes.insert(id, index);
     }
-    for table in replay.tables.values() {
-        let mut live = 0;
-        for block in table.blocks() {
-            let mut rows = block.rows.write();
-            let here = rows.live_count();
-            rows.dead = rows.len - here;
-            live += here;
-            let empty = rows.len == crate::block::SLOTS && here == 0;
-            drop(rows);
-            if empty {
-                table.drop_block(block.number);
-            }
+    Ok(indexes)
+}
+
+/// Counts the rows of a replayed table and gives back what is empty.
+fn settle(table: &Table) {
+    let mut live = 0;
+    for block in table.blocks() {
+        let mut rows = block.rows.write();
+        let here = rows.live_count();
+        rows.dead = rows.len - here;
+        live += here;
+        let empty = rows.len == crate::block::SLOTS && here == 0;
+        drop(rows);
+        if empty {
+            table.drop_block(block.number);
         }
-        table.rows.store(live, Ordering::Relaxed);
-        table.reopen_last();
+    }
+    table.rows.store(live, Ordering::Relaxed);
+    table.reopen_last();
+}
+
+/// Builds the indexes and everything that lives only in memory.
+fn assemble(
+    world: World,
+    options: StoreOptions,
+    log: Log,
+    replay: Replay,
+    state: CheckpointState,
+) -> Result<Core> {
+    let indexes = build_indexes(&replay.tables, replay.indexes)?;
+    for table in replay.tables.values() {
+        settle(table);
     }
     let marks = replay.marks;
     // Never 0 (active) nor 1 (recovered), so that a snapshot taken now sees what was recovered.

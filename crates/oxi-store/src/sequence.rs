@@ -47,8 +47,9 @@ fn limit_reached(step: &SequenceStep) -> Error {
 
 impl Core {
     pub(crate) fn sequence_next(&self, sequence: u32, step: &SequenceStep) -> Result<i64> {
-        self.check_usable()?;
         let mut sequences = self.sequences.lock();
+        // Under the lock: after `settle_sequences` no value is handed out.
+        self.check_usable()?;
         let known = sequences.get(&sequence).copied();
         let value = match known {
             None => step.start,
@@ -77,10 +78,30 @@ impl Core {
     }
 
     pub(crate) fn sequence_set(&self, sequence: u32, value: i64, is_called: bool) -> Result<()> {
-        self.check_usable()?;
         let mut sequences = self.sequences.lock();
+        // Under the lock: after `settle_sequences` no value is handed out.
+        self.check_usable()?;
         self.log_sequence(sequence, value, is_called)?;
         sequences.insert(sequence, SequenceState::new(value, is_called));
+        Ok(())
+    }
+
+    /// Takes back what was logged ahead, when the store is closed: the next start goes on with the
+    /// next value.
+    pub(crate) fn settle_sequences(&self) -> Result<()> {
+        let mut sequences = self.sequences.lock();
+        let mut ahead: Vec<u32> = sequences
+            .iter()
+            .filter(|(_, state)| state.value != state.logged)
+            .map(|(id, _)| *id)
+            .collect();
+        ahead.sort_unstable();
+        for id in ahead {
+            if let Some(state) = sequences.get_mut(&id) {
+                self.log_sequence(id, state.value, state.is_called)?;
+                *state = SequenceState::new(state.value, state.is_called);
+            }
+        }
         Ok(())
     }
 

@@ -44,6 +44,9 @@ pub trait Disk: Send + Sync {
     /// Takes the exclusive lock that the file `path` stands for (created when missing), or fails
     /// with `55006` when someone holds it.
     fn lock(&self, path: &str) -> Result<DiskLock>;
+    /// Keeps others from taking the lock `path`, without creating or changing the file; `None` when
+    /// there is no such file, `55006` when someone holds the lock.
+    fn hold(&self, path: &str) -> Result<Option<DiskLock>>;
     /// A few words for messages: the root directory, or that it is simulated.
     fn describe(&self) -> String;
 

@@ -186,6 +186,27 @@ pub async fn sleep(duration_us: u64) {
     tokio::time::sleep(Duration::from_micros(duration_us)).await;
 }
 
+/// Something that will be done later, unless this is dropped before.
+#[derive(Debug)]
+pub struct Timer(Option<tokio::task::JoinHandle<()>>);
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.abort();
+        }
+    }
+}
+
+/// Does `what` after `duration_us`. Outside of any [`Runtime`] it is never done.
+pub fn after(duration_us: u64, what: impl FnOnce() + Send + 'static) -> Timer {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Timer(None) };
+    Timer(Some(runtime.spawn(async move {
+        sleep(duration_us).await;
+        what();
+    })))
+}
+
 /// The future's output, or `None` when it takes longer than `limit_us`.
 pub async fn timeout<F: Future>(limit_us: u64, future: F) -> Option<F::Output> {
     tokio::time::timeout(Duration::from_micros(limit_us), future).await.ok()

@@ -15,6 +15,7 @@ Examples:
   oxibase                                   shell on a database in memory
   oxibase ./shop                            shell on the database in ./shop (made if missing)
   oxibase ./shop -c 'SELECT 1' --format csv one statement, for scripts
+  oxibase ./shop -Atc 'SELECT 1'            the bare value, as psql -At gives it
   oxibase ./shop -f schema.sql              run a file; stops at the first error
   oxibase postgres://ann@127.0.0.1:5433/app shell on a server
   oxibase serve --data ./shop               serve ./shop on 127.0.0.1:5433
@@ -64,6 +65,12 @@ pub(crate) struct ShellArguments {
     /// How results are shown
     #[arg(long, value_enum, default_value_t = Format::Box)]
     pub(crate) format: Format,
+    /// The same as --format plain
+    #[arg(short = 'A', long = "no-align", conflicts_with = "format")]
+    pub(crate) no_align: bool,
+    /// Show rows only: no names of columns, no number of rows
+    #[arg(short, long)]
+    pub(crate) tuples_only: bool,
     /// Show results only: no command tags, no notices, no greeting
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -84,6 +91,8 @@ pub(crate) enum Format {
     Line,
     /// A Markdown table
     Markdown,
+    /// One row a line, its values separated by |
+    Plain,
 }
 
 /// Arguments of `serve`.

@@ -43,9 +43,10 @@ impl Config {
     /// The settings that the arguments ask for.
     pub(crate) fn load(arguments: &ServeArguments) -> Result<Self> {
         let mut config = match &arguments.config {
-            Some(path) => toml::from_str(&files::read_text(path)?).map_err(|error| {
-                Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("{path}: {error}"))
-            })?,
+            Some(path) => {
+                let text = files::read_text(path)?;
+                toml::from_str(&text).map_err(|error| complaint(path, &text, &error))?
+            }
             None => Config::default(),
         };
         if let Some(data) = &arguments.data {
@@ -56,4 +57,17 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// What is wrong with a file, and in which line and key.
+fn complaint(path: &str, text: &str, error: &toml::de::Error) -> Error {
+    let at = error.span().map_or(0, |span| span.start);
+    let before = text.get(..at).unwrap_or(text);
+    let number = before.matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default().trim();
+    let key = line.split('=').next().unwrap_or_default().trim();
+    let key = if key.is_empty() { String::new() } else { format!(", \"{key}\"") };
+    let message = format!("{path}: line {number}{key}: {}", error.message().replace('\n', " "));
+    Error::new(SqlState::INVALID_PARAMETER_VALUE, message)
+        .with_hint("`oxibase serve --help` shows what such a file holds.")
 }

@@ -17,6 +17,10 @@ pub(crate) struct Renderer {
     pub(crate) format: Format,
     /// One value a line, for wide rows (`\x`).
     pub(crate) expanded: bool,
+    /// Rows only: no names of columns, no number of rows (`\t`).
+    pub(crate) tuples_only: bool,
+    /// What stands for NULL, except in JSON.
+    pub(crate) null: String,
     fields: Vec<Field>,
     /// Rows of formats that must see them all before the first is written.
     kept: Vec<Row>,
@@ -25,7 +29,15 @@ pub(crate) struct Renderer {
 
 impl Renderer {
     pub(crate) fn new(format: Format) -> Self {
-        Renderer { format, expanded: false, fields: Vec::new(), kept: Vec::new(), count: 0 }
+        Renderer {
+            format,
+            expanded: false,
+            tuples_only: false,
+            null: String::new(),
+            fields: Vec::new(),
+            kept: Vec::new(),
+            count: 0,
+        }
     }
 
     fn keeps(&self) -> bool {
@@ -39,7 +51,9 @@ impl Renderer {
         self.count = 0;
         let names = self.fields.iter().map(|field| field.name.as_str());
         match self.format {
+            Format::Csv | Format::Plain if self.tuples_only => Ok(()),
             Format::Csv => csv_line(out, names.map(Some)),
+            Format::Plain => plain_line(out, names.map(Some)),
             Format::Markdown => {
                 markdown_line(out, names.map(Some))?;
                 let rules = self
@@ -54,8 +68,13 @@ impl Renderer {
     }
 
     /// Takes a row.
-    pub(crate) fn row(&mut self, row: Row, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn row(&mut self, mut row: Row, out: &mut dyn Write) -> io::Result<()> {
         self.count += 1;
+        if !self.null.is_empty() && !matches!(self.format, Format::Json | Format::Jsonl) {
+            for value in &mut row {
+                value.get_or_insert_with(|| self.null.clone());
+            }
+        }
         if self.keeps() {
             self.kept.push(row);
             return Ok(());
@@ -63,6 +82,7 @@ impl Renderer {
         let values = row.iter().map(Option::as_deref);
         match self.format {
             Format::Csv => csv_line(out, values),
+            Format::Plain => plain_line(out, values),
             Format::Markdown => markdown_line(out, values),
             Format::Json => {
                 writeln!(out, "{}", if self.count > 1 { "," } else { "" })?;
@@ -80,10 +100,17 @@ impl Renderer {
                 line(out, &self.fields, &row)
             }
             Format::Box => {
-                writeln!(out, "-[ RECORD {} ]{}", self.count, "-".repeat(20))?;
+                if !self.tuples_only {
+                    writeln!(out, "-[ RECORD {} ]{}", self.count, "-".repeat(20))?;
+                }
                 table::record(out, &self.fields, &row)
             }
         }
+    }
+
+    /// Gives a result up: an error came. What was shown stays.
+    pub(crate) fn abandon(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if self.format == Format::Box && self.count == 0 { Ok(()) } else { self.end(false, out) }
     }
 
     /// Ends a result. `footer`: say how many rows there were.
@@ -93,10 +120,10 @@ impl Renderer {
             Format::Json => writeln!(out, "\n]"),
             Format::Box => {
                 if self.keeps() {
-                    table::boxed(out, &self.fields, &self.kept)?;
+                    table::boxed(out, &self.fields, &self.kept, !self.tuples_only)?;
                     self.kept = Vec::new();
                 }
-                if footer {
+                if footer && !self.tuples_only {
                     let plural = if self.count == 1 { "" } else { "s" };
                     writeln!(out, "({} row{plural})", self.count)?;
                 }
@@ -130,6 +157,16 @@ fn csv_line<'a>(
             }
             Some(text) => write!(out, "{text}")?,
         }
+    }
+    writeln!(out)
+}
+
+fn plain_line<'a>(
+    out: &mut dyn Write,
+    values: impl Iterator<Item = Option<&'a str>>,
+) -> io::Result<()> {
+    for (at, value) in values.enumerate() {
+        write!(out, "{}{}", if at > 0 { "|" } else { "" }, value.unwrap_or(""))?;
     }
     writeln!(out)
 }

@@ -82,8 +82,17 @@ pub(crate) struct Shell {
     interactive: bool,
     /// File and line of the statement, in front of errors; empty at the keyboard.
     place: String,
+    /// The directory of the running file, for `\ir`.
+    folder: String,
     /// How deep `\i` is nested.
     depth: usize,
+}
+
+fn renderer(arguments: &ShellArguments) -> Renderer {
+    let format = if arguments.no_align { Format::Plain } else { arguments.format };
+    let mut renderer = Renderer::new(format);
+    renderer.tuples_only = arguments.tuples_only;
+    renderer
 }
 
 /// Runs the shell; the result is the exit status.
@@ -108,13 +117,14 @@ pub(crate) async fn run(arguments: &ShellArguments) -> u8 {
     let mut shell = Shell {
         connector,
         client,
-        renderer: Renderer::new(arguments.format),
+        renderer: renderer(arguments),
         output: io::BufWriter::new(Output::Terminal(io::stdout())),
         quiet: arguments.quiet,
         timing: false,
         in_result: false,
         interactive,
         place: String::new(),
+        folder: String::new(),
         depth: 0,
     };
     let outcome = shell.work(arguments).await;
@@ -164,7 +174,7 @@ impl Shell {
 
     /// Whether tags, notices and the like are shown beside results.
     pub(crate) fn chatty(&self) -> bool {
-        !self.quiet && self.renderer.format == Format::Box
+        !self.quiet && matches!(self.renderer.format, Format::Box | Format::Plain)
     }
 }
 

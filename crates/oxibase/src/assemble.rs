@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use oxi_base::{Error, Result, SqlState};
+use oxi_base::Result;
 use oxi_model::engine::Engine;
 use oxi_session::DatabaseOptions;
 use oxi_store::{Flush, Store, StoreOptions};
@@ -96,7 +96,7 @@ fn start_background(
             let is_due = now.saturating_sub(checkpoint_us) >= CHECKPOINT_EVERY_US && written > 0;
             if is_due || written >= CHECKPOINT_LOG_BYTES {
                 match store.checkpoint() {
-                    Ok(report) => tracing::info!(?report, "checkpoint"),
+                    Ok(report) => tracing::info!("{}", crate::check::checkpoint_line(&report)),
                     Err(error) => tracing::error!(%error, "checkpoint failed"),
                 }
                 checkpoint_us = now;
@@ -105,39 +105,4 @@ fn start_background(
         }
     };
     world.tasks.spawn_thread("oxi-background", Box::new(body))
-}
-
-/// What an offline verification found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Findings {
-    /// One line for each thing that is wrong.
-    pub problems: Vec<String>,
-    /// What was looked at, in one line.
-    pub summary: String,
-}
-
-/// Verifies every checksum and invariant of the database in a directory, which nobody may have
-/// open.
-///
-/// # Errors
-/// `58P01` if there is no database, `55006` if somebody has it open.
-pub fn check(directory: impl AsRef<Path>) -> Result<Findings> {
-    let directory = directory.as_ref();
-    if !["CURRENT", "wal"].iter().any(|name| directory.join(name).exists()) {
-        return Err(Error::new(
-            SqlState::UNDEFINED_FILE,
-            format!("there is no database in \"{}\"", directory.display()),
-        ));
-    }
-    let store = Store::open(World::real(directory)?, StoreOptions::default())?;
-    let recovered = store.recovery_report();
-    match store.check() {
-        Ok(report) => {
-            Ok(Findings { problems: Vec::new(), summary: format!("{recovered:?} {report:?}") })
-        }
-        Err(error) => Ok(Findings {
-            problems: vec![error.message().to_owned()],
-            summary: format!("{recovered:?}"),
-        }),
-    }
 }

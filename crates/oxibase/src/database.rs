@@ -93,7 +93,7 @@ impl Database {
 
     /// What the start had to do, in one line.
     pub fn recovery_summary(&self) -> String {
-        format!("{:?}", self.inner.assembly.store.recovery_report())
+        self.inner.assembly.store.recovery_report().to_string()
     }
 
     /// Why the database has stopped, if it has: the disk did not take what was written.

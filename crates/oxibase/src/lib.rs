@@ -26,6 +26,7 @@
 
 mod appender;
 mod assemble;
+mod check;
 mod connection;
 mod database;
 mod rows;
@@ -33,7 +34,7 @@ mod statement;
 mod value;
 
 pub use appender::Appender;
-pub use assemble::{Findings, check};
+pub use check::{Findings, check};
 pub use connection::{Connection, Transaction};
 pub use database::{Database, Options};
 pub use oxi_base::{Error, Kind, Result, SqlState};

@@ -10,16 +10,12 @@ use arrow::{
     datatypes::{SchemaRef, UInt64Type},
 };
 use datafusion::{
-    common::tree_node::TreeNodeRecursion,
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr},
+    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, Partitioning,
-        PlanProperties,
-        execution_plan::{
-            Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
-        },
+        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+        execution_plan::{Boundedness, EmissionType},
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -40,6 +36,7 @@ use crate::{
         writer::Writer,
     },
     error::{convert_arrow, from_datafusion, to_datafusion},
+    node::single_input_methods,
     row::physical_of,
 };
 
@@ -82,55 +79,11 @@ impl DisplayAs for ModifyExec {
 }
 
 impl ExecutionPlan for ModifyExec {
-    fn name(&self) -> &'static str {
-        "ModifyExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
-    }
-
-    /// Without this an ORDER BY in the input would be optimized away; rows are written, numbered by
-    /// sequences and returned in the order of the input.
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
-    ) -> DfResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let input = children
-            .pop()
-            .ok_or_else(|| to_datafusion(Error::bug("a modification without input")))?;
-        Ok(Arc::new(ModifyExec::new(Arc::clone(&self.plan), input, Arc::clone(&self.schema))))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )
-    }
+    single_input_methods!("ModifyExec", |node, input| ModifyExec::new(
+        Arc::clone(&node.plan),
+        input,
+        Arc::clone(&node.schema)
+    ));
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let statement = StatementContext::of(&context)?;

@@ -13,17 +13,12 @@ use arrow::{
     datatypes::{SchemaRef, UInt64Type},
 };
 use datafusion::{
-    common::tree_node::TreeNodeRecursion,
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr},
+    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, Partitioning,
-        PlanProperties,
-        execution_plan::{
-            Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
-            reset_plan_states,
-        },
+        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+        execution_plan::{Boundedness, EmissionType, reset_plan_states},
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -35,6 +30,7 @@ use oxi_sql::plan::{LockStrength, LockWait, LockedTable};
 use crate::{
     context::StatementContext,
     error::{convert_arrow, from_datafusion, to_datafusion},
+    node::single_input_methods,
 };
 
 /// Locks the rows of its input and yields them without the row ids.
@@ -116,53 +112,12 @@ impl DisplayAs for RowLockExec {
 }
 
 impl ExecutionPlan for RowLockExec {
-    fn name(&self) -> &'static str {
-        "RowLockExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
-    ) -> DfResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let input =
-            children.pop().ok_or_else(|| to_datafusion(Error::bug("locking without input")))?;
-        let locks = Arc::clone(&self.locks);
-        Ok(Arc::new(RowLockExec::new(input, locks, self.fetch, Arc::clone(&self.schema))))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )
-    }
+    single_input_methods!("RowLockExec", |node, input| RowLockExec::new(
+        input,
+        Arc::clone(&node.locks),
+        node.fetch,
+        Arc::clone(&node.schema)
+    ));
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
         let (input, locks) = (Arc::clone(&self.input), Arc::clone(&self.locks));

@@ -10,13 +10,11 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use datafusion::{
-    common::{Statistics, tree_node::TreeNodeRecursion},
+    common::Statistics,
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::PhysicalExpr,
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
-        execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions},
         metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
         statistics::StatisticsArgs,
         stream::RecordBatchStreamAdapter,
@@ -30,7 +28,9 @@ use oxi_model::{
     engine::{KeyRange, Scan},
 };
 
-use crate::{context::StatementContext, error::to_datafusion, scan::ScanTarget};
+use crate::{
+    context::StatementContext, error::to_datafusion, node::leaf_methods, scan::ScanTarget,
+};
 
 /// Rows per batch that this node makes.
 const BATCH_ROWS: usize = 8192;
@@ -86,42 +86,7 @@ impl DisplayAs for IndexScanExec {
 }
 
 impl ExecutionPlan for IndexScanExec {
-    fn name(&self) -> &'static str {
-        "IndexScanExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
-    ) -> DfResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )
-    }
+    leaf_methods!("IndexScanExec");
 
     fn execute(
         &self,

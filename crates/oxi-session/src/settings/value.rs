@@ -1,6 +1,7 @@
 //! Checks a setting's value and brings it to its canonical spelling.
 
 use oxi_base::{Error, Result, SqlState};
+use oxi_types::context::DateStyle;
 
 use super::{Setting, SettingKind, Settings};
 
@@ -100,31 +101,9 @@ fn with_unit(text: &str, units: &[(&str, f64)]) -> Option<i64> {
 
 /// `DateStyle` takes an output style, an order, or both; what is not named stays.
 fn date_style(text: &str, current: &Settings) -> Option<String> {
-    let now = current.lookup("DateStyle").unwrap_or_default();
-    let (mut style, mut order) = now
-        .split_once(", ")
-        .map(|(style, order)| (style.to_owned(), order.to_owned()))
-        .unwrap_or_default();
-    for word in split_list(text) {
-        match word.to_ascii_lowercase().as_str() {
-            "iso" => style = "ISO".to_owned(),
-            "sql" => style = "SQL".to_owned(),
-            "postgres" => style = "Postgres".to_owned(),
-            "german" => {
-                style = "German".to_owned();
-                order = "DMY".to_owned();
-            }
-            "dmy" | "euro" | "european" => order = "DMY".to_owned(),
-            "mdy" | "us" | "noneuro" | "noneuropean" => order = "MDY".to_owned(),
-            "ymd" => order = "YMD".to_owned(),
-            "default" => {
-                style = "ISO".to_owned();
-                order = "MDY".to_owned();
-            }
-            _ => return None,
-        }
-    }
-    Some(format!("{style}, {order}"))
+    let now = current.lookup("DateStyle").and_then(|now| DateStyle::default().parse(&now));
+    let words = split_list(text).join(",");
+    now.unwrap_or_default().parse(&words).map(DateStyle::display)
 }
 
 /// Splits a comma-separated list of identifiers, folding unquoted ones to lower case.

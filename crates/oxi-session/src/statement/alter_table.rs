@@ -26,8 +26,8 @@ use crate::{
         column, constraint,
         constraint::NewConstraint,
         definition::{
-            begin_change, constant_value, finish_change, stored_expression, table_for_change,
-            table_mut,
+            begin_change, constant_value, finish_change, if_exists, stored_expression,
+            table_for_change, table_mut,
         },
         drop,
     },
@@ -41,15 +41,8 @@ pub(crate) async fn run(session: &mut Session, alter: &AlterTable) -> Result<Com
         ObjectKind::Sequence => "ALTER SEQUENCE",
         _ => "ALTER TABLE",
     });
-    let relation = match table_for_change(session, &alter.name).await {
-        Ok(relation) => relation,
-        Err(error) if alter.if_exists && error.code() == SqlState::UNDEFINED_TABLE => {
-            let message = format!("relation \"{}\" does not exist, skipping", alter.name.last());
-            session.notice(SqlState::UNDEFINED_TABLE, message);
-            return Ok(tag);
-        }
-        Err(error) => return Err(error),
-    };
+    let found = table_for_change(session, &alter.name).await;
+    let Some(relation) = if_exists(session, found, alter.if_exists)? else { return Ok(tag) };
     let mut change = begin_change(session)?;
     for action in &alter.actions {
         apply(session, &mut change, relation.oid, action).await?;
@@ -214,22 +207,12 @@ async fn drop_column(
     change: &mut CatalogTxn,
     table: u32,
     name: &Ident,
-    if_exists: bool,
+    if_exists_given: bool,
     behavior: Behavior,
 ) -> Result<()> {
     let relation = current(change, table)?;
-    let id = match alter::column(&relation, &name.value) {
-        Ok((_, column)) => column.id,
-        Err(error) if if_exists && error.code() == SqlState::UNDEFINED_COLUMN => {
-            let message = format!(
-                "column \"{}\" of relation \"{}\" does not exist, skipping",
-                name.value, relation.name
-            );
-            session.notice(SqlState::UNDEFINED_COLUMN, message);
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
+    let found = alter::column(&relation, &name.value).map(|(_, column)| column.id);
+    let Some(id) = if_exists(session, found, if_exists_given)? else { return Ok(()) };
     let plan = removal::plan(change.catalog(), &[Target::Column(table, id)], behavior)?;
     drop::carry_out(session, change, &plan).await
 }
@@ -239,22 +222,12 @@ async fn drop_constraint(
     change: &mut CatalogTxn,
     table: u32,
     name: &Ident,
-    if_exists: bool,
+    if_exists_given: bool,
     behavior: Behavior,
 ) -> Result<()> {
     let relation = current(change, table)?;
-    let oid = match alter::constraint(&relation, &name.value) {
-        Ok(found) => found.oid,
-        Err(error) if if_exists && error.code() == SqlState::UNDEFINED_OBJECT => {
-            let message = format!(
-                "constraint \"{}\" of relation \"{}\" does not exist, skipping",
-                name.value, relation.name
-            );
-            session.notice(SqlState::UNDEFINED_OBJECT, message);
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
+    let found = alter::constraint(&relation, &name.value).map(|found| found.oid);
+    let Some(oid) = if_exists(session, found, if_exists_given)? else { return Ok(()) };
     let plan = removal::plan(change.catalog(), &[Target::Constraint(table, oid)], behavior)?;
     drop::carry_out(session, change, &plan).await
 }

@@ -1,6 +1,6 @@
 //! COMMENT ON.
 
-use oxi_base::{Error, Result};
+use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::alter;
 use oxi_model::descriptor::RelationDescriptor;
 use oxi_sql::ast::{Comment, ObjectKind};
@@ -14,15 +14,17 @@ use crate::{
 /// COMMENT ON TABLE, COLUMN, VIEW, INDEX, SEQUENCE.
 pub(crate) async fn run(session: &mut Session, comment: &Comment) -> Result<CommandTag> {
     let mut change = begin_change(session)?;
-    let relation = match comment.kind {
-        ObjectKind::Table
-        | ObjectKind::View
-        | ObjectKind::Index
-        | ObjectKind::Sequence
-        | ObjectKind::Column => change
-            .catalog()
-            .resolve_relation(&session.search_path(), &comment.name.texts())
-            .map_err(|error| error.at(comment.name.span.position()))?,
+    let mut name = comment.name.texts();
+    let column = match comment.kind {
+        ObjectKind::Table | ObjectKind::View | ObjectKind::Index | ObjectKind::Sequence => None,
+        ObjectKind::Column if name.len() > 1 => {
+            name.pop();
+            comment.name.parts.last()
+        }
+        ObjectKind::Column => {
+            return Err(Error::new(SqlState::SYNTAX_ERROR, "column name must be qualified")
+                .at(comment.name.span.position()));
+        }
         other => {
             return Err(Error::unsupported(format!(
                 "COMMENT ON {} is not supported",
@@ -30,9 +32,13 @@ pub(crate) async fn run(session: &mut Session, comment: &Comment) -> Result<Comm
             )));
         }
     };
+    let relation = change
+        .catalog()
+        .resolve_relation(&session.search_path(), &name)
+        .map_err(|error| error.at(comment.name.span.position()))?;
     oxi_catalog::resolve::check_not_system(&relation)?;
     let mut changed = RelationDescriptor::clone(&relation);
-    match &comment.part {
+    match column {
         Some(column) => {
             let (position, _) = alter::column(&relation, &column.value)
                 .map_err(|error| error.at(column.span.position()))?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_catalog::{Catalog, CatalogTxn, catalog::FIRST_USER_OID};
+use oxi_catalog::{Catalog, CatalogTxn, catalog::FIRST_USER_OID, removal};
 use oxi_model::{
     Datum, Row,
     descriptor::{ColumnDescriptor, RelationDescriptor, RelationKind, TableDescriptor, TypeRef},
@@ -24,6 +24,24 @@ pub(crate) fn begin_change(session: &mut Session) -> Result<CatalogTxn> {
     let catalog = session.catalog()?;
     let txn = Arc::clone(&session.ensure_transaction().txn);
     Ok(CatalogTxn::new(txn, &catalog))
+}
+
+/// What IF EXISTS makes of an object that is not there: a notice, and `None`.
+pub(crate) fn if_exists<T>(
+    session: &mut Session,
+    found: Result<T>,
+    is_allowed: bool,
+) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match removal::missing_notice(&error).filter(|_| is_allowed) {
+            Some(notice) => {
+                session.notice(SqlState::SUCCESSFUL_COMPLETION, notice);
+                Ok(None)
+            }
+            None => Err(error),
+        },
+    }
 }
 
 /// The changed catalog is what the transaction's next statements see.

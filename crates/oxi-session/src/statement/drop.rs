@@ -2,9 +2,8 @@
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{
-    CatalogTxn, Resolved,
-    removal::{self, Behavior, RemovalPlan, Target},
-    resolve::kind_word,
+    CatalogTxn,
+    removal::{self, Behavior, DropKind, RemovalPlan, Target},
 };
 use oxi_model::{descriptor::RelationKind, engine::TableLock};
 use oxi_sql::ast::{Drop, ObjectKind, ObjectName};
@@ -13,7 +12,7 @@ use crate::{
     outcome::CommandTag,
     session::Session,
     statement::{
-        definition::{begin_change, finish_change},
+        definition::{begin_change, finish_change, if_exists},
         lock,
     },
 };
@@ -91,60 +90,18 @@ async fn lock_tables(session: &mut Session, plan: &RemovalPlan) -> Result<()> {
 /// What a name means; `None` if there is no such thing and that is fine.
 fn target(session: &mut Session, drop: &Drop, name: &ObjectName) -> Result<Option<Target>> {
     let catalog = session.catalog()?;
-    let at = name.span.position();
-    let kind = drop.kind.name();
-    if drop.kind == ObjectKind::Schema {
-        return match catalog.schema_by_name(name.last()) {
-            Some(schema) => Ok(Some(Target::Schema(schema.oid))),
-            None => missing(session, drop, SqlState::INVALID_SCHEMA_NAME, name.last()),
-        };
-    }
-    match catalog.try_resolve(&session.search_path(), &name.texts())? {
-        None => {
-            if let (true, Some(schema)) = (drop.if_exists, name.schema())
-                && catalog.schema_by_name(schema).is_none()
-            {
-                let message = format!("schema \"{schema}\" does not exist, skipping");
-                session.notice(SqlState::INVALID_SCHEMA_NAME, message);
-                return Ok(None);
-            }
-            missing(session, drop, SqlState::UNDEFINED_TABLE, &name.texts().join("."))
-        }
-        Some(Resolved::System(system)) => Err(Error::new(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            format!("permission denied: \"{}\" is a system catalog", system.name),
-        )),
-        Some(Resolved::Relation(relation)) if kind_word(&relation) != kind => {
-            let article = if kind == "index" { "an" } else { "a" };
-            let actual = kind_word(&relation);
-            Err(Error::new(
-                SqlState::WRONG_OBJECT_TYPE,
-                format!("\"{}\" is not {article} {kind}", relation.name),
-            )
-            .with_hint(format!(
-                "Use DROP {} to remove {} {actual}.",
-                actual.to_uppercase(),
-                if actual == "index" { "an" } else { "a" }
-            ))
-            .at(at))
-        }
-        Some(Resolved::Relation(relation)) => Ok(Some(Target::Relation(relation.oid))),
-    }
-}
-
-fn missing(
-    session: &mut Session,
-    drop: &Drop,
-    code: SqlState,
-    name: &str,
-) -> Result<Option<Target>> {
-    let message = format!("{} \"{name}\" does not exist", drop.kind.name());
-    if drop.if_exists {
-        session.notice(SqlState::SUCCESSFUL_COMPLETION, format!("{message}, skipping"));
-        return Ok(None);
-    }
-    Err(Error::new(
-        if drop.kind == ObjectKind::Index { SqlState::UNDEFINED_OBJECT } else { code },
-        message,
-    ))
+    let path = session.search_path();
+    let kind = match drop.kind {
+        ObjectKind::Table => Some(DropKind::Table),
+        ObjectKind::View => Some(DropKind::View),
+        ObjectKind::Index => Some(DropKind::Index),
+        ObjectKind::Sequence => Some(DropKind::Sequence),
+        _ => None,
+    };
+    let found = match kind {
+        Some(kind) => removal::find(&catalog, &path, &name.texts(), kind).map(Target::Relation),
+        None => catalog.resolve_schema(name.last()).map(|schema| Target::Schema(schema.oid)),
+    };
+    let found = found.map_err(|error| error.at(name.span.position()));
+    if_exists(session, found, drop.if_exists)
 }

@@ -43,7 +43,7 @@ pub(crate) async fn run(session: &mut Session, lock: &LockTable) -> Result<Comma
 /// Takes a table lock, waiting as long as it needs (or until the statement is cancelled).
 pub(crate) async fn acquire(session: &mut Session, table: TableId, lock: TableLock) -> Result<()> {
     while let Some(wait) = session.ensure_transaction().txn.lock_table(table, lock)? {
-        session.cancel.unless_cancelled(wait).await??;
+        session.cancel.wait_for_lock(wait).await??;
     }
     Ok(())
 }

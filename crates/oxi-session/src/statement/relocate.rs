@@ -14,7 +14,7 @@ use crate::{
     outcome::CommandTag,
     session::Session,
     statement::{
-        definition::{begin_change, finish_change},
+        definition::{begin_change, finish_change, if_exists},
         lock, schema,
     },
 };
@@ -33,19 +33,14 @@ fn tag(kind: ObjectKind) -> CommandTag {
 async fn find(
     session: &mut Session,
     name: &ObjectName,
-    if_exists: bool,
+    is_optional: bool,
 ) -> Result<Option<Arc<RelationDescriptor>>> {
     loop {
         let catalog = session.catalog()?;
-        let relation = match catalog.resolve_relation(&session.search_path(), &name.texts()) {
-            Ok(relation) => relation,
-            Err(error) if if_exists && error.code() == SqlState::UNDEFINED_TABLE => {
-                let message = format!("relation \"{}\" does not exist, skipping", name.last());
-                session.notice(SqlState::UNDEFINED_TABLE, message);
-                return Ok(None);
-            }
-            Err(error) => return Err(error.at(name.span.position())),
-        };
+        let found = catalog
+            .resolve_relation(&session.search_path(), &name.texts())
+            .map_err(|error| error.at(name.span.position()));
+        let Some(relation) = if_exists(session, found, is_optional)? else { return Ok(None) };
         let Some(storage) = relation.as_table().map(TableDescriptor::storage) else {
             return Ok(Some(relation));
         };

@@ -13,7 +13,7 @@ use crate::{
     session::Session,
     statement::{
         create_table::place,
-        definition::{begin_change, finish_change, no_such_column},
+        definition::{begin_change, finish_change, if_exists, no_such_column},
     },
 };
 
@@ -39,15 +39,11 @@ pub(crate) async fn alter(session: &mut Session, alter: &AlterSequence) -> Resul
     const TAG: CommandTag = CommandTag::plain("ALTER SEQUENCE");
     let mut change = begin_change(session)?;
     let parts = alter.name.texts();
-    let found = match change.catalog().resolve_relation(&session.search_path(), &parts) {
-        Ok(found) => found,
-        Err(error) if alter.if_exists && error.code() == SqlState::UNDEFINED_TABLE => {
-            let message = format!("relation \"{}\" does not exist, skipping", alter.name.last());
-            session.notice(SqlState::UNDEFINED_TABLE, message);
-            return Ok(TAG);
-        }
-        Err(error) => return Err(error.at(alter.name.span.position())),
-    };
+    let found = change
+        .catalog()
+        .resolve_relation(&session.search_path(), &parts)
+        .map_err(|error| error.at(alter.name.span.position()));
+    let Some(found) = if_exists(session, found, alter.if_exists)? else { return Ok(TAG) };
     change_options(session, &mut change, found.oid, &alter.options).await?;
     finish_change(session, change);
     Ok(TAG)

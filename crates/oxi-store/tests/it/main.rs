@@ -5,5 +5,6 @@
 mod contract;
 mod crash;
 mod histories;
+mod inspect;
 mod scripts;
 mod support;

@@ -107,20 +107,7 @@ impl Disk for RealDisk {
             .truncate(false)
             .open(self.resolve(path)?)
             .map_err(failed)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut holder = String::new();
-                let holder = match file.read_to_string(&mut holder) {
-                    Ok(_) if !holder.trim().is_empty() => {
-                        format!("Process {} holds the lock.", holder.trim())
-                    }
-                    _ => "Another process holds the lock.".to_owned(),
-                };
-                return Err(lock_taken(path, &holder));
-            }
-            Err(error) => return Err(failed(error.into())),
-        }
+        take(&mut file, path, FlockOperation::NonBlockingLockExclusive)?;
         // The number is only for the message above; the lock itself is the kernel's.
         file.set_len(0).map_err(failed)?;
         file.rewind().map_err(failed)?;
@@ -128,8 +115,36 @@ impl Disk for RealDisk {
         Ok(DiskLock::new(file))
     }
 
+    fn hold(&self, path: &str) -> Result<Option<DiskLock>> {
+        let mut file = match fs::File::open(self.resolve(path)?) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("lock file", path, &error)),
+        };
+        take(&mut file, path, FlockOperation::NonBlockingLockShared)?;
+        Ok(Some(DiskLock::new(file)))
+    }
+
     fn describe(&self) -> String {
         self.root.display().to_string()
+    }
+}
+
+/// Takes the kernel's lock on a file, or says who has it.
+fn take(file: &mut fs::File, path: &str, how: FlockOperation) -> Result<()> {
+    match flock(&*file, how) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            let holder = match file.read_to_string(&mut holder) {
+                Ok(_) if !holder.trim().is_empty() => {
+                    format!("Process {} holds the lock.", holder.trim())
+                }
+                _ => "Another process holds the lock.".to_owned(),
+            };
+            Err(lock_taken(path, &holder))
+        }
+        Err(error) => Err(io_error("lock file", path, &error.into())),
     }
 }
 

@@ -30,8 +30,13 @@ fn lines(value: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// A table with lines around its cells.
-pub(super) fn boxed(out: &mut dyn Write, fields: &[Field], rows: &[Row]) -> io::Result<()> {
+/// A table with lines around its cells. `header`: with the names of the columns.
+pub(super) fn boxed(
+    out: &mut dyn Write,
+    fields: &[Field],
+    rows: &[Row],
+    header: bool,
+) -> io::Result<()> {
     if fields.is_empty() {
         return Ok(());
     }
@@ -43,22 +48,18 @@ pub(super) fn boxed(out: &mut dyn Write, fields: &[Field], rows: &[Row]) -> io::
         }
     }
     rule(out, &widths, ['┌', '┬', '┐'])?;
-    let names: Vec<Vec<String>> = fields.iter().map(|f| lines(&f.name).collect()).collect();
-    cells(
-        out,
-        &widths,
-        &names,
-        |at, pad| {
-            if is_number(fields[at].type_oid) { (pad, 0) } else { (0, pad) }
-        },
-    )?;
-    rule(out, &widths, ['├', '┼', '┤'])?;
+    let pad = |at: usize, pad: usize| {
+        if is_number(fields[at].type_oid) { (pad, 0) } else { (0, pad) }
+    };
+    if header {
+        let names: Vec<Vec<String>> = fields.iter().map(|f| lines(&f.name).collect()).collect();
+        cells(out, &widths, &names, pad)?;
+        rule(out, &widths, ['├', '┼', '┤'])?;
+    }
     for row in rows {
         let values: Vec<Vec<String>> =
             row.iter().map(|value| lines(value.as_deref().unwrap_or("")).collect()).collect();
-        cells(out, &widths, &values, |at, pad| {
-            if is_number(fields[at].type_oid) { (pad, 0) } else { (0, pad) }
-        })?;
+        cells(out, &widths, &values, pad)?;
     }
     rule(out, &widths, ['└', '┴', '┘'])
 }

@@ -140,6 +140,7 @@ impl Completer for NameCompleter {
         };
         if word.starts_with('\\') {
             let names = COMMANDS.iter().flat_map(|(usage, _)| usage.split(' '));
+            let names = names.map(|name| name.trim_end_matches("[+]"));
             let fitting = names.filter(|name| name.starts_with(word));
             return fitting.map(|name| suggestion(name.to_owned())).collect();
         }

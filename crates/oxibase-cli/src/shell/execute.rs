@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::script::Lines;
-use super::{Shell, Stop, say};
+use super::{Shell, Stop, say, split};
 use crate::client::{Event, ServerError};
 use crate::diagnose;
 use crate::files;
@@ -20,6 +20,22 @@ impl Shell {
     /// Runs SQL and shows its results. COPY FROM STDIN reads `lines`.
     pub(crate) async fn execute(&mut self, sql: &str, lines: &mut Lines) -> Result<(), Stop> {
         self.execute_with(sql, lines, CopyFile::Inline).await
+    }
+
+    /// Runs a statement as it was cut out of a text: `\g` and `\gx` end one as semicolons do.
+    pub(crate) async fn execute_piece(
+        &mut self,
+        statement: &str,
+        lines: &mut Lines,
+    ) -> Result<(), Stop> {
+        let Some((sql, expanded)) = split::without_go(statement) else {
+            return self.execute(statement, lines).await;
+        };
+        let before = self.renderer.expanded;
+        self.renderer.expanded |= expanded;
+        let outcome = self.execute(sql, lines).await;
+        self.renderer.expanded = before;
+        outcome
     }
 
     /// As [`Self::execute`], with a file for COPY.
@@ -161,7 +177,7 @@ impl Shell {
     fn report(&mut self, error: &ServerError, sql: &str) {
         // What was shown so far comes before it, and half a result is shown as far as it got.
         if std::mem::take(&mut self.in_result) {
-            let _ = self.renderer.end(false, &mut self.output);
+            let _ = self.renderer.abandon(&mut self.output);
         }
         let _ = self.output.flush();
         say(&diagnose::describe(error, sql, &self.place));

@@ -15,17 +15,22 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("\\?", "this list"),
     ("\\c", "show what the shell is connected to"),
     ("\\copy TABLE FROM|TO 'FILE' [OPTIONS]", "COPY with a file of this machine"),
-    ("\\d [NAME]", "describe a table, view, index or sequence; or list them"),
-    ("\\dt \\di \\ds \\dv [PATTERN]", "list tables, indexes, sequences, views"),
+    ("\\d[+] [NAME]", "describe a table, view, index or sequence; or list them"),
+    ("\\dt[+] \\di \\ds \\dv [PATTERN]", "list tables, indexes, sequences, views; + with comments"),
     ("\\df [PATTERN]", "list functions"),
     ("\\dn", "list schemas"),
     ("\\du", "list roles"),
     ("\\l", "list databases"),
+    ("\\a", "switch between the formats box and plain"),
     ("\\echo TEXT", "write text to the output"),
-    ("\\format NAME", "box, csv, json, jsonl, line or markdown"),
+    ("\\format NAME", "box, csv, json, jsonl, line, markdown or plain"),
+    ("\\g \\gx", "end a statement as ; does; \\gx shows one value a line"),
     ("\\i FILE", "run a file"),
+    ("\\ir FILE", "run a file beside the one that runs"),
     ("\\o [FILE]", "send results to a file; back to the screen"),
+    ("\\pset null|format|tuples_only|expanded [VALUE]", "set how results are shown"),
     ("\\q", "leave"),
+    ("\\t [on|off]", "show rows only"),
     ("\\timing [on|off]", "show how long statements take"),
     ("\\x [on|off]", "show one value a line"),
 ];
@@ -51,32 +56,75 @@ impl Shell {
                 self.timing = switched(&argument, self.timing).ok_or_else(|| self.usage(name))?;
                 self.tell(&format!("Timing is {}.", on(self.timing)));
             }
-            "\\x" => {
-                let expanded = switched(&argument, self.renderer.expanded);
-                self.renderer.expanded = expanded.ok_or_else(|| self.usage(name))?;
-                self.tell(&format!("Expanded display is {}.", on(self.renderer.expanded)));
+            "\\encoding" => self.write("UTF8\n"),
+            "\\x" => return self.set_option("expanded", &argument, name),
+            "\\t" => return self.set_option("tuples_only", &argument, name),
+            "\\format" | "\\mode" => return self.set_option("format", &argument, name),
+            "\\a" => {
+                let plain = self.renderer.format == Format::Plain;
+                self.renderer.format = if plain { Format::Box } else { Format::Plain };
             }
-            "\\format" | "\\mode" => {
-                let format = <Format as clap::ValueEnum>::from_str(&argument, true);
-                self.renderer.format = format.map_err(|_| self.usage(name))?;
+            "\\pset" => {
+                let (option, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+                return self.set_option(option, &unquote(value.trim()), name);
             }
-            "\\echo" => self.write(&format!("{argument}\n")),
+            "\\echo" | "\\qecho" => self.write(&format!("{argument}\n")),
             "\\i" | "\\include" => {
                 if argument.is_empty() {
                     return Err(self.usage(name));
                 }
                 return Box::pin(self.run_file(&argument)).await;
             }
+            "\\ir" | "\\include_relative" => {
+                if argument.is_empty() {
+                    return Err(self.usage(name));
+                }
+                return Box::pin(self.run_beside(&argument)).await;
+            }
             "\\o" | "\\out" => return self.redirect(&argument),
             "\\copy" => return self.copy(rest).await,
-            "\\d" if !argument.is_empty() => return self.describe(&argument).await,
-            _ => {
-                if let Some(sql) = describe::list_query(name, &argument) {
-                    return Box::pin(self.execute(&sql, &mut Lines::default())).await;
-                }
-                let error = Error::new(SqlState::SYNTAX_ERROR, format!("invalid command {name}"));
-                return Err(self.complain(&error.with_hint("Try \\? for help.")));
+            _ => return self.catalog_command(name, &argument).await,
+        }
+        Ok(())
+    }
+
+    /// `\d` and its family.
+    async fn catalog_command(&mut self, name: &str, argument: &str) -> Result<(), Stop> {
+        let (plain, comments) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+        if plain == "\\d" && !argument.is_empty() {
+            return self.describe(argument, comments).await;
+        }
+        if let Some(sql) = describe::list_query(plain, argument, comments) {
+            return Box::pin(self.execute(&sql, &mut Lines::default())).await;
+        }
+        let error = Error::new(SqlState::SYNTAX_ERROR, format!("invalid command {name}"));
+        Err(self.complain(&error.with_hint("Try \\? for help.")))
+    }
+
+    /// `\pset` and its short forms.
+    fn set_option(&mut self, option: &str, value: &str, name: &str) -> Result<(), Stop> {
+        match option {
+            "null" => value.clone_into(&mut self.renderer.null),
+            "format" => {
+                let value = match value {
+                    "aligned" => "box",
+                    "unaligned" => "plain",
+                    other => other,
+                };
+                let format = <Format as clap::ValueEnum>::from_str(value, true);
+                self.renderer.format = format.map_err(|_| self.usage(name))?;
             }
+            "expanded" | "x" => {
+                let expanded = switched(value, self.renderer.expanded);
+                self.renderer.expanded = expanded.ok_or_else(|| self.usage(name))?;
+                self.tell(&format!("Expanded display is {}.", on(self.renderer.expanded)));
+            }
+            "tuples_only" | "t" => {
+                let rows_only = switched(value, self.renderer.tuples_only);
+                self.renderer.tuples_only = rows_only.ok_or_else(|| self.usage(name))?;
+                self.tell(&format!("Tuples only is {}.", on(self.renderer.tuples_only)));
+            }
+            _ => return Err(self.usage(name)),
         }
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Shell {
         }
         let pieces = split::split(trimmed);
         for statement in pieces.statements {
-            self.execute(&statement, &mut Lines::default()).await?;
+            self.execute_piece(&statement, &mut Lines::default()).await?;
         }
         Ok(())
     }

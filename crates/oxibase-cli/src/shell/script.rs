@@ -38,7 +38,16 @@ impl Shell {
         if text.trim_start().starts_with('\\') {
             return self.meta(text.trim()).await;
         }
+        if split::without_go(text).is_some() {
+            return self.execute_piece(text, &mut Lines::default()).await;
+        }
         self.execute(text, &mut Lines::default()).await
+    }
+
+    /// A file named within another: relative to that one.
+    pub(crate) async fn run_beside(&mut self, path: &str) -> Result<(), Stop> {
+        let path = std::path::Path::new(&self.folder).join(path);
+        self.run_file(&path.to_string_lossy()).await
     }
 
     /// A file, or standard input for `-`.
@@ -64,9 +73,12 @@ impl Shell {
         };
         let name = if path == "-" { "<stdin>" } else { path };
         self.depth += 1;
+        let folder = std::path::Path::new(path).parent().unwrap_or(std::path::Path::new(""));
+        let folder = std::mem::replace(&mut self.folder, folder.to_string_lossy().into_owned());
         let outer = std::mem::take(&mut self.place);
         let outcome = self.run_script(name, &text).await;
         self.place = outer;
+        self.folder = folder;
         self.depth -= 1;
         outcome
     }
@@ -90,13 +102,13 @@ impl Shell {
                 }
             }
             pending.push_str(&line);
-            if !line.contains(';') {
+            if !line.contains([';', '\\']) {
                 continue;
             }
             let pieces = split::split(&pending);
             for statement in pieces.statements {
                 self.place = format!("{name}:{first}: ");
-                self.execute(&statement, &mut lines).await?;
+                self.execute_piece(&statement, &mut lines).await?;
                 first = number;
             }
             pending = pieces.rest;

@@ -45,6 +45,13 @@ pub(crate) fn split(text: &str) -> Pieces {
     }
 }
 
+/// A statement that ends in `\g` or `\gx` without that, and whether it was `\gx`.
+pub(crate) fn without_go(statement: &str) -> Option<(&str, bool)> {
+    let trimmed = statement.trim_end();
+    let plain = trimmed.strip_suffix("\\g").map(|sql| (sql, false));
+    plain.or_else(|| trimmed.strip_suffix("\\gx").map(|sql| (sql, true)))
+}
+
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
@@ -111,6 +118,7 @@ impl Scanner<'_> {
                     self.at += 1;
                     return None;
                 }
+                '\\' if self.go() => return None,
                 c if c.is_alphanumeric() || c == '_' => {
                     let word = self.word();
                     self.block_word(&previous, &word);
@@ -123,6 +131,17 @@ impl Scanner<'_> {
             self.at += c.len_utf8();
         }
         Some(state)
+    }
+
+    /// Moves past a `\g` or `\gx`; false if there is none.
+    fn go(&mut self) -> bool {
+        let rest = &self.text[self.at + 1..];
+        let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+        let found = matches!(&rest[..end], "g" | "gx");
+        if found {
+            self.at += 1 + end;
+        }
+        found
     }
 
     /// Keeps account of `BEGIN ATOMIC … END`, whose semicolons do not end the statement.

@@ -42,13 +42,18 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(directory: &Directory, more: &[&str]) -> Self {
-        let mut child = Command::new(OXIBASE)
+        let child = Command::new(OXIBASE)
             .args(["serve", "--pg", "127.0.0.1:0", "--data", &directory.file("db")])
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        Served::of(child)
+    }
+
+    /// A server that was started otherwise, once it is ready.
+    pub(crate) fn of(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("ready postgres://").expect("a ready line");
@@ -139,6 +144,12 @@ impl Raw {
 
     pub(crate) fn send(&mut self, tag: u8, body: &[u8]) {
         self.bytes(&frame(tag, body));
+    }
+
+    /// A byte outside of any message.
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        let mut byte = [0];
+        self.stream.read_exact(&mut byte).ok().map(|()| byte[0])
     }
 
     /// The next message; `None` at the end of the stream.

@@ -6,9 +6,12 @@
     reason = "tests stand outside and may use the operating system"
 )]
 
+mod check;
+mod config;
 mod extended;
 mod harness;
 mod hostile;
 mod lifecycle;
 mod shell;
 mod simple;
+mod timeout;

@@ -99,3 +99,68 @@ fn exit_statuses() {
     assert_eq!(shell(&["--version"], "").0, 0);
     assert!(shell(&["--help"], "").1.contains("Examples:"));
 }
+
+#[test]
+fn bare_values_for_scripts() {
+    assert_eq!(shell(&["-Atc", "select 1, null, 'x'"], "").1, "1||x\n");
+    assert_eq!(shell(&["-A", "-c", "select 1 as a, 'x' as b"], "").1, "a|b\n1|x\n");
+    assert_eq!(shell(&["-t", "--format", "csv", "-c", "select 1 as a"], "").1, "1\n");
+    let (_, out, _) = shell(&["-tc", "select 1 as a"], "");
+    assert_eq!(out, "┌───┐\n│ 1 │\n└───┘\n");
+    let script = "\\pset null '∅'\n\\a\n\\t on\nselect null, '', 1;\n";
+    assert_eq!(shell(&["-q"], script).1, "∅||1\n");
+    // JSON has its own null.
+    let script = "\\pset null x\nselect null as a;\n";
+    assert_eq!(shell(&["--format", "jsonl"], script).1, "{\"a\": null}\n");
+}
+
+#[test]
+fn go_ends_a_statement() {
+    let (status, out, errors) =
+        shell(&["--format", "csv"], "select 1 as a \\g\nselect\n2 as b\\g\n");
+    assert_eq!((status, out.as_str()), (0, "a\n1\nb\n2\n"), "{errors}");
+    let (_, out, _) = shell(&["-c", "select 1 as a \\gx", "-c", "select 2 as b"], "");
+    assert!(out.starts_with("-[ RECORD 1 ]-"), "{out}");
+    assert!(out.contains("a | 1\n"), "{out}");
+    assert!(out.contains("│ 2 │"), "{out}");
+}
+
+#[test]
+fn an_error_shows_no_empty_table() {
+    let (status, out, errors) =
+        shell(&["-c", "select 1 / (n - 1) from generate_series(1, 1) n"], "");
+    assert_eq!((status, out.as_str()), (1, ""), "{errors}");
+}
+
+#[test]
+fn files_include_those_beside_them() {
+    let directory = Directory::new();
+    std::fs::create_dir(directory.file("inner")).unwrap();
+    std::fs::write(directory.file("outer.sql"), "\\ir inner/a.sql\n").unwrap();
+    std::fs::write(directory.file("inner/a.sql"), "\\ir b.sql\nselect 1 as a;\n").unwrap();
+    std::fs::write(directory.file("inner/b.sql"), "select 2 as b;\n").unwrap();
+    let (_, out, errors) = shell(&["--format", "csv", "-f", &directory.file("outer.sql")], "");
+    assert_eq!(out, "b\n2\na\n1\n", "{errors}");
+}
+
+#[test]
+fn descriptions_in_full() {
+    let script = "create table t (id int generated always as identity primary key, up int references t);\n\
+                  comment on table t is 'the table'; comment on column t.up is 'the column';\n\
+                  create view v as select id from t;\n\
+                  \\d+ t\n\\dt+\n\\d t_id_seq\n\\d v\n\\d\n\\dn\n";
+    let (status, out, errors) = shell(&[], script);
+    assert_eq!(status, 0, "{errors}");
+    for part in [
+        "the column",
+        "the table",
+        "TABLE \"t\" CONSTRAINT \"t_up_fkey\" FOREIGN KEY (up) REFERENCES t(id)",
+        "Sequence \"public.t_id_seq\"",
+        "2147483647",
+        "public.t.id",
+        "View definition:\n SELECT",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert!(!out.contains("oxi "), "the system's own tables: {out}");
+}

@@ -88,3 +88,26 @@ fn a_directory_keeps_what_was_committed() {
     database.close().unwrap();
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[test]
+fn a_sequence_goes_on_where_it_was_closed() {
+    let place = std::env::temp_dir().join(format!("oxibase-sequence-{}", std::process::id()));
+    let next = |sql: &str| {
+        let database = Database::open(&place).unwrap();
+        let mut connection = database.connect().unwrap();
+        let row = connection.query_one(sql, &[]).unwrap();
+        drop(connection);
+        database.close().unwrap();
+        row.get::<i64>(0).unwrap()
+    };
+    let database = Database::open(&place).unwrap();
+    database.connect().unwrap().execute_batch("CREATE SEQUENCE s; CREATE SEQUENCE unused").unwrap();
+    database.close().unwrap();
+    assert_eq!(next("SELECT nextval('s')"), 1);
+    assert_eq!(next("SELECT nextval('s')"), 2);
+    assert_eq!(next("SELECT setval('s', 50)"), 50);
+    assert_eq!(next("SELECT nextval('s')"), 51);
+    assert_eq!(next("SELECT last_value FROM pg_sequences WHERE sequencename = 's'"), 51);
+    assert_eq!(next("SELECT nextval('unused')"), 1);
+    std::fs::remove_dir_all(&place).unwrap();
+}

@@ -142,6 +142,13 @@ impl Disk for SimDisk {
         Ok(DiskLock::new(SimLock { state: Arc::clone(&self.state), run, path: path.to_owned() }))
     }
 
+    fn hold(&self, path: &str) -> Result<Option<DiskLock>> {
+        if !self.exists(path)? {
+            return Ok(None);
+        }
+        self.lock(path).map(Some)
+    }
+
     fn describe(&self) -> String {
         "simulated disk".to_owned()
     }

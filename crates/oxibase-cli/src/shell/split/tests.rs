@@ -36,3 +36,12 @@ fn open_ends() {
     check("select (1;", &[], "select (1;", State::Statement);
     check("select $1;", &["select $1;"], "", State::Empty);
 }
+
+#[test]
+fn go_ends_a_statement() {
+    check("select 1 \\g\nselect 2\\gx", &["select 1 \\g", "select 2\\gx"], "", State::Empty);
+    check("select '\\g'", &[], "select '\\g'", State::Statement);
+    check("select 1 \\go", &[], "select 1 \\go", State::Statement);
+    assert_eq!(without_go("select 2 \\gx\n"), Some(("select 2 ", true)));
+    assert_eq!(without_go("select 2;"), None);
+}
