@@ -10,6 +10,7 @@
 use std::{
     env,
     error::Error,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -30,22 +31,43 @@ fn main() -> Outcome<()> {
     let seconds: f64 = arguments.next().map_or(Ok(1.0), |text| text.parse())?;
     let part = arguments.next().unwrap_or_default();
     let round = Duration::from_secs_f64(seconds / f64::from(ROUNDS));
-    let compare = |name: &str, ours: Run<'_>, theirs: Run<'_>| match name.contains(&part) {
-        true => compare(name, round, ours, theirs),
-        false => Ok(()),
+    let compare = |name: &str, ours: Run<'_>, theirs: Run<'_>| {
+        if name.contains(&part) { measure_both(name, round, ours, theirs) } else { Ok(()) }
     };
-
-    let database = Database::memory()?;
-    let mut ours = database.connect()?;
-    let sqlite = Sqlite::open_in_memory()?;
-    load(&mut ours, &sqlite, rows)?;
 
     println!("| embedded, one thread, prepared | Oxibase | SQLite | ratio |");
     println!("|---|---|---|---|");
+    let (database, sqlite) = (Database::memory()?, Sqlite::open_in_memory()?);
+    run(&database, &sqlite, rows, "in memory", &compare)?;
+
+    let place = env::temp_dir().join(format!("oxi-bench-{}", std::process::id()));
+    fs::create_dir_all(&place)?;
+    let database = Database::open(place.join("oxibase"))?;
+    let sqlite = Sqlite::open(place.join("sqlite"))?;
+    // As durable as the other side: every commit is on the disk.
+    sqlite.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")?;
+    run(&database, &sqlite, rows, "on disk", &compare)?;
+    database.close()?;
+    fs::remove_dir_all(&place)?;
+    Ok(())
+}
+
+/// Compares two numbers of statements a second under a name.
+type Compare<'a> = &'a dyn Fn(&str, Run<'_>, Run<'_>) -> Outcome<()>;
+
+fn run(
+    database: &Database,
+    sqlite: &Sqlite,
+    rows: i32,
+    place: &str,
+    compare: Compare<'_>,
+) -> Outcome<()> {
+    let mut ours = database.connect()?;
+    load(&mut ours, sqlite, rows)?;
     let select = ours.prepare("SELECT a, b FROM item WHERE id = $1")?;
     let mut theirs = sqlite.prepare("SELECT a, b FROM item WHERE id = ?1")?;
     compare(
-        "SELECT by key",
+        &format!("SELECT by key, {place}"),
         &mut |key| {
             let row = ours.query_prepared(&select, &[&(key % rows)])?.into_iter().next();
             row.ok_or("a row is missing")?.get::<i32>(0).map_err(Into::into)
@@ -55,7 +77,7 @@ fn main() -> Outcome<()> {
     let update = ours.prepare("UPDATE item SET a = a + 1 WHERE id = $1")?;
     let mut theirs = sqlite.prepare("UPDATE item SET a = a + 1 WHERE id = ?1")?;
     compare(
-        "UPDATE by key, in memory",
+        &format!("UPDATE by key, {place}"),
         &mut |key| changed(&mut ours, &update, key % rows),
         &mut |key| Ok(theirs.execute([key % rows])? as i32),
     )?;
@@ -84,7 +106,7 @@ fn load(ours: &mut Connection, sqlite: &Sqlite, rows: i32) -> Outcome<()> {
 }
 
 /// Runs both in alternating rounds and prints nanoseconds per statement and their ratio.
-fn compare(name: &str, round: Duration, ours: Run<'_>, theirs: Run<'_>) -> Outcome<()> {
+fn measure_both(name: &str, round: Duration, ours: Run<'_>, theirs: Run<'_>) -> Outcome<()> {
     let (mut best_ours, mut best_theirs) = (f64::MAX, f64::MAX);
     for _ in 0..ROUNDS {
         best_ours = best_ours.min(measure(round, ours)?);
@@ -99,7 +121,7 @@ fn measure(round: Duration, run: Run<'_>) -> Outcome<f64> {
     let started = Instant::now();
     let (mut count, mut key) = (0u32, 17i32);
     while started.elapsed() < round {
-        for _ in 0..100 {
+        for _ in 0..20 {
             key = key.wrapping_mul(1_103_515_245).wrapping_add(12_345) & i32::MAX;
             run(key)?;
             count += 1;

@@ -79,85 +79,50 @@ impl ColumnSink {
     /// # Errors
     /// Whatever the type's input function says.
     pub(crate) fn push(&mut self, eval: &EvalContext, text: &str) -> Result<()> {
-        let bytes = text.as_bytes();
-        match &mut self.sink {
-            Sink::Int16(builder) => {
-                if let Some(value) = integer(bytes).and_then(|value| i16::try_from(value).ok()) {
-                    builder.append_value(value);
-                    return Ok(());
-                }
-            }
-            Sink::Int32(builder) => {
-                if let Some(value) = integer(bytes).and_then(|value| i32::try_from(value).ok()) {
-                    builder.append_value(value);
-                    return Ok(());
-                }
-            }
-            Sink::Int64(builder) => {
-                if let Some(value) = integer(bytes) {
-                    builder.append_value(value);
-                    return Ok(());
-                }
-            }
-            Sink::Float32(builder) => {
-                if plain_number(bytes)
-                    && let Ok(value) = text.parse::<f32>()
-                    && value.is_normal()
-                {
-                    builder.append_value(value);
-                    return Ok(());
-                }
-            }
-            Sink::Float64(builder) => {
-                if plain_number(bytes)
-                    && let Ok(value) = text.parse::<f64>()
-                    && value.is_normal()
-                {
-                    builder.append_value(value);
-                    return Ok(());
-                }
-            }
-            Sink::Bool(builder) => {
-                let value = match bytes {
-                    b"t" | b"true" => Some(true),
-                    b"f" | b"false" => Some(false),
-                    _ => None,
-                };
-                if let Some(value) = value {
-                    builder.append_value(value);
-                    return Ok(());
-                }
-            }
-            Sink::Date(builder) => {
-                if bytes.len() == 10
-                    && let Some(days) = date(bytes)
-                {
-                    builder.append_value(days);
-                    return Ok(());
-                }
-            }
-            Sink::Timestamp(builder) => {
-                if let Some(micros) = timestamp(bytes) {
-                    builder.append_value(micros);
-                    return Ok(());
-                }
-            }
-            Sink::TimestampTz(builder) => {
-                if let Some(micros) = timestamp_with_offset(bytes) {
-                    builder.append_value(micros);
-                    return Ok(());
-                }
-            }
-            Sink::Text(builder, limit) => {
-                if bytes.len() <= *limit {
-                    builder.append_value(text);
-                    return Ok(());
-                }
-            }
-            Sink::Other(_) => {}
+        if self.push_usual(text) {
+            return Ok(());
         }
         let value = io::text_in(eval, self.data_type, text)?;
         self.push_datum(&value)
+    }
+
+    /// Appends the value of a text in one of its type's usual spellings; false for all others.
+    fn push_usual(&mut self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        match &mut self.sink {
+            Sink::Int16(builder) => {
+                let value = integer(bytes).and_then(|value| i16::try_from(value).ok());
+                value.map(|value| builder.append_value(value))
+            }
+            Sink::Int32(builder) => {
+                let value = integer(bytes).and_then(|value| i32::try_from(value).ok());
+                value.map(|value| builder.append_value(value))
+            }
+            Sink::Int64(builder) => integer(bytes).map(|value| builder.append_value(value)),
+            Sink::Float32(builder) => {
+                let value = plain_number(bytes).then(|| text.parse::<f32>().ok()).flatten();
+                value.filter(|value| value.is_normal()).map(|value| builder.append_value(value))
+            }
+            Sink::Float64(builder) => {
+                let value = plain_number(bytes).then(|| text.parse::<f64>().ok()).flatten();
+                value.filter(|value| value.is_normal()).map(|value| builder.append_value(value))
+            }
+            Sink::Bool(builder) => match bytes {
+                b"t" | b"true" => Some(builder.append_value(true)),
+                b"f" | b"false" => Some(builder.append_value(false)),
+                _ => None,
+            },
+            Sink::Date(builder) => date(bytes).map(|days| builder.append_value(days)),
+            Sink::Timestamp(builder) => timestamp(bytes).map(|micros| builder.append_value(micros)),
+            Sink::TimestampTz(builder) => {
+                timestamp_with_offset(bytes).map(|micros| builder.append_value(micros))
+            }
+            Sink::Text(builder, limit) => {
+                (bytes.len() <= *limit).then(|| builder.append_value(text))
+            }
+            Sink::Other(_) => None,
+        }
+        .is_some()
     }
 
     /// Appends a value.

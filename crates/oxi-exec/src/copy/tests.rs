@@ -212,7 +212,7 @@ fn usual_spellings_read_as_the_input_functions_read_them() {
     for (type_oid, spelling) in spellings {
         let physical = oxi_types::pg_type::physical(type_oid).unwrap();
         let data_type = TypeRef::plain(type_oid);
-        let mut sink = super::column::ColumnSink::new(data_type, physical);
+        let mut sink = column::ColumnSink::new(data_type, physical);
         // Twice: the second array is of the same type as the first.
         for _ in 0..2 {
             sink.push(&eval, spelling).unwrap();
