@@ -184,12 +184,7 @@ impl Writer {
                 self.expr(b)?;
                 self.push(")");
             }
-            ExprKind::SqlValue { function, precision } => {
-                self.push(&function.name().to_ascii_uppercase());
-                if let Some(precision) = precision {
-                    let _ = write!(self.out, "({precision})");
-                }
-            }
+            ExprKind::SqlValue { function, precision } => self.sql_value(*function, *precision),
             ExprKind::Case { operand, branches, otherwise } => {
                 return self.case(operand, branches, otherwise);
             }
@@ -205,14 +200,7 @@ impl Writer {
             }
             ExprKind::Subquery(query) => return self.subquery(query),
             ExprKind::Subscript { base, subscripts } => {
-                if matches!(base.kind, ExprKind::Column(_) | ExprKind::Parameter(_)) {
-                    self.expr(base)?;
-                } else {
-                    self.in_parens(base)?;
-                }
-                for subscript in subscripts {
-                    self.subscript(subscript)?;
-                }
+                return self.subscripted(base, subscripts);
             }
             ExprKind::Field { base, field } => {
                 self.in_parens(base)?;
@@ -240,6 +228,22 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    fn sql_value(&mut self, function: SqlValue, precision: Option<i32>) {
+        self.push(&function.name().to_ascii_uppercase());
+        if let Some(precision) = precision {
+            let _ = write!(self.out, "({precision})");
+        }
+    }
+
+    fn subscripted(&mut self, base: &Expr, subscripts: &[Subscript]) -> Result<()> {
+        if matches!(base.kind, ExprKind::Column(_) | ExprKind::Parameter(_)) {
+            self.expr(base)?;
+        } else {
+            self.in_parens(base)?;
+        }
+        subscripts.iter().try_for_each(|subscript| self.subscript(subscript))
     }
 
     fn in_parens(&mut self, expr: &Expr) -> Result<()> {

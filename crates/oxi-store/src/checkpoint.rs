@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use oxi_base::{IndexId, Lsn, Result, TableId, Ts, TxnId};
+use oxi_base::{Error, IndexId, Lsn, Result, TableId, Ts, TxnId};
 use oxi_log::FrameKind;
 use oxi_model::engine::{CheckpointReport, IndexLayout};
 use oxi_world::{File, OpenMode, World};
@@ -248,22 +248,13 @@ fn write_images(
             block.dirty.store(false, Ordering::Release);
         }
         drop(rows);
-        let reference = match image {
-            None => None,
-            Some(image) => {
-                let file = match &mut out {
-                    Some(file) => file,
-                    None => out.insert(ImageFile::create(
-                        &core.world,
-                        paths,
-                        table.id,
-                        &table.next_file,
-                    )?),
-                };
-                report.rows_written += u64::from(image.rows);
-                Some(file.put(&image))
+        let reference = image.map(|image| {
+            report.rows_written += u64::from(image.rows);
+            if out.is_none() {
+                out = Some(ImageFile::create(&core.world, paths, table.id, &table.next_file)?);
             }
-        };
+            out.as_mut().ok_or_else(|| Error::bug("no image file"))?.put(&image)
+        });
         // Registered before the error of writing is looked at, so that it ends up dirty again.
         let reference = match reference {
             Some(Err(error)) => {

@@ -4,26 +4,30 @@
 //! statement's last row, because rows may refer to rows of the same statement. Actions on
 //! referencing rows add notes of their own.
 
+mod key;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use oxi_base::{Error, Result, RowId, SqlState, TableId};
 use oxi_model::{
     Datum, Row,
     array::{datum_at, encode_datum},
-    descriptor::{ReferentialAction, RelationDescriptor, TypeRef},
+    descriptor::{ReferentialAction, RelationDescriptor},
     engine::{KeyRange, RowLock, ScanRequest, Snapshot, TableLock, WriteOutcome, WriteTarget},
 };
-use oxi_types::{EvalContext, compare, io};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     context::StatementContext,
     dml::{
         action,
+        foreign_key::key::{child_key, comparable, equal, parent_key, pick, same},
         target::{IncomingKey, OutgoingKey, Target},
         violation,
     },
 };
+
+pub(crate) use key::convert;
 
 /// How often a lock is tried on a row that others keep changing.
 const ATTEMPTS: usize = 1000;
@@ -311,58 +315,6 @@ fn visible_again(
     Ok(found)
 }
 
-fn parent_key(
-    eval: &EvalContext,
-    target: &Target,
-    key: &OutgoingKey,
-    values: &[Datum],
-) -> Result<Option<Vec<Datum>>> {
-    let mut out = Vec::with_capacity(values.len());
-    for (place, (column, value)) in key.columns.iter().zip(values).enumerate() {
-        let from = target.columns().get(*column).map(|column| column.data_type);
-        let to = key.parent_column(place).map(|column| column.data_type);
-        let (Some(from), Some(to)) = (from, to) else {
-            return Err(Error::bug("foreign key column without type"));
-        };
-        match convert(eval, from, to, value)? {
-            Some(value) => out.push(value),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(out))
-}
-
-/// The value in another type of the same family; `None` if that type has no such value.
-pub(crate) fn convert(
-    eval: &EvalContext,
-    from: TypeRef,
-    to: TypeRef,
-    value: &Datum,
-) -> Result<Option<Datum>> {
-    if from.oid == to.oid || value.is_null() {
-        return Ok(Some(value.clone()));
-    }
-    let physical = oxi_types::pg_type::physical(to.oid);
-    let integer = match value {
-        Datum::Int16(value) => Some(i64::from(*value)),
-        Datum::Int32(value) => Some(i64::from(*value)),
-        Datum::Int64(value) => Some(*value),
-        _ => None,
-    };
-    use oxi_model::PhysicalType as P;
-    Ok(match (integer, physical) {
-        (Some(value), Some(P::Int16)) => i16::try_from(value).ok().map(Datum::Int16),
-        (Some(value), Some(P::Int32)) => i32::try_from(value).ok().map(Datum::Int32),
-        (Some(value), Some(P::Int64)) => Some(Datum::Int64(value)),
-        (None, Some(P::Text)) if matches!(value, Datum::Text(_)) => Some(value.clone()),
-        _ => {
-            let mut text = String::new();
-            io::text_out(eval, from, value, &mut text)?;
-            io::text_in(eval, TypeRef::plain(to.oid), &text).ok()
-        }
-    })
-}
-
 /// Rows that refer to any of the departed keys, each with the place of that key.
 fn children(
     statement: &StatementContext,
@@ -398,26 +350,6 @@ fn children(
         }
     }
     Ok(found)
-}
-
-fn child_key(
-    eval: &EvalContext,
-    target: &Target,
-    key: &IncomingKey,
-    values: &[Datum],
-) -> Result<Option<Vec<Datum>>> {
-    let child = key.child.as_table().map_or(&[][..], |table| &table.columns);
-    let mut out = Vec::with_capacity(values.len());
-    for ((from, to), value) in key.columns.iter().zip(&key.child_columns).zip(values) {
-        let (Some(from), Some(to)) = (target.columns().get(*from), child.get(*to)) else {
-            return Err(Error::bug("foreign key column without type"));
-        };
-        match convert(eval, from.data_type, to.data_type, value)? {
-            Some(value) => out.push(value),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(out))
 }
 
 fn search(
@@ -495,18 +427,6 @@ fn row_of(
         .collect()
 }
 
-fn comparable(types: &[u32], values: &[Datum]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (oid, value) in types.iter().zip(values) {
-        if compare::needs_key(*oid) {
-            encode_datum(&mut out, &compare::key(*oid, value));
-        } else {
-            encode_datum(&mut out, value);
-        }
-    }
-    out
-}
-
 /// Whether some row of the referenced table has the departed key (again).
 fn parent_again(statement: &StatementContext, key: &IncomingKey, old: &[Datum]) -> Result<bool> {
     let (index, order) = &key.parent_index;
@@ -566,25 +486,4 @@ pub(crate) fn refers_now(
         values.get(*column).is_some_and(|found| equal(oid, found, value))
     });
     Ok(same.then_some(values))
-}
-
-fn equal(oid: u32, left: &Datum, right: &Datum) -> bool {
-    match (left.is_null(), right.is_null()) {
-        (false, false) => compare::compare(oid, left, right).is_eq(),
-        (left, right) => left && right,
-    }
-}
-
-fn same(target: &Target, columns: &[usize], old: &[Datum], new: &[Datum]) -> bool {
-    columns.iter().all(|column| {
-        let oid = target.columns().get(*column).map_or(0, |column| column.data_type.oid);
-        match (old.get(*column), new.get(*column)) {
-            (Some(old), Some(new)) => old == new || equal(oid, old, new),
-            _ => false,
-        }
-    })
-}
-
-fn pick(row: &[Datum], columns: &[usize]) -> Vec<Datum> {
-    columns.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
 }

@@ -115,37 +115,77 @@ fn access_by(
     schema: &Schema,
     conditions: &[Condition],
 ) -> Option<(u32, IndexAccess)> {
-    let name_of = |position: usize| schema.field(position).name().as_str();
-    let mut prefixes: Vec<Vec<Datum>> = vec![Vec::new()];
-    let mut words = Vec::new();
-    let mut equal = 0u32;
-    for column in &index.columns {
-        let found = conditions
-            .iter()
-            .filter(|condition| {
-                condition.position == column.position && condition.comparison == Comparison::Eq
-            })
-            .min_by_key(|condition| condition.values.len());
-        let Some(condition) = found else { break };
-        if prefixes.len() * condition.values.len() > MAX_RANGES {
-            break;
-        }
-        prefixes = prefixes
-            .iter()
-            .flat_map(|prefix| {
-                condition.values.iter().map(|value| {
-                    let mut key = prefix.clone();
-                    key.push(value.clone());
-                    key
-                })
-            })
-            .collect();
-        words.push(format!("{} = {}", name_of(column.position), condition.words()));
-        equal += 1;
+    let mut served = Served { prefixes: vec![Vec::new()], ..Served::default() };
+    served.equalities(index, schema, conditions);
+    served.range(index, schema, conditions);
+    // A range open at one side alone is likely to hold most of the table.
+    let range = match (&served.lower, &served.upper) {
+        (Some(_), Some(_)) => 2,
+        (None, None) => 0,
+        _ => 1,
+    };
+    if served.equal == 0 && range < 2 {
+        return None;
     }
-    let complete = equal as usize == index.columns.len();
-    let mut bounds = (None, None);
-    if let Some(column) = index.columns.get(equal as usize) {
+    let point = served.equal == index.columns.len() && index.unique;
+    let score = if point { 1000 } else { served.equal as u32 * 10 + range };
+    let access = IndexAccess {
+        index: index.index,
+        name: index.name.clone(),
+        condition: served.words.join(" AND "),
+        ranges: served.ranges(),
+        point,
+        physical: Vec::new(),
+    };
+    Some((score, access))
+}
+
+/// What an index serves of the conditions.
+#[derive(Default)]
+struct Served {
+    /// Keys of the columns that are equal to something, each a range of its own.
+    prefixes: Vec<Vec<Datum>>,
+    /// How many columns these are.
+    equal: usize,
+    /// Bounds of the next column in the index's order, and whether they are part of the range.
+    lower: Option<(Datum, bool)>,
+    upper: Option<(Datum, bool)>,
+    /// The conditions, for EXPLAIN.
+    words: Vec<String>,
+}
+
+impl Served {
+    fn equalities(&mut self, index: &IndexInfo, schema: &Schema, conditions: &[Condition]) {
+        for column in &index.columns {
+            let found = conditions
+                .iter()
+                .filter(|condition| {
+                    condition.position == column.position && condition.comparison == Comparison::Eq
+                })
+                .min_by_key(|condition| condition.values.len());
+            let Some(condition) = found else { break };
+            if self.prefixes.len() * condition.values.len() > MAX_RANGES {
+                break;
+            }
+            self.prefixes = self
+                .prefixes
+                .iter()
+                .flat_map(|prefix| {
+                    condition.values.iter().map(|value| {
+                        let mut key = prefix.clone();
+                        key.push(value.clone());
+                        key
+                    })
+                })
+                .collect();
+            let name = schema.field(column.position).name();
+            self.words.push(format!("{name} = {}", condition.words()));
+            self.equal += 1;
+        }
+    }
+
+    fn range(&mut self, index: &IndexInfo, schema: &Schema, conditions: &[Condition]) {
+        let Some(column) = index.columns.get(self.equal) else { return };
         for condition in conditions.iter().filter(|found| found.position == column.position) {
             let Some(value) = condition.values.first() else { continue };
             let (lower, inclusive, word) = match condition.comparison {
@@ -155,41 +195,21 @@ fn access_by(
                 Comparison::LtEq => (false, true, "<="),
                 _ => continue,
             };
-            words.push(format!("{} {word} {}", name_of(column.position), condition.words()));
-            let side = if lower == column.descending { &mut bounds.1 } else { &mut bounds.0 };
+            let name = schema.field(column.position).name();
+            self.words.push(format!("{name} {word} {}", condition.words()));
+            let side = if lower == column.descending { &mut self.upper } else { &mut self.lower };
             *side = Some((value.clone(), inclusive));
         }
     }
-    // A range open at one side alone is likely to hold most of the table.
-    let range = match &bounds {
-        (Some(_), Some(_)) => 2,
-        (None, None) => 0,
-        _ => 1,
-    };
-    if equal == 0 && range < 2 {
-        return None;
-    }
-    let ranges = prefixes
-        .into_iter()
-        .map(|prefix| KeyRange {
-            lower: bound(&prefix, bounds.0.as_ref()),
-            upper: bound(&prefix, bounds.1.as_ref()),
+
+    fn ranges(&self) -> Vec<KeyRange> {
+        let range = |prefix: &Vec<Datum>| KeyRange {
+            lower: bound(prefix, self.lower.as_ref()),
+            upper: bound(prefix, self.upper.as_ref()),
             reverse: false,
-        })
-        .collect();
-    let point = complete && index.unique;
-    let score = if point { 1000 } else { equal * 10 + range };
-    Some((
-        score,
-        IndexAccess {
-            index: index.index,
-            name: index.name.clone(),
-            condition: words.join(" AND "),
-            ranges,
-            point,
-            physical: Vec::new(),
-        },
-    ))
+        };
+        self.prefixes.iter().map(range).collect()
+    }
 }
 
 fn bound(prefix: &[Datum], last: Option<&(Datum, bool)>) -> Bound<Vec<Datum>> {

@@ -6,8 +6,8 @@ use arrow::datatypes::{Field, Schema};
 use datafusion::{
     common::DFSchema,
     logical_expr::{
-        BinaryExpr, Case, Expr, ExprSchemable, Operator, execution_props::ExecutionProps,
-        physical_planning_context::PhysicalPlanningContext,
+        Between, BinaryExpr, Case, Cast, Expr, ExprSchemable, Operator,
+        execution_props::ExecutionProps, physical_planning_context::PhysicalPlanningContext,
     },
     physical_expr::create_physical_expr,
 };
@@ -91,44 +91,38 @@ impl Compiler<'_> {
                 }
                 None => None,
             },
-            Expr::Cast(cast) => {
-                let from = physical_of(&cast.expr.get_type(self.schema).map_err(from_datafusion)?);
-                let to = physical_of(cast.field.data_type());
-                match (from, to, self.native(&cast.expr)?) {
-                    (Some(from), Some(to), Some(inner)) if from == to => Some(inner),
-                    (Some(from), Some(to), Some(inner)) if widens(&from, &to) => {
-                        Some(RowExpr::Widen(Box::new(inner), to))
-                    }
-                    (_, _, Some(RowExpr::Literal(Datum::Null))) => {
-                        Some(RowExpr::Literal(Datum::Null))
-                    }
-                    _ => None,
-                }
-            }
+            Expr::Cast(cast) => self.cast(cast)?,
             Expr::Case(case) => self.case(case)?,
-            Expr::Between(between) => {
-                let sides = (
-                    self.native(&between.expr)?,
-                    self.native(&between.low)?,
-                    self.native(&between.high)?,
-                );
-                match sides {
-                    (Some(value), Some(low), Some(high)) => {
-                        let low =
-                            RowExpr::Compare(Comparison::GtEq, Box::new((value.clone(), low)));
-                        let high = RowExpr::Compare(Comparison::LtEq, Box::new((value, high)));
-                        let both = RowExpr::And(Box::new((low, high)));
-                        Some(if between.negated { RowExpr::Not(Box::new(both)) } else { both })
-                    }
-                    _ => None,
-                }
-            }
+            Expr::Between(between) => self.between(between)?,
             Expr::InList(list) => match (self.boxed(&list.expr)?, self.all(&list.list)?) {
                 (Some(needle), Some(items)) => Some(RowExpr::InList(needle, items, list.negated)),
                 _ => None,
             },
             _ => None,
         })
+    }
+
+    fn cast(&self, cast: &Cast) -> Result<Option<RowExpr>> {
+        let from = physical_of(&cast.expr.get_type(self.schema).map_err(from_datafusion)?);
+        let to = physical_of(cast.field.data_type());
+        Ok(match (from, to, self.native(&cast.expr)?) {
+            (Some(from), Some(to), Some(inner)) if from == to => Some(inner),
+            (Some(from), Some(to), Some(inner)) if widens(&from, &to) => {
+                Some(RowExpr::Widen(Box::new(inner), to))
+            }
+            (_, _, Some(RowExpr::Literal(Datum::Null))) => Some(RowExpr::Literal(Datum::Null)),
+            _ => None,
+        })
+    }
+
+    fn between(&self, between: &Between) -> Result<Option<RowExpr>> {
+        let sides =
+            (self.native(&between.expr)?, self.native(&between.low)?, self.native(&between.high)?);
+        let (Some(value), Some(low), Some(high)) = sides else { return Ok(None) };
+        let low = RowExpr::Compare(Comparison::GtEq, Box::new((value.clone(), low)));
+        let high = RowExpr::Compare(Comparison::LtEq, Box::new((value, high)));
+        let both = RowExpr::And(Box::new((low, high)));
+        Ok(Some(if between.negated { RowExpr::Not(Box::new(both)) } else { both }))
     }
 
     fn is_bool(&self, inner: &Expr, value: bool, negated: bool) -> Result<Option<RowExpr>> {

@@ -121,29 +121,10 @@ impl Parser<'_> {
 
     fn alter_action_kind(&mut self) -> Result<AlterActionKind> {
         if self.eat("add") {
-            if self.is_table_constraint() {
-                return Ok(AlterActionKind::AddConstraint(Box::new(self.table_constraint()?)));
-            }
-            self.eat("column");
-            let if_not_exists = self.if_not_exists();
-            return Ok(AlterActionKind::AddColumn {
-                column: Box::new(self.column_def()?),
-                if_not_exists,
-            });
+            return self.add_action();
         }
         if self.eat("drop") {
-            let constraint = self.eat("constraint");
-            if !constraint {
-                self.eat("column");
-            }
-            let if_exists = self.if_exists();
-            let name = self.col_id()?;
-            let cascade = self.cascade();
-            return Ok(if constraint {
-                AlterActionKind::DropConstraint { name, if_exists, cascade }
-            } else {
-                AlterActionKind::DropColumn { name, if_exists, cascade }
-            });
+            return self.drop_action();
         }
         if self.eat("alter") {
             if self.eat("constraint") {
@@ -181,6 +162,36 @@ impl Parser<'_> {
                 self.expect_any(&["nothing", "full", "default"])?.to_owned(),
             ));
         }
+        self.set_action()
+    }
+
+    fn add_action(&mut self) -> Result<AlterActionKind> {
+        if self.is_table_constraint() {
+            return Ok(AlterActionKind::AddConstraint(Box::new(self.table_constraint()?)));
+        }
+        self.eat("column");
+        let if_not_exists = self.if_not_exists();
+        let column = Box::new(self.column_def()?);
+        Ok(AlterActionKind::AddColumn { column, if_not_exists })
+    }
+
+    fn drop_action(&mut self) -> Result<AlterActionKind> {
+        let constraint = self.eat("constraint");
+        if !constraint {
+            self.eat("column");
+        }
+        let if_exists = self.if_exists();
+        let name = self.col_id()?;
+        let cascade = self.cascade();
+        Ok(if constraint {
+            AlterActionKind::DropConstraint { name, if_exists, cascade }
+        } else {
+            AlterActionKind::DropColumn { name, if_exists, cascade }
+        })
+    }
+
+    /// SET and RESET of the table's own properties.
+    fn set_action(&mut self) -> Result<AlterActionKind> {
         if self.eat("reset") {
             let names = self.in_parens(|p| Ok(p.col_label()?.value))?;
             return Ok(AlterActionKind::ResetOptions(names));

@@ -56,15 +56,7 @@ impl Parser<'_> {
                 ExprKind::Default
             }
             "case" => self.case()?,
-            "cast" => {
-                self.advance();
-                self.expect_sym("(")?;
-                let operand = Box::new(self.expr()?);
-                self.expect("as")?;
-                let target = Box::new(self.type_name()?);
-                self.expect_sym(")")?;
-                ExprKind::Cast { operand, target, syntax: CastSyntax::Cast }
-            }
+            "cast" => self.cast_call()?,
             "array" => self.array()?,
             "row" if self.sym_at(1, "(") => {
                 self.advance();
@@ -81,15 +73,7 @@ impl Parser<'_> {
             "greatest" if self.sym_at(1, "(") => ExprKind::Greatest(self.call_args()?),
             "least" if self.sym_at(1, "(") => ExprKind::Least(self.call_args()?),
             "grouping" if self.sym_at(1, "(") => ExprKind::Grouping(self.call_args()?),
-            "nullif" if self.sym_at(1, "(") => {
-                self.advance();
-                self.advance();
-                let first = Box::new(self.expr()?);
-                self.expect_sym(",")?;
-                let second = Box::new(self.expr()?);
-                self.expect_sym(")")?;
-                ExprKind::NullIf(first, second)
-            }
+            "nullif" if self.sym_at(1, "(") => self.null_if()?,
             "extract" | "substring" | "trim" | "position" | "overlay" | "normalize"
                 if self.sym_at(1, "(") =>
             {
@@ -119,6 +103,26 @@ impl Parser<'_> {
             },
         };
         Ok(Expr::new(kind, self.since(start)))
+    }
+
+    fn cast_call(&mut self) -> Result<ExprKind> {
+        self.advance();
+        self.expect_sym("(")?;
+        let operand = Box::new(self.expr()?);
+        self.expect("as")?;
+        let target = Box::new(self.type_name()?);
+        self.expect_sym(")")?;
+        Ok(ExprKind::Cast { operand, target, syntax: CastSyntax::Cast })
+    }
+
+    fn null_if(&mut self) -> Result<ExprKind> {
+        self.advance();
+        self.advance();
+        let first = Box::new(self.expr()?);
+        self.expect_sym(",")?;
+        let second = Box::new(self.expr()?);
+        self.expect_sym(")")?;
+        Ok(ExprKind::NullIf(first, second))
     }
 
     /// A function without parentheses, and whether it takes a precision.

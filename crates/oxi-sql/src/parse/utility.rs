@@ -28,17 +28,7 @@ impl Parser<'_> {
                 let name = if self.eat("all") { None } else { Some(self.col_id()?) };
                 StatementKind::CloseCursor(CloseCursor { name })
             }
-            "discard" => {
-                self.advance();
-                StatementKind::Discard(
-                    match self.expect_any(&["all", "plans", "sequences", "temp", "temporary"])? {
-                        "all" => Discard::All,
-                        "plans" => Discard::Plans,
-                        "sequences" => Discard::Sequences,
-                        _ => Discard::Temp,
-                    },
-                )
-            }
+            "discard" => StatementKind::Discard(self.discard()?),
             "checkpoint" => {
                 self.advance();
                 StatementKind::Checkpoint
@@ -72,19 +62,28 @@ impl Parser<'_> {
                 let payload = if self.eat_sym(",") { Some(self.string()?) } else { None };
                 StatementKind::Notify(Notify { channel, payload })
             }
-            "refresh" => {
-                self.expect_all(&["refresh", "materialized", "view"])?;
-                let concurrently = self.eat("concurrently");
-                let name = self.object_name()?;
-                let with_data = self.with_data()?;
-                StatementKind::RefreshMaterializedView(RefreshMaterializedView {
-                    name,
-                    concurrently,
-                    with_data,
-                })
-            }
+            "refresh" => StatementKind::RefreshMaterializedView(self.refresh()?),
             _ => return Err(self.syntax_error()),
         })
+    }
+
+    fn discard(&mut self) -> Result<Discard> {
+        self.advance();
+        let words = ["all", "plans", "sequences", "temp", "temporary"];
+        Ok(match self.expect_any(&words)? {
+            "all" => Discard::All,
+            "plans" => Discard::Plans,
+            "sequences" => Discard::Sequences,
+            _ => Discard::Temp,
+        })
+    }
+
+    fn refresh(&mut self) -> Result<RefreshMaterializedView> {
+        self.expect_all(&["refresh", "materialized", "view"])?;
+        let concurrently = self.eat("concurrently");
+        let name = self.object_name()?;
+        let with_data = self.with_data()?;
+        Ok(RefreshMaterializedView { name, concurrently, with_data })
     }
 
     fn explain(&mut self) -> Result<Explain> {

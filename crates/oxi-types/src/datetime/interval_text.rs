@@ -1,17 +1,17 @@
 //! Text forms of intervals.
 
-use std::fmt::Write;
+mod output;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::Interval;
 
 use super::{
-    DAY, HOUR, MINUTE, SECOND, interval_out_of_range,
-    output::fraction_out,
-    round_micros,
+    DAY, HOUR, MINUTE, SECOND, interval_out_of_range, round_micros,
     words::{Unit, unit},
 };
 use crate::context::{EvalContext, IntervalStyle};
+
+pub use output::interval_out;
 
 fn invalid(text: &str) -> Error {
     Error::new(
@@ -245,21 +245,9 @@ pub fn interval_in(context: &EvalContext, text: &str, typmod: i32) -> Result<Int
     let mut ago = false;
     let mut at = 0;
     let mut seen = false;
-    // In the SQL style a leading minus covers all parts that have no sign.
-    let covers = context.interval_style == IntervalStyle::SqlStandard
-        && trimmed.starts_with('-')
-        && !pieces.iter().any(|piece| matches!(piece, Piece::Word(_)))
-        && !trimmed[1..].contains(['+', '-'].as_slice())
-        || (context.interval_style == IntervalStyle::SqlStandard
-            && trimmed.starts_with('-')
-            && pieces.len() > 1
-            && matches!(pieces[0], Piece::YearMonth(_))
-            && trimmed.matches('-').count() == 2
-            && !trimmed.contains('+'));
+    let covers = minus_covers(context, trimmed, &pieces);
     while at < pieces.len() {
-        let mut part = Sums::default();
-        let negative;
-        match pieces[at] {
+        let (mut part, negative) = match pieces[at] {
             Piece::Word(word) if word.eq_ignore_ascii_case("ago") && seen => {
                 ago = true;
                 at += 1;
@@ -268,44 +256,19 @@ pub fn interval_in(context: &EvalContext, text: &str, typmod: i32) -> Result<Int
             Piece::Word(_) => return Err(invalid(text)),
             Piece::Clock(written) => {
                 let minutes_first = mask(typmod) == 0x1800;
-                part.micros = clock(written, minutes_first).ok_or_else(|| field_overflow(text))?;
-                negative = written.starts_with('-');
-                at += 1;
+                let micros = clock(written, minutes_first).ok_or_else(|| field_overflow(text))?;
+                (Sums { micros, ..Sums::default() }, written.starts_with('-'))
             }
-            Piece::YearMonth(written) => {
-                negative = written.starts_with('-');
-                let body = written.trim_start_matches(['+', '-']);
-                let (years, months) = body.split_once('-').unwrap_or((body, "0"));
-                let years: i128 = years.parse().map_err(|_| field_overflow(text))?;
-                let months: i128 = months.parse().map_err(|_| field_overflow(text))?;
-                if months > 11 {
-                    return Err(field_overflow(text));
-                }
-                part.months = years * 12 + months;
-                if negative {
-                    part.negate();
-                }
-                at += 1;
-            }
+            Piece::YearMonth(written) => year_month(written, text)?,
             Piece::Number(written) => {
-                let (minus, whole, fraction) = number(written).ok_or_else(|| invalid(text))?;
-                negative = minus;
-                at += 1;
-                let of = match pieces.get(at) {
-                    Some(Piece::Word(word)) if !word.eq_ignore_ascii_case("ago") => {
-                        at += 1;
-                        unit(word).filter(|of| *of != Unit::Quarter).ok_or_else(|| invalid(text))?
-                    }
-                    // `1 2:03:04` is days and time.
-                    Some(Piece::Clock(_)) => Unit::Day,
-                    _ => default_unit(typmod),
-                };
-                if whole.unsigned_abs() > 1 << 70 {
-                    return Err(field_overflow(text));
+                let next = pieces.get(at + 1);
+                if matches!(next, Some(Piece::Word(word)) if !word.eq_ignore_ascii_case("ago")) {
+                    at += 1;
                 }
-                part.add(whole, fraction, of);
+                counted(written, next, text, typmod)?
             }
-        }
+        };
+        at += 1;
         if covers && seen && !negative {
             part.negate();
         }
@@ -318,6 +281,61 @@ pub fn interval_in(context: &EvalContext, text: &str, typmod: i32) -> Result<Int
         sums.negate();
     }
     sums.finish(text)
+}
+
+/// Whether a leading minus covers all parts that have no sign, as it does in the SQL style.
+fn minus_covers(context: &EvalContext, trimmed: &str, pieces: &[Piece<'_>]) -> bool {
+    if context.interval_style != IntervalStyle::SqlStandard || !trimmed.starts_with('-') {
+        return false;
+    }
+    let has_words = pieces.iter().any(|piece| matches!(piece, Piece::Word(_)));
+    let only_sign = !trimmed[1..].contains(['+', '-'].as_slice());
+    let years_and_more = pieces.len() > 1
+        && matches!(pieces[0], Piece::YearMonth(_))
+        && trimmed.matches('-').count() == 2
+        && !trimmed.contains('+');
+    !has_words && only_sign || years_and_more
+}
+
+/// `1-2`: years and months, and whether they are negative.
+fn year_month(written: &str, text: &str) -> Result<(Sums, bool)> {
+    let negative = written.starts_with('-');
+    let body = written.trim_start_matches(['+', '-']);
+    let (years, months) = body.split_once('-').unwrap_or((body, "0"));
+    let years: i128 = years.parse().map_err(|_| field_overflow(text))?;
+    let months: i128 = months.parse().map_err(|_| field_overflow(text))?;
+    if months > 11 {
+        return Err(field_overflow(text));
+    }
+    let mut part = Sums { months: years * 12 + months, ..Sums::default() };
+    if negative {
+        part.negate();
+    }
+    Ok((part, negative))
+}
+
+/// A number with the unit that may follow it, and whether it is negative.
+fn counted(
+    written: &str,
+    next: Option<&Piece<'_>>,
+    text: &str,
+    typmod: i32,
+) -> Result<(Sums, bool)> {
+    let (negative, whole, fraction) = number(written).ok_or_else(|| invalid(text))?;
+    let of = match next {
+        Some(Piece::Word(word)) if !word.eq_ignore_ascii_case("ago") => {
+            unit(word).filter(|of| *of != Unit::Quarter).ok_or_else(|| invalid(text))?
+        }
+        // `1 2:03:04` is days and time.
+        Some(Piece::Clock(_)) => Unit::Day,
+        _ => default_unit(typmod),
+    };
+    if whole.unsigned_abs() > 1 << 70 {
+        return Err(field_overflow(text));
+    }
+    let mut part = Sums::default();
+    part.add(whole, fraction, of);
+    Ok((part, negative))
 }
 
 /// `P1Y2M3DT4H5M6S`, `P1W`, `P0001-02-03T04:05:06`.
@@ -404,161 +422,4 @@ pub fn interval_typmod(value: Interval, typmod: i32) -> Result<Interval> {
         kept.micros = round_micros(kept.micros, precision);
     }
     if kept.micros == i64::MIN { Err(interval_out_of_range()) } else { Ok(kept) }
-}
-
-fn plural(count: i64) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
-/// Writes an interval.
-pub fn interval_out(context: &EvalContext, value: Interval, out: &mut String) {
-    match context.interval_style {
-        IntervalStyle::Postgres => postgres(value, out),
-        IntervalStyle::PostgresVerbose => verbose(value, out),
-        IntervalStyle::SqlStandard => sql_standard(value, out),
-        IntervalStyle::Iso8601 => iso_8601(value, out),
-    }
-}
-
-fn clock_parts(micros: i64) -> (u64, u64, u64, i64) {
-    let total = micros.unsigned_abs();
-    let second = SECOND.unsigned_abs();
-    (
-        total / (3600 * second),
-        total / (60 * second) % 60,
-        total / second % 60,
-        (total % second) as i64,
-    )
-}
-
-fn postgres(value: Interval, out: &mut String) {
-    let mut first = true;
-    let mut before_negative = false;
-    let mut part = |count: i32, word: &str, out: &mut String| {
-        if count == 0 {
-            return;
-        }
-        let sign = if before_negative && count > 0 { "+" } else { "" };
-        let space = if first { "" } else { " " };
-        let _ = write!(out, "{space}{sign}{count} {word}{}", if count == 1 { "" } else { "s" });
-        before_negative = count < 0;
-        first = false;
-    };
-    part(value.months / 12, "year", out);
-    part(value.months % 12, "mon", out);
-    part(value.days, "day", out);
-    if first || value.micros != 0 {
-        let (hours, minutes, seconds, fraction) = clock_parts(value.micros);
-        let sign = if value.micros < 0 {
-            "-"
-        } else if before_negative {
-            "+"
-        } else {
-            ""
-        };
-        let space = if first { "" } else { " " };
-        let _ = write!(out, "{space}{sign}{hours:02}:{minutes:02}:{seconds:02}");
-        fraction_out(fraction, out);
-    }
-}
-
-fn verbose(value: Interval, out: &mut String) {
-    out.push('@');
-    let mut ago: Option<bool> = None;
-    let mut part = |count: i64, word: &str, out: &mut String| {
-        if count == 0 {
-            return;
-        }
-        let negative = *ago.get_or_insert(count < 0);
-        let shown = if negative { -count } else { count };
-        let _ = write!(out, " {shown} {word}{}", plural(shown));
-    };
-    part(i64::from(value.months / 12), "year", out);
-    part(i64::from(value.months % 12), "mon", out);
-    part(i64::from(value.days), "day", out);
-    let (hours, minutes, seconds, fraction) = clock_parts(value.micros);
-    let sign = if value.micros < 0 { -1 } else { 1 };
-    part(sign * hours as i64, "hour", out);
-    part(sign * minutes as i64, "min", out);
-    if seconds != 0 || fraction != 0 {
-        let negative = *ago.get_or_insert(value.micros < 0);
-        out.push_str(if (value.micros < 0) == negative { " " } else { " -" });
-        let _ = write!(out, "{seconds}");
-        fraction_out(fraction, out);
-        out.push_str(if seconds == 1 && fraction == 0 { " sec" } else { " secs" });
-    }
-    match ago {
-        None => out.push_str(" 0"),
-        Some(true) => out.push_str(" ago"),
-        Some(false) => {}
-    }
-}
-
-fn sql_standard(value: Interval, out: &mut String) {
-    let (years, months, days) = (value.months / 12, value.months % 12, value.days);
-    let negative = value.months < 0 || days < 0 || value.micros < 0;
-    let positive = value.months > 0 || days > 0 || value.micros > 0;
-    let has_calendar = value.months != 0;
-    let has_day = days != 0 || value.micros != 0;
-    let (hours, minutes, seconds, fraction) = clock_parts(value.micros);
-    if negative && positive || has_calendar && has_day {
-        let sign = |negative: bool| if negative { '-' } else { '+' };
-        let _ = write!(
-            out,
-            "{}{}-{} {}{} {}{hours}:{minutes:02}:{seconds:02}",
-            sign(value.months < 0),
-            years.abs(),
-            months.abs(),
-            sign(days < 0),
-            days.unsigned_abs(),
-            sign(value.micros < 0),
-        );
-        fraction_out(fraction, out);
-        return;
-    }
-    if !negative && !positive {
-        out.push('0');
-        return;
-    }
-    if negative {
-        out.push('-');
-    }
-    if has_calendar {
-        let _ = write!(out, "{}-{}", years.abs(), months.abs());
-        return;
-    }
-    if days != 0 {
-        let _ = write!(out, "{} ", days.unsigned_abs());
-    }
-    let _ = write!(out, "{hours}:{minutes:02}:{seconds:02}");
-    fraction_out(fraction, out);
-}
-
-fn iso_8601(value: Interval, out: &mut String) {
-    if value == Interval::default() {
-        out.push_str("PT0S");
-        return;
-    }
-    out.push('P');
-    let part = |count: i64, letter: char, out: &mut String| {
-        if count != 0 {
-            let _ = write!(out, "{count}{letter}");
-        }
-    };
-    part(i64::from(value.months / 12), 'Y', out);
-    part(i64::from(value.months % 12), 'M', out);
-    part(i64::from(value.days), 'D', out);
-    if value.micros != 0 {
-        out.push('T');
-        let (hours, minutes, seconds, fraction) = clock_parts(value.micros);
-        let sign = if value.micros < 0 { -1 } else { 1 };
-        part(sign * hours as i64, 'H', out);
-        part(sign * minutes as i64, 'M', out);
-        if seconds != 0 || fraction != 0 {
-            out.push_str(if sign < 0 { "-" } else { "" });
-            let _ = write!(out, "{seconds}");
-            fraction_out(fraction, out);
-            out.push('S');
-        }
-    }
 }

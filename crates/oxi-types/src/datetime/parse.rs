@@ -1,29 +1,17 @@
 //! Text input of dates and times.
 
+mod token;
+
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::Interval;
 
 use super::{
     DAY, HOUR, INFINITY, MIN_DATE, MINUTE, NEG_INFINITY, SECOND, days_from_civil, days_in_month,
-    is_leap, timetz, words, zone, zone::TimeZone,
+    is_leap, timetz, words, zone::TimeZone,
 };
 use crate::context::{DateOrder, EvalContext};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Number,
-    Date,
-    Time,
-    Word,
-    Offset,
-    Zone,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Token<'a> {
-    kind: Kind,
-    text: &'a str,
-}
+use token::{Kind, tokens};
 
 /// Why an input was refused.
 enum Refusal {
@@ -61,108 +49,6 @@ fn report(refusal: Refusal, text: &str, type_name: &str) -> Error {
             format!("time zone \"{name}\" not recognized"),
         ),
     }
-}
-
-fn run(text: &str, from: usize, accept: impl Fn(u8) -> bool) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = from;
-    while at < bytes.len() && accept(bytes[at]) {
-        at += 1;
-    }
-    at
-}
-
-/// Splits an input into its fields.
-fn tokens(text: &str) -> Parsed<Vec<Token<'_>>> {
-    let bytes = text.as_bytes();
-    let mut out = Vec::new();
-    let mut at = 0;
-    let mut push = |kind, from: usize, to: usize| out.push(Token { kind, text: &text[from..to] });
-    while at < bytes.len() {
-        let start = at;
-        let byte = bytes[at];
-        if byte.is_ascii_digit() {
-            at = run(text, at, |b| b.is_ascii_digit());
-            match bytes.get(at) {
-                Some(b':') => {
-                    at = run(text, at, |b| b.is_ascii_digit() || b == b':' || b == b'.');
-                    push(Kind::Time, start, at);
-                }
-                Some(delimiter @ (b'-' | b'/' | b'.')) => {
-                    let delimiter = *delimiter;
-                    let mut end = run(text, at + 1, |b| b.is_ascii_digit());
-                    if end == at + 1 && delimiter != b'.' {
-                        end = run(text, at + 1, |b| b.is_ascii_alphabetic());
-                    }
-                    if bytes.get(end) == Some(&delimiter) && end > at + 1 {
-                        end = run(text, end + 1, |b| b.is_ascii_digit());
-                        at = end;
-                        push(Kind::Date, start, at);
-                    } else if delimiter == b'.' {
-                        at = end;
-                        push(Kind::Number, start, at);
-                    } else {
-                        at = end;
-                        push(Kind::Date, start, at);
-                    }
-                }
-                _ => push(Kind::Number, start, at),
-            }
-        } else if byte.is_ascii_alphabetic() {
-            at = run(text, at, |b| b.is_ascii_alphabetic());
-            let next = bytes.get(at).copied();
-            let after_digit = bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
-            if at == start + 1
-                && matches!(byte, b'T' | b't')
-                && next.is_some_and(|b| b.is_ascii_digit())
-            {
-                continue;
-            }
-            if matches!(next, Some(b'/' | b'_')) {
-                at = run(text, at, |b| {
-                    b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-')
-                });
-                push(Kind::Zone, start, at);
-            } else if matches!(next, Some(b'-' | b'.'))
-                && after_digit
-                && words::month(&text[start..at]).is_some()
-            {
-                at = run(text, at, |b| b.is_ascii_digit() || matches!(b, b'-' | b'.'));
-                push(Kind::Date, start, at);
-            } else if matches!(byte, b'J' | b'j')
-                && at == start + 1
-                && next.is_some_and(|b| b.is_ascii_digit())
-            {
-                at = run(text, at, |b| b.is_ascii_digit());
-                push(Kind::Word, start, at);
-            } else if matches!(next, Some(b'+' | b'-'))
-                && after_digit
-                && at - start >= 3
-                && zone::abbreviation(&text[start..at]).is_some()
-            {
-                at = run(text, at, |b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b':'));
-                push(Kind::Zone, start, at);
-            } else {
-                push(Kind::Word, start, at);
-            }
-        } else if matches!(byte, b'+' | b'-') {
-            at = run(text, at + 1, |b| b.is_ascii_whitespace());
-            if bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                at = run(text, at, |b| b.is_ascii_digit() || matches!(b, b':' | b'.'));
-                push(Kind::Offset, start, at);
-            } else if bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
-                at = run(text, at, |b| b.is_ascii_alphabetic());
-                push(Kind::Word, start, at);
-            } else {
-                return Err(Refusal::Syntax);
-            }
-        } else if byte.is_ascii_whitespace() || matches!(byte, b',' | b'@' | b'(' | b')') {
-            at += 1;
-        } else {
-            return Err(Refusal::Syntax);
-        }
-    }
-    Ok(out)
 }
 
 /// What an input said.

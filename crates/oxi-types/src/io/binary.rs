@@ -86,24 +86,8 @@ pub fn binary_in(reference: TypeRef, bytes: &[u8]) -> Result<Datum> {
         oid::TIMESTAMP | oid::TIMESTAMPTZ => {
             Datum::Int64(micros_from_wire(i64::from_be_bytes(fixed(bytes)?)))
         }
-        oid::INTERVAL => {
-            let raw: [u8; 16] = fixed(bytes)?;
-            let (micros, rest) = raw.split_at(8);
-            let (days, months) = rest.split_at(4);
-            Datum::Interval(Interval {
-                months: i32::from_be_bytes(fixed(months)?),
-                days: i32::from_be_bytes(fixed(days)?),
-                micros: i64::from_be_bytes(fixed(micros)?),
-            })
-        }
-        oid::TIMETZ => {
-            let raw: [u8; 12] = fixed(bytes)?;
-            Datum::Interval(Interval {
-                months: -i32::from_be_bytes(fixed(&raw[8..])?),
-                days: 0,
-                micros: i64::from_be_bytes(fixed(&raw[..8])?),
-            })
-        }
+        oid::INTERVAL => interval_in(bytes)?,
+        oid::TIMETZ => timetz_in(bytes)?,
         oid::NUMERIC => numeric::binary_in(bytes)?.to_datum()?,
         oid::BYTEA => Datum::bytes(bytes),
         oid::UUID => Datum::Uuid(fixed(bytes)?),
@@ -125,22 +109,45 @@ pub fn binary_in(reference: TypeRef, bytes: &[u8]) -> Result<Datum> {
             Datum::Int64(block << 16 | i64::from(u16::from_be_bytes(fixed(&raw[4..])?)))
         }
         oid::BIT | oid::VARBIT => Datum::text(bits_in(bytes)?),
-        other => match pg_type::by_oid(other) {
-            Some(row) if row.is_array() => array_in(row, bytes)?,
-            Some(row) => match row.physical {
-                oxi_model::PhysicalType::UInt32 => Datum::UInt32(u32::from_be_bytes(fixed(bytes)?)),
-                oxi_model::PhysicalType::Text => Datum::text(utf8(bytes)?),
-                _ => {
-                    return Err(Error::unsupported(format!(
-                        "no binary input function available for type {}",
-                        row.display
-                    )));
-                }
-            },
-            None => Datum::text(utf8(bytes)?),
-        },
+        other => by_storage_in(other, bytes)?,
     };
     if reference.typmod < 0 { Ok(value) } else { super::apply_typmod(reference, value, false) }
+}
+
+fn interval_in(bytes: &[u8]) -> Result<Datum> {
+    let raw: [u8; 16] = fixed(bytes)?;
+    let (micros, rest) = raw.split_at(8);
+    let (days, months) = rest.split_at(4);
+    Ok(Datum::Interval(Interval {
+        months: i32::from_be_bytes(fixed(months)?),
+        days: i32::from_be_bytes(fixed(days)?),
+        micros: i64::from_be_bytes(fixed(micros)?),
+    }))
+}
+
+fn timetz_in(bytes: &[u8]) -> Result<Datum> {
+    let raw: [u8; 12] = fixed(bytes)?;
+    Ok(Datum::Interval(Interval {
+        months: -i32::from_be_bytes(fixed(&raw[8..])?),
+        days: 0,
+        micros: i64::from_be_bytes(fixed(&raw[..8])?),
+    }))
+}
+
+/// Arrays, numbers of objects, and what is text in storage.
+fn by_storage_in(type_oid: u32, bytes: &[u8]) -> Result<Datum> {
+    let Some(row) = pg_type::by_oid(type_oid) else { return Ok(Datum::text(utf8(bytes)?)) };
+    if row.is_array() {
+        return array_in(row, bytes);
+    }
+    match row.physical {
+        oxi_model::PhysicalType::UInt32 => Ok(Datum::UInt32(u32::from_be_bytes(fixed(bytes)?))),
+        oxi_model::PhysicalType::Text => Ok(Datum::text(utf8(bytes)?)),
+        _ => Err(Error::unsupported(format!(
+            "no binary input function available for type {}",
+            row.display
+        ))),
+    }
 }
 
 fn bits_in(bytes: &[u8]) -> Result<String> {

@@ -102,16 +102,7 @@ pub fn like_escape(pattern: &str, escape: &str) -> Result<String> {
 
 /// A SIMILAR TO pattern as an advanced regular expression.
 pub fn similar_escape(pattern: &str, escape: Option<&str>) -> Result<String> {
-    let escape = match escape {
-        None => Some('\\'),
-        Some(text) => {
-            let mut chars = text.chars();
-            match (chars.next(), chars.next()) {
-                (first, None) => first,
-                _ => return Err(bad_escape()),
-            }
-        }
-    };
+    let escape = escape_character(escape)?;
     let mut out = "^(?:".to_owned();
     let mut after_escape = false;
     let mut in_bracket = false;
@@ -120,17 +111,7 @@ pub fn similar_escape(pattern: &str, escape: Option<&str>) -> Result<String> {
     while let Some(c) = chars.next() {
         if after_escape {
             if c == '"' && !in_bracket {
-                // The marks around what substring(… similar …) gives.
-                match quotes {
-                    0 => out.push_str("){1,1}?("),
-                    1 => out.push_str("){1,1}(?:"),
-                    _ => {
-                        return Err(Error::new(
-                            SqlState::INVALID_ESCAPE_SEQUENCE,
-                            "SQL regular expression may not contain more than two escape-double-quote separators",
-                        ));
-                    }
-                }
+                out.push_str(separator(quotes)?);
                 quotes += 1;
             } else if !c.is_alphanumeric() || escape == Some('\\') {
                 out.push('\\');
@@ -176,4 +157,26 @@ pub fn similar_escape(pattern: &str, escape: Option<&str>) -> Result<String> {
     }
     out.push_str(")$");
     Ok(out)
+}
+
+/// The escape character: backslash unless another is given; none for the empty string.
+fn escape_character(escape: Option<&str>) -> Result<Option<char>> {
+    let Some(text) = escape else { return Ok(Some('\\')) };
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (first, None) => Ok(first),
+        _ => Err(bad_escape()),
+    }
+}
+
+/// The marks around what `substring(… similar …)` gives.
+fn separator(number: usize) -> Result<&'static str> {
+    match number {
+        0 => Ok("){1,1}?("),
+        1 => Ok("){1,1}(?:"),
+        _ => Err(Error::new(
+            SqlState::INVALID_ESCAPE_SEQUENCE,
+            "SQL regular expression may not contain more than two escape-double-quote separators",
+        )),
+    }
 }

@@ -260,31 +260,8 @@ impl Translator<'_> {
                 ']' if !first => break,
                 '[' if self.rest.starts_with(':') => {
                     let end = self.rest.find(":]").ok_or_else(unbalanced)?;
-                    let name = &self.rest[1..end];
-                    let class = match name {
-                        "alpha" => "\\p{Alphabetic}",
-                        "digit" => "\\d",
-                        "alnum" => "\\p{Alphabetic}\\d",
-                        "upper" => "\\p{Uppercase}",
-                        "lower" => "\\p{Lowercase}",
-                        "space" => "\\s",
-                        "word" => "\\w",
-                        "punct" => "[:punct:]",
-                        "blank" => "[:blank:]",
-                        "cntrl" => "[:cntrl:]",
-                        "graph" => "[:graph:]",
-                        "print" => "[:print:]",
-                        "xdigit" => "[:xdigit:]",
-                        "ascii" => "[:ascii:]",
-                        _ => return Err(invalid("invalid character class")),
-                    };
-                    if class.starts_with('[') {
-                        self.out.push('[');
-                        self.out.push_str(class);
-                        self.out.push(']');
-                    } else {
-                        self.out.push_str(class);
-                    }
+                    let class = named_class(&self.rest[1..end])?;
+                    self.out.push_str(class);
                     self.rest = &self.rest[end + 2..];
                 }
                 '[' if self.rest.starts_with(['.', '=']) => {
@@ -299,19 +276,7 @@ impl Translator<'_> {
                     }
                     self.rest = &self.rest[end + 2..];
                 }
-                '\\' => {
-                    let letter =
-                        self.next().ok_or_else(|| invalid("invalid escape \\ sequence"))?;
-                    if matches!(letter, 'd' | 'D' | 's' | 'S' | 'w' | 'W') {
-                        self.out.push('\\');
-                        self.out.push(letter);
-                    } else {
-                        match self.escaped_character(letter)? {
-                            Some(c) => self.class_literal(c),
-                            None => return Err(invalid("invalid escape \\ sequence")),
-                        }
-                    }
-                }
+                '\\' => self.bracket_escape()?,
                 '-' if !first && !self.rest.starts_with(']') => self.out.push('-'),
                 c => self.class_literal(c),
             }
@@ -320,4 +285,40 @@ impl Translator<'_> {
         self.out.push(']');
         Ok(())
     }
+
+    /// What a backslash within brackets stands for.
+    fn bracket_escape(&mut self) -> Result<()> {
+        let letter = self.next().ok_or_else(|| invalid("invalid escape \\ sequence"))?;
+        if matches!(letter, 'd' | 'D' | 's' | 'S' | 'w' | 'W') {
+            self.out.push('\\');
+            self.out.push(letter);
+            return Ok(());
+        }
+        match self.escaped_character(letter)? {
+            Some(c) => self.class_literal(c),
+            None => return Err(invalid("invalid escape \\ sequence")),
+        }
+        Ok(())
+    }
+}
+
+/// `[:name:]` as the engine writes it within brackets.
+fn named_class(name: &str) -> Result<&'static str> {
+    Ok(match name {
+        "alpha" => "\\p{Alphabetic}",
+        "digit" => "\\d",
+        "alnum" => "\\p{Alphabetic}\\d",
+        "upper" => "\\p{Uppercase}",
+        "lower" => "\\p{Lowercase}",
+        "space" => "\\s",
+        "word" => "\\w",
+        "punct" => "[[:punct:]]",
+        "blank" => "[[:blank:]]",
+        "cntrl" => "[[:cntrl:]]",
+        "graph" => "[[:graph:]]",
+        "print" => "[[:print:]]",
+        "xdigit" => "[[:xdigit:]]",
+        "ascii" => "[[:ascii:]]",
+        _ => return Err(invalid("invalid character class")),
+    })
 }

@@ -136,125 +136,157 @@ fn ordinal(number: i64) -> &'static str {
 /// Writes a moment by a template.
 pub fn format(moment: &Moment, template: &str) -> String {
     let (days, time) = (moment.local.div_euclid(DAY), moment.local.rem_euclid(DAY));
+    let parts = Parts::of(moment, days, time);
     let mut out = String::new();
     for piece in pieces(template) {
         match piece {
             Piece::Literal(c) | Piece::Quoted(c) => out.push(c),
             Piece::Pattern { name, written, fill, ordinal: suffix } => {
-                put(moment, days, time, name, written, fill, suffix, &mut out);
+                put(&parts, name, written, fill, suffix, &mut out);
             }
         }
     }
     out
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one pattern")]
-fn put(
-    moment: &Moment,
+/// The parts of a moment that patterns show.
+struct Parts<'a> {
     days: i64,
     time: i64,
+    astronomical: i64,
+    year: i64,
+    month: i64,
+    day: i64,
+    iso_year: i64,
+    iso_weeks: i64,
+    day_of_year: i64,
+    weekday: i64,
+    offset: i64,
+    zone: Option<&'a str>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(moment: &'a Moment, days: i64, time: i64) -> Self {
+        let (astronomical, month, day) = civil_from_days(days);
+        let (iso_year, iso_weeks) = iso_week(days);
+        let zone = moment.zone.as_ref();
+        Parts {
+            days,
+            time,
+            astronomical,
+            year: if astronomical > 0 { astronomical } else { 1 - astronomical },
+            month,
+            day,
+            iso_year: if iso_year > 0 { iso_year } else { 1 - iso_year },
+            iso_weeks,
+            day_of_year: days - days_from_civil(astronomical, 1, 1) + 1,
+            weekday: (days + 4).rem_euclid(7),
+            offset: zone.map_or(0, |(offset, _)| i64::from(*offset)),
+            zone: zone.map(|(_, name)| name.as_str()),
+        }
+    }
+
+    /// `+02`
+    fn offset_hours(&self) -> String {
+        let sign = if self.offset < 0 { '-' } else { '+' };
+        format!("{sign}{:02}", self.offset.abs() / 3600)
+    }
+
+    /// What a pattern of letters shows; `None` if it shows a number.
+    fn text(&self, name: &str, written: &str, fill: bool) -> Option<String> {
+        let word = |text: &str, width: usize| {
+            let text = cased(text, written);
+            if fill { format!("{text:<width$}") } else { text }
+        };
+        let capital = written.starts_with(char::is_uppercase);
+        let marked = |text: &str| if capital { text.to_uppercase() } else { text.to_lowercase() };
+        let is_morning = self.time / HOUR < 12;
+        let month = MONTHS[self.month as usize - 1];
+        let day = DAYS[self.weekday as usize];
+        Some(match name {
+            "AM" | "PM" => marked(if is_morning { "am" } else { "pm" }),
+            "A.M." | "P.M." => marked(if is_morning { "a.m." } else { "p.m." }),
+            "AD" | "BC" => marked(if self.astronomical > 0 { "ad" } else { "bc" }),
+            "A.D." | "B.C." => marked(if self.astronomical > 0 { "a.d." } else { "b.c." }),
+            "MONTH" => word(month, 9),
+            "MON" => cased(&month[..3], written),
+            "DAY" => word(day, 9),
+            "DY" => cased(&day[..3], written),
+            "RM" => {
+                let numeral = marked(ROMAN[self.month as usize - 1]);
+                if fill { format!("{numeral:<4}") } else { numeral }
+            }
+            "TZ" => self.zone.map_or_else(String::new, marked),
+            "TZH" => self.offset_hours(),
+            "TZM" => format!("{:02}", self.offset.abs() / 60 % 60),
+            "OF" => {
+                let mut shown = self.offset_hours();
+                if self.offset % 3600 != 0 {
+                    let _ = write!(shown, ":{:02}", self.offset.abs() / 60 % 60);
+                }
+                shown
+            }
+            "Y,YYY" => format!("{},{:03}", self.year / 1000, self.year % 1000),
+            _ => return None,
+        })
+    }
+
+    /// The number that a pattern shows, and how wide it is.
+    fn number(&self, name: &str) -> (i64, usize) {
+        let hour = self.time / HOUR;
+        let micros = self.time % SECOND;
+        match name {
+            "HH" | "HH12" => ((hour + 11) % 12 + 1, 2),
+            "HH24" => (hour, 2),
+            "MI" => (self.time / MINUTE % 60, 2),
+            "SS" => (self.time / SECOND % 60, 2),
+            "MS" | "FF3" => (micros / 1000, 3),
+            "US" | "FF6" => (micros, 6),
+            "FF1" => (micros / 100_000, 1),
+            "FF2" => (micros / 10_000, 2),
+            "FF4" => (micros / 100, 4),
+            "FF5" => (micros / 10, 5),
+            "SSSS" | "SSSSS" => (self.time / SECOND, 0),
+            "YYYY" => (self.year, 4),
+            "YYY" => (self.year % 1000, 3),
+            "YY" => (self.year % 100, 2),
+            "Y" => (self.year % 10, 1),
+            "IYYY" => (self.iso_year, 4),
+            "IYY" => (self.iso_year % 1000, 3),
+            "IY" => (self.iso_year % 100, 2),
+            "I" => (self.iso_year % 10, 1),
+            "MM" => (self.month, 2),
+            "DDD" => (self.day_of_year, 3),
+            "IDDD" => ((self.iso_weeks - 1) * 7 + (self.weekday + 6) % 7 + 1, 3),
+            "DD" => (self.day, 2),
+            "D" => (self.weekday + 1, 1),
+            "ID" => ((self.weekday + 6) % 7 + 1, 1),
+            "W" => ((self.day - 1) / 7 + 1, 1),
+            "WW" => ((self.day_of_year - 1) / 7 + 1, 2),
+            "IW" => (self.iso_weeks, 2),
+            "CC" if self.astronomical > 0 => ((self.year + 99) / 100, 2),
+            "CC" => (-((self.year + 99) / 100), 3),
+            "J" => (self.days + crate::datetime::UNIX_JULIAN, 0),
+            "Q" => ((self.month - 1) / 3 + 1, 1),
+            _ => (0, 0),
+        }
+    }
+}
+
+/// Shows one pattern.
+fn put(
+    parts: &Parts<'_>,
     name: &str,
     written: &str,
     fill: bool,
     suffix: Option<&str>,
     out: &mut String,
 ) {
-    let (astronomical, month, day) = civil_from_days(days);
-    let year = if astronomical > 0 { astronomical } else { 1 - astronomical };
-    let (iso_year, iso_weeks) = iso_week(days);
-    let day_of_year = days - days_from_civil(astronomical, 1, 1) + 1;
-    let weekday = (days + 4).rem_euclid(7);
-    let hour = time / HOUR;
-    let micros = time % SECOND;
-    let zone = moment.zone.as_ref();
-    let offset = zone.map_or(0, |(offset, _)| *offset);
-    let word = |text: &str, width: usize| {
-        let text = cased(text, written);
-        if fill { format!("{text:<width$}") } else { text }
-    };
-    let half = |am: &str, pm: &str| {
-        let text = if hour < 12 { am } else { pm };
-        if written.starts_with(char::is_uppercase) { text.to_uppercase() } else { text.to_owned() }
-    };
-    let text = match name {
-        "AM" | "PM" => Some(half("am", "pm")),
-        "A.M." | "P.M." => Some(half("a.m.", "p.m.")),
-        "AD" | "BC" | "A.D." | "B.C." => {
-            let era = match (astronomical > 0, name.contains('.')) {
-                (true, false) => "AD",
-                (false, false) => "BC",
-                (true, true) => "A.D.",
-                (false, true) => "B.C.",
-            };
-            let upper = written.starts_with(char::is_uppercase);
-            Some(if upper { era.to_owned() } else { era.to_lowercase() })
-        }
-        "MONTH" => Some(word(MONTHS[month as usize - 1], 9)),
-        "MON" => Some(cased(&MONTHS[month as usize - 1][..3], written)),
-        "DAY" => Some(word(DAYS[weekday as usize], 9)),
-        "DY" => Some(cased(&DAYS[weekday as usize][..3], written)),
-        "RM" => {
-            let upper = written.starts_with('R');
-            let numeral = ROMAN[month as usize - 1];
-            let numeral = if upper { numeral.to_owned() } else { numeral.to_lowercase() };
-            Some(if fill { format!("{numeral:<4}") } else { numeral })
-        }
-        "TZ" => Some(zone.map_or_else(String::new, |(_, name)| {
-            if written.starts_with('T') { name.to_uppercase() } else { name.to_lowercase() }
-        })),
-        "TZH" => Some(format!("{}{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600)),
-        "TZM" => Some(format!("{:02}", offset.abs() / 60 % 60)),
-        "OF" => {
-            let mut shown =
-                format!("{}{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600);
-            if offset % 3600 != 0 {
-                let _ = write!(shown, ":{:02}", offset.abs() / 60 % 60);
-            }
-            Some(shown)
-        }
-        "Y,YYY" => Some(format!("{},{:03}", year / 1000, year % 1000)),
-        _ => None,
-    };
-    if let Some(text) = text {
+    if let Some(text) = parts.text(name, written, fill) {
         out.push_str(&text);
         return;
     }
-    let iso_shown = if iso_year > 0 { iso_year } else { 1 - iso_year };
-    let (number, width) = match name {
-        "HH" | "HH12" => ((hour + 11) % 12 + 1, 2),
-        "HH24" => (hour, 2),
-        "MI" => (time / MINUTE % 60, 2),
-        "SS" => (time / SECOND % 60, 2),
-        "MS" | "FF3" => (micros / 1000, 3),
-        "US" | "FF6" => (micros, 6),
-        "FF1" => (micros / 100_000, 1),
-        "FF2" => (micros / 10_000, 2),
-        "FF4" => (micros / 100, 4),
-        "FF5" => (micros / 10, 5),
-        "SSSS" | "SSSSS" => (time / SECOND, 0),
-        "YYYY" => (year, 4),
-        "YYY" => (year % 1000, 3),
-        "YY" => (year % 100, 2),
-        "Y" => (year % 10, 1),
-        "IYYY" => (iso_shown, 4),
-        "IYY" => (iso_shown % 1000, 3),
-        "IY" => (iso_shown % 100, 2),
-        "I" => (iso_shown % 10, 1),
-        "MM" => (month, 2),
-        "DDD" => (day_of_year, 3),
-        "IDDD" => ((iso_weeks - 1) * 7 + (weekday + 6) % 7 + 1, 3),
-        "DD" => (day, 2),
-        "D" => (weekday + 1, 1),
-        "ID" => ((weekday + 6) % 7 + 1, 1),
-        "W" => ((day - 1) / 7 + 1, 1),
-        "WW" => ((day_of_year - 1) / 7 + 1, 2),
-        "IW" => (iso_weeks, 2),
-        "CC" if astronomical > 0 => ((year + 99) / 100, 2),
-        "CC" => (-((year + 99) / 100), 3),
-        "J" => (days + crate::datetime::UNIX_JULIAN, 0),
-        "Q" => ((month - 1) / 3 + 1, 1),
-        _ => (0, 0),
-    };
+    let (number, width) = parts.number(name);
     let fraction = matches!(name, "MS" | "US") || name.starts_with("FF");
     let width = if fill || fraction { width } else { 0 };
     let _ = write!(out, "{number:0width$}");

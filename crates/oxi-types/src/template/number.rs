@@ -170,163 +170,206 @@ fn scientific(value: &Numeric, template: &Template) -> String {
 }
 
 fn plain(value: &Numeric, template: &Template) -> String {
-    let digit = |node: &Node| matches!(node, Node::Digit { .. });
-    let point = template.nodes.iter().position(|node| matches!(node, Node::Point));
-    let shift = template.nodes.iter().position(|node| *node == Node::Shift);
-    let before_end = point.or(shift).unwrap_or(template.nodes.len());
-    let mut before = template.nodes[..before_end].iter().filter(|node| digit(node)).count();
-    let mut after = template.nodes[before_end..].iter().filter(|node| digit(node)).count();
-    let mut value = value.clone();
-    if shift.is_some() && point.is_none() {
-        // V multiplies by ten for each digit after it.
-        let factor = Numeric::parse(&format!("1e{after}")).unwrap_or(Numeric::ONE);
-        value = value.mul(&factor);
-        before += after;
-        after = 0;
-    }
-    let rounded = if value.is_finite() { value.round(after as i32) } else { value.clone() };
-    let negative = rounded.is_negative();
-    let text = rounded.abs().to_string();
-    let (integer, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let overflow = !value.is_finite() || integer.len() > before && integer != "0";
-    // Without places before the point nothing fits.
-    let overflow = overflow || before == 0;
-    let hidden = after > 0 && (template.fill || fraction.bytes().any(|digit| digit != b'0'));
-    let integer = if integer == "0" && hidden { "" } else { integer };
-    let first_zero = template.nodes[..before_end]
-        .iter()
-        .filter(|node| digit(node))
-        .position(|node| *node == Node::Digit { zero: true })
-        .unwrap_or(usize::MAX);
-    let starts = if overflow { 0 } else { first_zero.min(before - integer.len().min(before)) };
-    // Under FM the zeros that only a 9 asks for are not shown.
-    let kept_fraction = if template.fill {
-        after
-    } else {
-        let asked = template.nodes[before_end..]
-            .iter()
-            .filter(|node| digit(node))
-            .collect::<Vec<_>>()
-            .iter()
-            .rposition(|node| **node == Node::Digit { zero: true })
-            .map_or(0, |at| at + 1);
-        fraction.trim_end_matches('0').len().max(asked)
+    let layout = Layout::of(value, template);
+    let mut writer = Writer {
+        layout: &layout,
+        out: String::new(),
+        lead: Some(layout.lead()),
+        place: 0,
+        fraction_place: 0,
     };
-    let explicit = template.nodes.iter().any(|node| {
-        matches!(
-            node,
-            Node::SignStart | Node::SignEnd | Node::Minus | Node::PlusMinus | Node::Brackets
-        )
-    });
-    let sign_start = template.nodes.contains(&Node::SignStart);
-    let brackets = template.nodes.contains(&Node::Brackets);
-    let mut lead = String::new();
-    if brackets {
-        lead.push_str(if negative {
-            "<"
-        } else if template.fill {
-            " "
-        } else {
-            ""
-        });
-    } else if sign_start {
-        lead.push(if negative { '-' } else { '+' });
-    } else if !explicit {
-        lead.push_str(if negative {
-            "-"
-        } else if template.fill {
-            " "
-        } else {
-            ""
-        });
-    }
-    let mut out = String::new();
-    let mut lead = Some(lead);
-    let mut place = 0;
-    let mut fraction_place = 0;
     let mut in_fraction = false;
     for node in &template.nodes {
         match node {
-            Node::Digit { .. } if in_fraction => {
-                if overflow {
-                    out.push('#');
-                } else if fraction_place < kept_fraction {
-                    out.push_str(fraction.get(fraction_place..=fraction_place).unwrap_or("0"));
-                }
-                fraction_place += 1;
-            }
-            Node::Digit { .. } => {
-                if place < starts {
-                    if template.fill {
-                        out.push(' ');
-                    }
-                } else {
-                    out.push_str(&lead.take().unwrap_or_default());
-                    if overflow {
-                        out.push('#');
-                    } else {
-                        let from_end = before - place;
-                        let shown = integer.len().checked_sub(from_end);
-                        out.push_str(shown.map_or("0", |at| &integer[at..=at]));
-                    }
-                }
-                place += 1;
-            }
-            Node::Group => {
-                if place > starts {
-                    out.push(',');
-                } else if template.fill {
-                    out.push(' ');
-                }
-            }
+            Node::Digit { .. } if in_fraction => writer.fraction_digit(),
+            Node::Digit { .. } => writer.integer_digit(),
             Node::Point => {
-                out.push_str(&lead.take().unwrap_or_default());
                 in_fraction = true;
-                out.push('.');
+                writer.point();
             }
-            Node::SignEnd => out.push(if negative { '-' } else { '+' }),
-            Node::Minus => out.push_str(if negative {
-                "-"
-            } else if template.fill {
-                " "
+            other => writer.other(*other),
+        }
+    }
+    writer.finish()
+}
+
+/// A number divided up for a template.
+struct Layout<'a> {
+    template: &'a Template,
+    negative: bool,
+    /// It does not fit: digits are shown as `#`.
+    overflow: bool,
+    integer: String,
+    fraction: String,
+    /// Digits of the template before the point.
+    before: usize,
+    /// The first of them that shows something.
+    starts: usize,
+    /// How many digits behind the point are shown.
+    kept_fraction: usize,
+    has_point: bool,
+}
+
+fn is_digit(node: &Node) -> bool {
+    matches!(node, Node::Digit { .. })
+}
+
+impl<'a> Layout<'a> {
+    fn of(value: &Numeric, template: &'a Template) -> Self {
+        let point = template.nodes.iter().position(|node| matches!(node, Node::Point));
+        let shift = template.nodes.iter().position(|node| *node == Node::Shift);
+        let end = point.or(shift).unwrap_or(template.nodes.len());
+        let (head, tail) = template.nodes.split_at(end);
+        let mut before = head.iter().filter(|node| is_digit(node)).count();
+        let mut after = tail.iter().filter(|node| is_digit(node)).count();
+        let mut value = value.clone();
+        if shift.is_some() && point.is_none() {
+            // V multiplies by ten for each digit after it.
+            let factor = Numeric::parse(&format!("1e{after}")).unwrap_or(Numeric::ONE);
+            value = value.mul(&factor);
+            before += after;
+            after = 0;
+        }
+        let rounded = if value.is_finite() { value.round(after as i32) } else { value.clone() };
+        let text = rounded.abs().to_string();
+        let (integer, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        // Without places before the point nothing fits.
+        let overflow =
+            !value.is_finite() || integer.len() > before && integer != "0" || before == 0;
+        let hidden = after > 0 && (template.fill || fraction.bytes().any(|digit| digit != b'0'));
+        let integer = if integer == "0" && hidden { "" } else { integer };
+        let first_zero = head
+            .iter()
+            .filter(|node| is_digit(node))
+            .position(|node| *node == Node::Digit { zero: true })
+            .unwrap_or(usize::MAX);
+        let starts = if overflow { 0 } else { first_zero.min(before - integer.len().min(before)) };
+        Layout {
+            template,
+            negative: rounded.is_negative(),
+            overflow,
+            kept_fraction: kept_fraction(template, tail, after, fraction),
+            integer: integer.to_owned(),
+            fraction: fraction.to_owned(),
+            before,
+            starts,
+            has_point: point.is_some(),
+        }
+    }
+
+    /// A mark, or the blank that keeps its place.
+    fn mark(&self, mark: &'static str, is_shown: bool) -> &'static str {
+        match (is_shown, self.template.fill) {
+            (true, _) => mark,
+            (false, true) => " ",
+            (false, false) => "",
+        }
+    }
+
+    /// The sign in front of the first digit.
+    fn lead(&self) -> String {
+        let nodes = &self.template.nodes;
+        let explicit = [Node::SignStart, Node::SignEnd, Node::Minus, Node::PlusMinus];
+        if nodes.contains(&Node::Brackets) {
+            self.mark("<", self.negative).to_owned()
+        } else if nodes.contains(&Node::SignStart) {
+            if self.negative { "-" } else { "+" }.to_owned()
+        } else if nodes.iter().any(|node| explicit.contains(node)) {
+            String::new()
+        } else {
+            self.mark("-", self.negative).to_owned()
+        }
+    }
+}
+
+/// Under FM the zeros that only a 9 asks for are not shown.
+fn kept_fraction(template: &Template, tail: &[Node], after: usize, fraction: &str) -> usize {
+    if template.fill {
+        return after;
+    }
+    let digits: Vec<&Node> = tail.iter().filter(|node| is_digit(node)).collect();
+    let last_zero = digits.iter().rposition(|node| **node == Node::Digit { zero: true });
+    fraction.trim_end_matches('0').len().max(last_zero.map_or(0, |at| at + 1))
+}
+
+/// A number being written by a template.
+struct Writer<'a> {
+    layout: &'a Layout<'a>,
+    out: String,
+    /// The sign, until it is written.
+    lead: Option<String>,
+    /// Digits of the template passed before the point, and behind it.
+    place: usize,
+    fraction_place: usize,
+}
+
+impl Writer<'_> {
+    fn put_lead(&mut self) {
+        self.out.push_str(&self.lead.take().unwrap_or_default());
+    }
+
+    fn integer_digit(&mut self) {
+        let layout = self.layout;
+        if self.place < layout.starts {
+            self.out.push_str(layout.mark("", false));
+        } else {
+            self.put_lead();
+            if layout.overflow {
+                self.out.push('#');
             } else {
-                ""
-            }),
-            Node::Plus => out.push_str(if !negative {
-                "+"
-            } else if template.fill {
-                " "
-            } else {
-                ""
-            }),
-            Node::PlusMinus => out.push(if negative { '-' } else { '+' }),
-            Node::Ordinal { upper } if !negative && !overflow && point.is_none() => {
-                let ending = ordinal(integer);
-                out.push_str(&if *upper { ending.to_uppercase() } else { ending.to_owned() });
+                let shown = layout.integer.len().checked_sub(layout.before - self.place);
+                self.out.push_str(shown.map_or("0", |at| &layout.integer[at..=at]));
             }
-            Node::Currency if template.fill => out.push(' '),
+        }
+        self.place += 1;
+    }
+
+    fn fraction_digit(&mut self) {
+        let layout = self.layout;
+        let at = self.fraction_place;
+        if layout.overflow {
+            self.out.push('#');
+        } else if at < layout.kept_fraction {
+            self.out.push_str(layout.fraction.get(at..=at).unwrap_or("0"));
+        }
+        self.fraction_place += 1;
+    }
+
+    fn point(&mut self) {
+        self.put_lead();
+        self.out.push('.');
+    }
+
+    fn other(&mut self, node: Node) {
+        let layout = self.layout;
+        let negative = layout.negative;
+        match node {
+            Node::Group => self.out.push_str(layout.mark(",", self.place > layout.starts)),
+            Node::SignEnd | Node::PlusMinus => self.out.push(if negative { '-' } else { '+' }),
+            Node::Minus => self.out.push_str(layout.mark("-", negative)),
+            Node::Plus => self.out.push_str(layout.mark("+", !negative)),
+            Node::Ordinal { upper } if !negative && !layout.overflow && !layout.has_point => {
+                let ending = ordinal(&layout.integer);
+                self.out.push_str(&if upper { ending.to_uppercase() } else { ending.to_owned() });
+            }
+            Node::Currency => self.out.push_str(layout.mark("", false)),
             Node::Literal(c) => {
-                if lead.is_some() && !template.fill && place > starts {
-                    out.push_str(&lead.take().unwrap_or_default());
+                if self.lead.is_some() && !layout.template.fill && self.place > layout.starts {
+                    self.put_lead();
                 }
-                out.push(*c);
+                self.out.push(c);
             }
             _ => {}
         }
     }
-    if let Some(lead) = lead {
-        out.push_str(&lead);
+
+    fn finish(mut self) -> String {
+        self.put_lead();
+        if self.layout.template.nodes.contains(&Node::Brackets) {
+            self.out.push_str(self.layout.mark(">", self.layout.negative));
+        }
+        self.out
     }
-    if brackets {
-        out.push_str(if negative {
-            ">"
-        } else if template.fill {
-            " "
-        } else {
-            ""
-        });
-    }
-    out
 }
 
 /// `to_number`: the digits, point and sign that the text has at the template's places.

@@ -126,6 +126,19 @@ pub fn read(text: &str, template: &str) -> Result<Read> {
 }
 
 fn field(fields: &mut Fields, rest: &mut &str, name: &'static str, packed: bool) -> Result<()> {
+    if date_field(fields, rest, name, packed)? || time_field(fields, rest, name)? {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!("formatting field \"{name}\" is only supported in to_char")))
+}
+
+/// Reads a field of a date; false if it is none.
+fn date_field(
+    fields: &mut Fields,
+    rest: &mut &str,
+    name: &'static str,
+    packed: bool,
+) -> Result<bool> {
     let width = |natural: usize| if packed { natural } else { 9 };
     match name {
         "YYYY" => fields.year = Some(number(rest, width(4), name)?.0),
@@ -165,6 +178,27 @@ fn field(fields: &mut Fields, rest: &mut &str, name: &'static str, packed: bool)
         "DAY" | "DY" => {
             *rest = rest.trim_start().trim_start_matches(|c: char| c.is_ascii_alphabetic());
         }
+        "AD" | "BC" => fields.bc = word(rest, &["ad", "bc"], name)? == 1,
+        "A.D." | "B.C." => fields.bc = word(rest, &["a.d.", "b.c."], name)? == 1,
+        "D" | "Q" | "W" => {
+            number(rest, 1, name)?;
+        }
+        "WW" => {
+            let week = number(rest, 2, name)?.0;
+            fields.day_of_year = Some((week - 1) * 7 + 1);
+        }
+        "CC" => {
+            let century = number(rest, 2, name)?.0;
+            fields.year.get_or_insert((century - 1) * 100 + 1);
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Reads a field of a time or its zone; false if it is none.
+fn time_field(fields: &mut Fields, rest: &mut &str, name: &'static str) -> Result<bool> {
+    match name {
         "HH" | "HH12" | "HH24" => {
             let hour = number(rest, 2, name)?.0;
             let most = if name == "HH24" { 24 } else { 12 };
@@ -196,8 +230,6 @@ fn field(fields: &mut Fields, rest: &mut &str, name: &'static str, packed: bool)
         }
         "AM" | "PM" => fields.pm = Some(word(rest, &["am", "pm"], name)? == 1),
         "A.M." | "P.M." => fields.pm = Some(word(rest, &["a.m.", "p.m."], name)? == 1),
-        "AD" | "BC" => fields.bc = word(rest, &["ad", "bc"], name)? == 1,
-        "A.D." | "B.C." => fields.bc = word(rest, &["a.d.", "b.c."], name)? == 1,
         "TZH" => {
             *rest = rest.trim_start();
             let negative = rest.starts_with('-');
@@ -209,24 +241,9 @@ fn field(fields: &mut Fields, rest: &mut &str, name: &'static str, packed: bool)
             let hours = fields.offset.unwrap_or(0);
             fields.offset = Some(if hours < 0 { hours - minutes } else { hours + minutes });
         }
-        "D" | "Q" | "W" => {
-            number(rest, 1, name)?;
-        }
-        "WW" => {
-            let week = number(rest, 2, name)?.0;
-            fields.day_of_year = Some((week - 1) * 7 + 1);
-        }
-        "CC" => {
-            let century = number(rest, 2, name)?.0;
-            fields.year.get_or_insert((century - 1) * 100 + 1);
-        }
-        _ => {
-            return Err(Error::unsupported(format!(
-                "formatting field \"{name}\" is only supported in to_char"
-            )));
-        }
+        _ => return Ok(false),
     }
-    Ok(())
+    Ok(true)
 }
 
 fn finish(fields: &Fields, text: &str) -> Result<Read> {
