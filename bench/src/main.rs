@@ -52,7 +52,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// Compares two numbers of statements a second under a name.
+/// Measures a statement on both sides and prints it under a name.
 type Compare<'a> = &'a dyn Fn(&str, Run<'_>, Run<'_>) -> Outcome<()>;
 
 fn run(
