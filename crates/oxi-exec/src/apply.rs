@@ -14,6 +14,7 @@ use datafusion::{
     common::{Column, ScalarValue},
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, SessionState, TaskContext},
+    logical_expr::LogicalPlan,
     physical_expr::EquivalenceProperties,
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, execute_stream,
@@ -119,6 +120,17 @@ impl ExecutionPlan for ApplyExec {
     }
 }
 
+/// Plans and starts a subquery whose outer values are filled in.
+pub(crate) async fn start(
+    state: &SessionState,
+    plan: &LogicalPlan,
+) -> Result<SendableRecordBatchStream> {
+    let plan = optimized(state, plan).map_err(from_datafusion)?;
+    let planner = Arc::clone(state.query_planner());
+    let physical = planner.create_physical_plan(&plan, state).await.map_err(from_datafusion)?;
+    execute_stream(physical, state.task_ctx()).map_err(from_datafusion)
+}
+
 struct Run {
     statement: Arc<StatementContext>,
     state: SessionState,
@@ -130,7 +142,15 @@ struct Run {
 impl Run {
     async fn batch(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let mut values = Vec::with_capacity(batch.num_rows());
+        let guard = self.parts.node.guard_position();
         for row in 0..batch.num_rows() {
+            if let Some(guard) = guard {
+                let open = ScalarValue::try_from_array(batch.column(guard), row);
+                if open.map_err(from_datafusion)? != ScalarValue::Boolean(Some(true)) {
+                    values.push(self.null()?);
+                    continue;
+                }
+            }
             let mut key = Vec::with_capacity(self.parts.bindings.len());
             for (_, index) in &self.parts.bindings {
                 let value = ScalarValue::try_from_array(batch.column(*index), row);
@@ -163,17 +183,18 @@ impl Run {
             .map_err(|error| convert_arrow(&error))
     }
 
+    fn null(&self) -> Result<ScalarValue> {
+        let data_type = self.parts.node.subplan.schema().field(0).data_type();
+        ScalarValue::try_from(data_type).map_err(from_datafusion)
+    }
+
     /// The subquery's value for some outer values.
     async fn value(&self, key: &[ScalarValue]) -> Result<ScalarValue> {
         self.statement.cancel.check()?;
         let columns = self.parts.bindings.iter().map(|(column, _)| column.clone());
         let bound = columns.zip(key.iter().cloned()).collect::<Vec<_>>();
         let plan = self.parts.node.bound(&bound).map_err(from_datafusion)?;
-        let plan = optimized(&self.state, &plan).map_err(from_datafusion)?;
-        let planner = Arc::clone(self.state.query_planner());
-        let physical =
-            planner.create_physical_plan(&plan, &self.state).await.map_err(from_datafusion)?;
-        let mut rows = execute_stream(physical, self.state.task_ctx()).map_err(from_datafusion)?;
+        let mut rows = start(&self.state, &plan).await?;
         let mut found = None;
         while let Some(batch) = rows.next().await {
             let batch = batch.map_err(from_datafusion)?;
@@ -191,10 +212,7 @@ impl Run {
         }
         match found {
             Some(value) => Ok(value),
-            None => {
-                let data_type = self.parts.node.subplan.schema().field(0).data_type();
-                ScalarValue::try_from(data_type).map_err(from_datafusion)
-            }
+            None => self.null(),
         }
     }
 }

@@ -17,7 +17,7 @@ use oxi_model::engine::{Engine, Snapshot, Txn};
 use oxi_types::EvalContext;
 use parking_lot::Mutex;
 
-use crate::{dml::rules::RuleSource, error::to_datafusion};
+use crate::{dml::rules::RuleSource, error::to_datafusion, shared::SharedRows};
 
 /// Everything that belongs to one running statement. Physical nodes get it from the task context,
 /// so that plans can be kept and run again.
@@ -39,6 +39,8 @@ pub struct StatementContext {
     pub server: Arc<dyn ServerState>,
     /// The rules of tables that foreign keys act on.
     pub rules: Arc<dyn RuleSource>,
+    /// Rows of the queries of a WITH, computed once.
+    pub shared: Arc<SharedRows>,
 }
 
 impl StatementContext {

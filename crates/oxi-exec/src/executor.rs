@@ -186,6 +186,7 @@ pub(crate) fn optimized(state: &SessionState, plan: &LogicalPlan) -> DfResult<Lo
 fn is_left(plan: &LogicalPlan) -> DfResult<bool> {
     let mut left = false;
     plan.apply_with_subqueries(|node| {
+        left = left || node.inputs().iter().any(|input| matches!(input, LogicalPlan::Subquery(_)));
         node.apply_expressions(|expr| {
             left = left
                 || expr.exists(|inner| {

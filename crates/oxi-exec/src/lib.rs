@@ -32,6 +32,10 @@ pub mod dml;
 
 pub mod apply;
 
+pub mod lateral;
+
+pub mod shared;
+
 pub mod planner;
 
 pub mod executor;

@@ -16,7 +16,7 @@ use datafusion::{
 };
 use oxi_base::Error;
 use oxi_catalog::Catalog;
-use oxi_sql::plan::{ApplyNode, ModifyNode, RowLockNode};
+use oxi_sql::plan::{ApplyNode, LateralNode, ModifyNode, RowLockNode, SharedNode, WithNode};
 
 use crate::{
     apply::ApplyExec,
@@ -27,6 +27,8 @@ use crate::{
         row_lock::{Locks, RowLockExec},
     },
     error::to_datafusion,
+    lateral::LateralExec,
+    shared::{SharedExec, WithExec},
 };
 
 /// Plans queries, our own nodes among them.
@@ -105,14 +107,28 @@ impl ExtensionPlanner for NodePlanner {
             return Ok(Some(Arc::new(exec)));
         }
         if let Some(node) = node.as_any().downcast_ref::<ApplyNode>() {
-            let state = session
-                .as_any()
-                .downcast_ref::<SessionState>()
-                .ok_or_else(|| to_datafusion(Error::bug("planning outside of any session")))?;
-            return Ok(Some(Arc::new(ApplyExec::new(input()?, node, state.clone())?)));
+            let state = state_of(session)?.clone();
+            return Ok(Some(Arc::new(ApplyExec::new(input()?, node, state)?)));
+        }
+        if let Some(node) = node.as_any().downcast_ref::<LateralNode>() {
+            let state = state_of(session)?.clone();
+            return Ok(Some(Arc::new(LateralExec::new(input()?, node, state)?)));
+        }
+        if let Some(node) = node.as_any().downcast_ref::<SharedNode>() {
+            return Ok(Some(Arc::new(SharedExec::new(node.id, input()?))));
+        }
+        if node.as_any().is::<WithNode>() {
+            return Ok(Some(Arc::new(WithExec::new(inputs.to_vec(), input()?.schema()))));
         }
         Ok(None)
     }
+}
+
+fn state_of(session: &dyn Session) -> DfResult<&SessionState> {
+    session
+        .as_any()
+        .downcast_ref::<SessionState>()
+        .ok_or_else(|| to_datafusion(Error::bug("planning outside of any session")))
 }
 
 fn catalog_of(session: &dyn Session) -> DfResult<Arc<Catalog>> {

@@ -16,23 +16,31 @@ pub(crate) mod distinct;
 pub(crate) mod expr;
 pub(crate) mod from;
 pub(crate) mod grouping;
+pub(crate) mod implied;
 pub(crate) mod join;
 pub(crate) mod locking;
 pub(crate) mod modify;
+pub(crate) mod named;
 pub(crate) mod naming;
 pub(crate) mod operator;
 pub(crate) mod order;
 pub(crate) mod query;
+pub(crate) mod record;
+pub(crate) mod row_value;
 pub(crate) mod scope;
 pub(crate) mod select;
 pub(crate) mod set_operation;
 pub(crate) mod standalone;
 pub(crate) mod subquery;
+pub(crate) mod table_function;
 pub(crate) mod typed;
 pub mod types;
 pub(crate) mod window;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use oxi_base::{Error, Result, SqlState};
@@ -43,7 +51,7 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     ast::{self, Statement, StatementKind},
-    bind::{cte::CteEntry, locking::LockCandidate, scope::Scope},
+    bind::{cte::CteEntry, locking::LockCandidate, modify::Changed, scope::Scope},
 };
 
 pub use standalone::{BoundRowExpr, RowRules};
@@ -146,6 +154,12 @@ pub struct Binder<'a> {
     pub(crate) locking: Option<Vec<LockCandidate>>,
     /// Tables whose rows the query being bound locks.
     pub(crate) locked: Vec<LockCandidate>,
+    /// How often each query of a WITH is read that may stand where it is read if that is once.
+    pub(crate) readings: BTreeMap<usize, usize>,
+    /// The changes in the statement's WITH.
+    pub(crate) changes: Vec<LogicalPlan>,
+    /// A relation that one of them writes.
+    pub(crate) written: Option<u32>,
 }
 
 /// How deep expressions and queries may nest.
@@ -165,6 +179,9 @@ impl<'a> Binder<'a> {
             counter: 0,
             locking: None,
             locked: Vec::new(),
+            readings: BTreeMap::new(),
+            changes: Vec::new(),
+            written: None,
         }
     }
 
@@ -181,23 +198,40 @@ impl<'a> Binder<'a> {
                 let plan = bound.plan;
                 self.finish(plan, fields, Command::Select, None).map(Bound::Query)
             }
-            StatementKind::Insert(insert) => self.insert(insert).map(Bound::Modify),
-            StatementKind::Update(update) => self.update(update).map(Bound::Modify),
-            StatementKind::Delete(delete) => self.delete(delete).map(Bound::Modify),
-            StatementKind::Merge(merge) => {
-                Err(Error::unsupported("MERGE is not supported").at(merge.span.position()))
-            }
-            _ => Ok(Bound::Utility(Box::new(statement.clone()))),
+            _ => match self.change(statement)? {
+                Some(changed) => self
+                    .finish(changed.plan, changed.fields, changed.command, Some(changed.relation))
+                    .map(Bound::Modify),
+                None => Ok(Bound::Utility(Box::new(statement.clone()))),
+            },
         }
     }
 
+    /// Binds INSERT, UPDATE and DELETE.
+    pub(crate) fn change(&mut self, statement: &Statement) -> Result<Option<Changed>> {
+        let ctes = self.ctes.len();
+        let changed = match &statement.kind {
+            StatementKind::Insert(insert) => self.insert(insert)?,
+            StatementKind::Update(update) => self.update(update)?,
+            StatementKind::Delete(delete) => self.delete(delete)?,
+            StatementKind::Merge(merge) => {
+                return Err(Error::unsupported("MERGE is not supported").at(merge.span.position()));
+            }
+            _ => return Ok(None),
+        };
+        self.ctes.truncate(ctes);
+        Ok(Some(changed))
+    }
+
     pub(crate) fn finish(
-        self,
+        mut self,
         plan: LogicalPlan,
         fields: Vec<OutputField>,
         command: Command,
         writes: Option<u32>,
     ) -> Result<BoundQuery> {
+        let plan = self.finish_with(plan)?;
+        let writes = writes.or(self.written);
         let parameters = self
             .context
             .param_types

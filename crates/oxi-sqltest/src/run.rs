@@ -53,8 +53,11 @@ async fn run_file(file: &Path, door: Door) -> Result<(), Failed> {
     runner.run_file_async(file).await.map_err(|error| Failed::from(error.display(true).to_string()))
 }
 
-/// Opens the wire door on a free port.
-async fn serve(database: &Database) -> oxibase::Result<String> {
+/// Opens the wire door on a free port and says how to connect to it.
+///
+/// # Errors
+/// If no port can be had.
+pub async fn serve(database: &Database) -> oxibase::Result<String> {
     let listener = Listener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let rng = World::in_memory()?.rng;

@@ -75,6 +75,7 @@ fn text_in_plain(context: &EvalContext, reference: TypeRef, text: &str) -> Resul
             Datum::text(text)
         }
         oid::JSONB => json::jsonb_in(text)?,
+        oid::JSONPATH => json::path::path_in(text)?,
         oid::TID => Datum::Int64(scalar::tid_in(text)?),
         oid::PG_LSN => Datum::Int64(scalar::lsn_in(text)?),
         oid::MONEY => Datum::Int64(scalar::money_in(text)?),
@@ -163,6 +164,9 @@ pub fn text_out(
         (type_oid, value) => match pg_type::by_oid(type_oid) {
             Some(row) if row.is_array() => match value {
                 Datum::List(list) => array::array_out(context, row, list, out)?,
+                Datum::Bytes(bytes) => {
+                    array::array_out(context, row, &array::unpacked(row, bytes)?, out)?;
+                }
                 other => return Err(mismatch(type_oid, other)),
             },
             Some(_) => match value {

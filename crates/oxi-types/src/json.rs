@@ -6,6 +6,7 @@
 mod binary;
 mod datum;
 mod parse;
+pub mod path;
 mod value;
 
 use std::cmp::Ordering;
@@ -58,6 +59,46 @@ pub fn jsonb_key(bytes: &[u8]) -> Vec<u8> {
     match decode(bytes) {
         Ok(value) => encode(&value.normalized()),
         Err(_) => bytes.to_vec(),
+    }
+}
+
+/// The text form of an array with the elements of a JSON array. Other text stays as it is.
+///
+/// # Errors
+/// `22P02` if the text begins like an array and is none.
+pub fn array_literal(text: &str) -> Result<String> {
+    if !text.trim_start().starts_with('[') {
+        return Ok(text.to_owned());
+    }
+    let mut out = String::new();
+    put_array(&Json::parse(text)?, &mut out);
+    Ok(out)
+}
+
+fn put_array(value: &Json, out: &mut String) {
+    match value {
+        Json::Array(items) => {
+            out.push('{');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                put_array(item, out);
+            }
+            out.push('}');
+        }
+        Json::Null => out.push_str("NULL"),
+        other => {
+            let text = other.as_text().unwrap_or_default();
+            out.push('"');
+            for c in text.chars() {
+                if matches!(c, '"' | '\\') {
+                    out.push('\\');
+                }
+                out.push(c);
+            }
+            out.push('"');
+        }
     }
 }
 

@@ -210,6 +210,8 @@ pub const _REGDICTIONARY: u32 = 3770;
 pub const JSONB: u32 = 3802;
 /// `jsonb[]`
 pub const _JSONB: u32 = 3807;
+/// `jsonpath`
+pub const JSONPATH: u32 = 4072;
 /// `anyrange`
 pub const ANYRANGE: u32 = 3831;
 /// `event_trigger`

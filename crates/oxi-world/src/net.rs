@@ -13,6 +13,9 @@ use oxi_base::{Error, Result, SqlState};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
+/// The stack of a worker: nested values and expressions are walked by recursion.
+const STACK_BYTES: usize = 8 << 20;
+
 fn net_error(action: &str, address: &str, error: &io::Error) -> Error {
     Error::new(SqlState::CONNECTION_FAILURE, format!("could not {action} \"{address}\": {error}"))
 }
@@ -114,6 +117,7 @@ impl Runtime {
         let built = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(worker_threads.max(1))
             .thread_name("oxi-worker")
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build();
         let inner = built.map_err(|error| {

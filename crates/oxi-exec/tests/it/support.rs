@@ -272,6 +272,7 @@ impl Db {
 
     pub(crate) fn statement(&self, txn: &Arc<dyn Txn>) -> Arc<StatementContext> {
         Arc::new(StatementContext {
+            shared: Arc::default(),
             engine: self.store.clone(),
             txn: txn.clone(),
             snapshot: txn.begin_statement(),

@@ -254,6 +254,7 @@ fn statement_with(
         cancel,
         server: Arc::new(SessionServer { shared: Arc::clone(&shared), settings }),
         rules: Arc::clone(&shared.rules),
+        shared: Arc::default(),
     })
 }
 

@@ -26,13 +26,14 @@ use oxi_types::{
 };
 
 use crate::{
-    ast::{Direction, FunctionCall, OrderItem, Span},
+    ast::{Direction, FunctionCall, Span},
     bind::{
         Binder,
         call::undefined_function,
         candidate::{self, Candidate, Choice, choose, spread},
         coerce::Generic,
         expr::Cx,
+        implied::depends_on_order,
         typed::Typed,
     },
     function::{
@@ -49,6 +50,26 @@ pub(crate) struct BoundAggregate {
     pub(crate) distinct: bool,
     pub(crate) filter: Option<Box<Expr>>,
     pub(crate) ty: TypeRef,
+}
+
+/// With DISTINCT the rows can be sorted by arguments alone.
+fn check_distinct(
+    call: &FunctionCall,
+    args: &[Typed],
+    order: &[(Typed, ArgumentOrder)],
+) -> Result<()> {
+    let in_args = |value: &Typed| args.iter().any(|arg| arg.expr == value.expr);
+    if call.distinct
+        && !call.within_group
+        && let Some((value, _)) = order.iter().find(|(value, _)| !in_args(value))
+    {
+        return Err(Error::new(
+            SqlState::INVALID_COLUMN_REFERENCE,
+            "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+        )
+        .at(value.span.position()));
+    }
+    Ok(())
 }
 
 impl Binder<'_> {
@@ -118,7 +139,7 @@ impl Binder<'_> {
         }
         let mut args = self.call_args(call, cx)?;
         let direct = args.len();
-        let mut order = self.aggregate_order(&call.order_by, cx)?;
+        let mut order = self.aggregate_order(call, cx)?;
         if call.within_group {
             args.extend(order.iter().map(|(value, _)| value.clone()));
         }
@@ -135,6 +156,7 @@ impl Binder<'_> {
             };
             return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).at(call.span.position()));
         }
+        self.match_hypothetical(row, &mut args, &mut order, call)?;
         let (args, ty) = self.aggregate_args(&candidate, args, call.span)?;
         if call.within_group {
             // Rows are sorted by the values as the aggregate takes them.
@@ -156,16 +178,7 @@ impl Binder<'_> {
         } else if let Some((function, args)) = native(row, &args, call.distinct) {
             return Ok(BoundAggregate { function, args, distinct: call.distinct, filter, ty });
         }
-        if call.distinct && !call.within_group {
-            let in_args = |value: &Typed| args.iter().any(|arg| arg.expr == value.expr);
-            if let Some((value, _)) = order.iter().find(|(value, _)| !in_args(value)) {
-                return Err(Error::new(
-                    SqlState::INVALID_COLUMN_REFERENCE,
-                    "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
-                )
-                .at(value.span.position()));
-            }
-        }
+        check_distinct(call, &args, &order)?;
         let types = args.iter().map(|arg| arg.ty).collect::<Vec<_>>();
         let (order_values, order_keys): (Vec<_>, Vec<_>) = order.into_iter().unzip();
         let context = self.aggregate_context(row);
@@ -188,10 +201,14 @@ impl Binder<'_> {
 
     fn aggregate_order(
         &mut self,
-        items: &[OrderItem],
+        call: &FunctionCall,
         cx: &mut Cx<'_>,
     ) -> Result<Vec<(Typed, ArgumentOrder)>> {
-        items
+        let bare = call.order_by.is_empty() && call.over.is_none() && !call.distinct;
+        if bare && depends_on_order(call.name.last()) {
+            return Ok(cx.order.to_vec());
+        }
+        call.order_by
             .iter()
             .map(|item| {
                 let value = self.expr(&item.expr, cx)?;
@@ -205,6 +222,35 @@ impl Binder<'_> {
                 Ok((value, order))
             })
             .collect()
+    }
+
+    /// Brings the values of a hypothetical row to the types of the sorted values they stand among.
+    fn match_hypothetical(
+        &mut self,
+        row: &Aggregate,
+        args: &mut [Typed],
+        order: &mut [(Typed, ArgumentOrder)],
+        call: &FunctionCall,
+    ) -> Result<()> {
+        if row.kind != AggregateKind::Hypothetical {
+            return Ok(());
+        }
+        let direct = args.len() - order.len();
+        if direct != order.len() {
+            let actual = args.iter().map(|arg| arg.ty.oid).collect::<Vec<_>>();
+            return Err(undefined_function(call.name.last(), &actual, call.span));
+        }
+        for (index, (value, key)) in order.iter_mut().enumerate() {
+            let pair = vec![args[index].clone(), value.clone()];
+            let (pair, ty) = self.unify(pair, "WITHIN GROUP")?;
+            if let Ok([given, sorted]) = <[Typed; 2]>::try_from(pair) {
+                args[index] = given;
+                args[direct + index] = sorted.clone();
+                *value = sorted;
+                key.type_oid = ty.oid;
+            }
+        }
+        Ok(())
     }
 
     fn pick_aggregate(

@@ -39,6 +39,9 @@ pub(crate) struct SetCall {
     pub(crate) name: String,
 }
 
+/// The oid of `pg_typeof`, which tells what other functions never see: that a type is unknown.
+const PG_TYPEOF: u32 = 1619;
+
 impl Binder<'_> {
     pub(super) fn call(&mut self, call: &FunctionCall, cx: &mut Cx<'_>) -> Result<Typed> {
         let name = call.name.last();
@@ -94,20 +97,34 @@ impl Binder<'_> {
             let expr = Expr::Unnest(Unnest { expr: Box::new(set.list), outer: false });
             return Ok(Typed::new(expr, ty, call.span));
         }
+        if function.target.oid == PG_TYPEOF && args.iter().all(Typed::is_unknown) {
+            return self.constant(&Datum::UInt32(oid::UNKNOWN), oid::REGTYPE, call.span);
+        }
         self.apply_function(&function, args, call.variadic, call.span)
     }
 
     /// The bound arguments of a call.
     pub(crate) fn call_args(&mut self, call: &FunctionCall, cx: &mut Cx<'_>) -> Result<Vec<Typed>> {
         let mut args = Vec::with_capacity(call.args.len());
+        let mut named = Vec::new();
         for argument in &call.args {
-            if let Some(name) = &argument.name {
-                return Err(Error::unsupported("named arguments are not supported")
-                    .at(name.span.position()));
+            let value = self.expr(&argument.value, cx)?;
+            match &argument.name {
+                Some(name) => named.push((name, value)),
+                None if named.is_empty() => args.push(value),
+                None => {
+                    return Err(Error::new(
+                        SqlState::SYNTAX_ERROR,
+                        "positional argument cannot follow named argument",
+                    )
+                    .at(value.span.position()));
+                }
             }
-            args.push(self.expr(&argument.value, cx)?);
         }
-        Ok(args)
+        if named.is_empty() {
+            return Ok(args);
+        }
+        self.place_named(call, args, named)
     }
 
     pub(crate) fn pick_function(

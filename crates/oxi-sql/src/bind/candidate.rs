@@ -11,7 +11,7 @@ use oxi_types::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::bind::coerce::{can_coerce, category, is_preferred};
+use crate::bind::coerce::{Generic, can_coerce, category, is_preferred};
 
 type ByName<T> = LazyLock<FxHashMap<&'static str, Vec<&'static T>>>;
 
@@ -102,6 +102,7 @@ pub(crate) fn choose<T>(candidates: Vec<Candidate<T>>, actual: &[u32]) -> Choice
             .iter()
             .zip(actual)
             .all(|(&declared, &actual)| can_coerce(actual, declared, CastContext::Implicit))
+            && Generic::resolve(&candidate.args, actual).is_some()
     });
     // Where a plain and a spread variadic function fit alike, the plain one is meant.
     if candidates.iter().any(|c| !c.spread) && candidates.len() > 1 {

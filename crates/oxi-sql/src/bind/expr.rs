@@ -21,7 +21,7 @@ use crate::{
         typed::{Typed, boolean, parameter, unknown_literal},
         types::resolve_type,
     },
-    function::value::literal_of,
+    function::{aggregate::ArgumentOrder, value::literal_of},
 };
 
 /// Where an expression stands, and what was met while binding it.
@@ -43,6 +43,8 @@ pub(crate) struct Cx<'s> {
     pub(crate) found_set: bool,
     /// The WINDOW clause.
     pub(crate) named_windows: &'s [NamedWindow],
+    /// The order of the rows, for aggregates that depend on it and name none.
+    pub(crate) order: &'s [(Typed, ArgumentOrder)],
     /// The first place of each column outside aggregates, for the grouping error.
     pub(crate) places: BTreeMap<Column, Span>,
 }
@@ -62,6 +64,7 @@ impl<'s> Cx<'s> {
             found_window: false,
             found_set: false,
             named_windows: &[],
+            order: &[],
             places: BTreeMap::new(),
         }
     }
@@ -167,9 +170,7 @@ impl Binder<'_> {
                 "row expansion via \"*\" is not supported here",
             )
             .at(span.position())),
-            ExprKind::Row { .. } => {
-                Err(Error::unsupported("row values are not supported here").at(span.position()))
-            }
+            ExprKind::Row { fields, .. } => self.row(fields, span, cx),
             ExprKind::Field { base, field } => self.field(base, field, cx),
             ExprKind::FieldStar(_) => {
                 Err(Error::unsupported("composite values are not supported").at(span.position()))

@@ -15,21 +15,17 @@ use oxi_model::descriptor::{RelationDescriptor, RelationKind, TypeRef};
 use oxi_types::oid;
 
 use crate::{
-    ast::{ObjectName, StatementKind, TableAlias, TableExpr, TableExprKind, TableFunction},
+    ast::{ObjectName, StatementKind, TableAlias, TableExpr, TableExprKind},
     bind::{
         Binder,
-        expr::Cx,
         locking::LockCandidate,
+        modify::has_subquery,
         query::{BoundPlan, all_columns, project},
         scope::{Scope, ScopeColumn, ScopeRelation},
-        typed::{Typed, bare_column, column},
+        typed::column,
     },
-    function::{
-        error::from_datafusion,
-        set::{FieldUdf, OrdinalityUdf},
-        value::physical_of,
-    },
-    plan::{LockedTable, modify::ROW_ID},
+    function::error::from_datafusion,
+    plan::{LateralNode, LockedTable, modify::ROW_ID, outer_columns},
 };
 
 /// A bound item of FROM.
@@ -50,9 +46,9 @@ pub(crate) enum Source {
 /// Lists that are spread side by side, and what becomes of their elements.
 pub(crate) struct Spread {
     /// Name and list.
-    lists: Vec<(String, Expr)>,
+    pub(crate) lists: Vec<(String, Expr)>,
     /// The columns over the spread lists.
-    columns: Vec<Expr>,
+    pub(crate) columns: Vec<Expr>,
 }
 
 impl FromItem {
@@ -364,117 +360,6 @@ impl Binder<'_> {
         Ok(FromItem { source: Source::Plan(plan), relations, columns })
     }
 
-    fn functions(
-        &mut self,
-        functions: &[TableFunction],
-        ordinality: bool,
-        alias: Option<&TableAlias>,
-        lateral: &Scope<'_>,
-    ) -> Result<FromItem> {
-        let mut names = Vec::new();
-        let mut lists = Vec::new();
-        let mut outputs: Vec<(String, TypeRef, Expr)> = Vec::new();
-        for function in functions {
-            if !function.columns.is_empty() {
-                return Err(Error::unsupported("column definition lists are not supported")
-                    .at(function.call.span.position()));
-            }
-            // The items before are one level out for the function's arguments.
-            let scope = Scope::inside(lateral);
-            let mut cx = Cx::plain(&scope, "functions in FROM");
-            let set = match function.function() {
-                Some(call) => {
-                    let args = self.call_args(call, &mut cx)?;
-                    match self.pick_function(call, &args) {
-                        Ok(found) if found.target.returns_set => {
-                            Some(self.set_call(&found, args, call)?)
-                        }
-                        _ => None,
-                    }
-                }
-                None => None,
-            };
-            match set {
-                Some(set) => {
-                    let list = self.fresh_name("set");
-                    names.push(set.name.clone());
-                    if set.is_row {
-                        for (index, (name, ty)) in set.columns.iter().enumerate() {
-                            let field = FieldUdf::call_expr(
-                                bare_column(&list),
-                                index,
-                                &physical_of(ty.oid),
-                            );
-                            outputs.push((name.clone(), *ty, field));
-                        }
-                    } else {
-                        let ty = set.columns.first().map_or(TypeRef::plain(oid::TEXT), |c| c.1);
-                        outputs.push((set.name.clone(), ty, bare_column(&list)));
-                    }
-                    lists.push((list, set.list));
-                }
-                None => {
-                    let value = self.expr(&function.call, &mut cx)?;
-                    let value = self.resolve_unknown(value)?;
-                    let name = crate::bind::naming::item_name(&crate::ast::SelectItem {
-                        expr: function.call.clone(),
-                        alias: None,
-                        span: function.call.span,
-                    });
-                    let list = self.fresh_name("set");
-                    names.push(name.clone());
-                    let ty = value.ty;
-                    lists.push((list.clone(), self.single_list(value)));
-                    outputs.push((name, ty, bare_column(&list)));
-                }
-            }
-        }
-        if ordinality {
-            let list = self.fresh_name("set");
-            let numbers = OrdinalityUdf::call_expr(lists.iter().map(|(_, e)| e.clone()).collect());
-            outputs.push(("ordinality".to_owned(), TypeRef::plain(oid::INT8), bare_column(&list)));
-            lists.push((list, numbers));
-        }
-        let default = names.first().map_or("function", String::as_str);
-        let (name, renamed) = alias_of(alias, default);
-        let qualifier = TableReference::bare(self.fresh_qualifier(&name));
-        // A function of one plain column takes the alias for its column name too.
-        let single = functions.len() == 1 && outputs.len() == 1 + usize::from(ordinality);
-        let mut columns = Vec::with_capacity(outputs.len());
-        let mut exprs = Vec::with_capacity(outputs.len());
-        for (index, (column_name, ty, expr)) in outputs.into_iter().enumerate() {
-            let own = if single && index == 0 && alias.is_some_and(|a| a.name.is_some()) {
-                name.clone()
-            } else {
-                column_name
-            };
-            let internal = format!("{own}_{index}");
-            exprs.push(expr.alias_qualified(Some(qualifier.clone()), &internal));
-            columns.push(ScopeColumn {
-                name: own,
-                ty,
-                expr: Expr::Column(Column::new(Some(qualifier.clone()), internal)),
-                origin: None,
-                hidden: false,
-            });
-        }
-        let columns = rename_columns(columns, renamed, &name)?;
-        let relations = vec![ScopeRelation {
-            alias: name,
-            schema: None,
-            columns: columns.clone(),
-            table: None,
-            hidden: false,
-        }];
-        let source = Source::Functions(Spread { lists, columns: exprs });
-        Ok(FromItem { source, relations, columns })
-    }
-
-    /// A plain value as a list of one element.
-    fn single_list(&mut self, value: Typed) -> Expr {
-        crate::function::set::SingleUdf::call_expr(value.expr, &physical_of(value.ty.oid))
-    }
-
     /// The plan of an item that depends on nothing before it.
     pub(crate) fn plan_of(&mut self, source: Source) -> Result<LogicalPlan> {
         match source {
@@ -512,11 +397,14 @@ impl Binder<'_> {
                 self.spread(left_plan, spread, NullHandling::Drop)?
             }
             source => {
-                let right_plan = lateral_plan(self.plan_of(source)?, &left_plan)?;
-                LogicalPlanBuilder::from(left_plan)
-                    .cross_join(right_plan)
-                    .and_then(LogicalPlanBuilder::build)
-                    .map_err(from_datafusion)?
+                let right_plan = self.plan_of(source)?;
+                match lateral_side(right_plan, &left_plan)? {
+                    Side::Row(right) => LateralNode::join(left_plan, right, false, None),
+                    Side::Plain(right) => LogicalPlanBuilder::from(left_plan)
+                        .cross_join(right)
+                        .and_then(LogicalPlanBuilder::build),
+                }
+                .map_err(from_datafusion)?
             }
         };
         let mut relations = left.relations;
@@ -576,15 +464,45 @@ pub(crate) fn unnest(
         .map_err(from_datafusion)
 }
 
-/// Marks a plan that refers to the columns of its left neighbour.
-pub(crate) fn lateral_plan(plan: LogicalPlan, left: &LogicalPlan) -> Result<LogicalPlan> {
-    let outer_ref_columns = plan.all_out_ref_exprs();
-    let refers = outer_ref_columns.iter().any(|expr| {
-        matches!(expr, Expr::OuterReferenceColumn(_, column) if left.schema().has_column(column))
-    });
-    if !refers {
-        return Ok(plan);
+/// The right side of a join.
+pub(crate) enum Side {
+    /// One that the query engine joins.
+    Plain(LogicalPlan),
+    /// One that is run for each row of the left side.
+    Row(LogicalPlan),
+}
+
+/// Whether and how a plan depends on its left neighbour.
+pub(crate) fn lateral_side(plan: LogicalPlan, left: &LogicalPlan) -> Result<Side> {
+    let outer = outer_columns(&plan).map_err(from_datafusion)?;
+    if !outer.iter().any(|column| left.schema().has_column(column)) {
+        return Ok(Side::Plain(plan));
     }
+    if is_filtered_only(&plan) {
+        return mark_lateral(plan).map(Side::Plain);
+    }
+    Ok(Side::Row(plan))
+}
+
+/// Whether a plan speaks of outer rows in conditions over tables alone, which make good joins.
+fn is_filtered_only(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(_) => true,
+        LogicalPlan::SubqueryAlias(alias) => is_filtered_only(&alias.input),
+        LogicalPlan::Filter(filter) => {
+            !has_subquery(&filter.predicate) && is_filtered_only(&filter.input)
+        }
+        LogicalPlan::Projection(projection) => {
+            !projection.expr.iter().any(|expr| expr.contains_outer() || has_subquery(expr))
+                && is_filtered_only(&projection.input)
+        }
+        _ => false,
+    }
+}
+
+/// Marks a plan as one that refers to the columns of its left neighbour.
+fn mark_lateral(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let outer_ref_columns = plan.all_out_ref_exprs();
     match plan {
         LogicalPlan::SubqueryAlias(alias) => {
             let inner = LogicalPlan::Subquery(Subquery {

@@ -11,11 +11,12 @@ use crate::{
     bind::{
         Binder,
         expr::Cx,
-        from::{FromItem, Source, alias_of, lateral_plan, rename_columns},
+        from::{FromItem, Side, Source, alias_of, lateral_side, rename_columns},
         scope::{Scope, ScopeColumn, ScopeRelation},
         typed::{Typed, boolean},
     },
     function::error::from_datafusion,
+    plan::LateralNode,
 };
 
 impl Binder<'_> {
@@ -101,32 +102,33 @@ impl Binder<'_> {
             JoinKind::Full => JoinType::Full,
         };
         let plan = match right.source {
-            Source::Functions(spread) if spread.refers_to(&left_plan) => {
+            Source::Functions(spread)
+                if kind == JoinKind::Inner && spread.refers_to(&left_plan) =>
+            {
                 let spread = spread.resolve(&left_plan)?;
-                match (kind, on == boolean(true)) {
-                    (JoinKind::Inner, _) => {
-                        let plan = self.spread(left_plan, spread, NullHandling::Drop)?;
-                        crate::bind::query::filter(plan, on)?
-                    }
-                    (JoinKind::Left, true) => {
-                        self.spread(left_plan, spread, NullHandling::PreserveAndExpandEmpty)?
-                    }
-                    _ => {
-                        return Err(Error::unsupported(
-                            "this outer join with a function of the left side is not supported",
-                        ));
-                    }
-                }
+                let plan = self.spread(left_plan, spread, NullHandling::Drop)?;
+                crate::bind::query::filter(plan, on)?
             }
             source => {
-                let right_plan = lateral_plan(self.plan_of(source)?, &left_plan)?;
-                let builder = LogicalPlanBuilder::from(left_plan);
-                if kind == JoinKind::Inner && on == boolean(true) {
-                    builder.cross_join(right_plan)
-                } else {
-                    builder.join_on(right_plan, join_type, [on])
+                let right_plan = self.plan_of(source)?;
+                let on = (on != boolean(true)).then_some(on);
+                match lateral_side(right_plan, &left_plan)? {
+                    Side::Row(right) if matches!(kind, JoinKind::Inner | JoinKind::Left) => {
+                        LateralNode::join(left_plan, right, kind == JoinKind::Left, on)
+                    }
+                    Side::Row(_) => return Err(lateral_refused()),
+                    Side::Plain(right) => {
+                        let builder = LogicalPlanBuilder::from(left_plan);
+                        match on {
+                            None if kind == JoinKind::Inner => builder.cross_join(right),
+                            on => {
+                                let on = on.unwrap_or_else(|| boolean(true));
+                                builder.join_on(right, join_type, [on])
+                            }
+                        }
+                        .and_then(LogicalPlanBuilder::build)
+                    }
                 }
-                .and_then(LogicalPlanBuilder::build)
                 .map_err(from_datafusion)?
             }
         };
@@ -196,6 +198,14 @@ impl Binder<'_> {
         });
         FromItem { relations, ..item }
     }
+}
+
+fn lateral_refused() -> Error {
+    Error::new(
+        SqlState::INVALID_COLUMN_REFERENCE,
+        "invalid reference to FROM-clause entry of the left side",
+    )
+    .with_detail("The combining JOIN type must be INNER or LEFT for a LATERAL reference.")
 }
 
 fn using_column<'c>(

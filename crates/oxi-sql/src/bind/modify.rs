@@ -22,13 +22,23 @@ use oxi_types::builtin::CastContext;
 use crate::{
     ast::{Expr as AstExpr, ObjectName, SelectItem, Span},
     bind::{
-        Binder, OutputField,
+        Binder, Command, OutputField,
         expr::Cx,
         scope::{Scope, ScopeColumn, ScopeRelation},
         typed::{Typed, column},
     },
     plan::Check,
 };
+
+/// A bound change.
+pub(crate) struct Changed {
+    pub(crate) plan: LogicalPlan,
+    /// The columns of RETURNING.
+    pub(crate) fields: Vec<OutputField>,
+    pub(crate) command: Command,
+    /// The relation written.
+    pub(crate) relation: u32,
+}
 
 /// A table that is written.
 pub(super) struct Target {

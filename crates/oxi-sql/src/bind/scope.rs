@@ -13,7 +13,10 @@ use oxi_model::{
 
 use crate::{
     ast::{Ident, Span},
-    bind::typed::Typed,
+    bind::{
+        row_value::{RowNulls, row_value},
+        typed::Typed,
+    },
     function::value::physical_of,
 };
 
@@ -94,10 +97,8 @@ impl Scope<'_> {
             level = scope.parent;
             depth += 1;
         }
-        if self.find_relation(None, name).is_some() {
-            return Err(
-                Error::unsupported("whole-row references are not supported").at(span.position())
-            );
+        if let Some((relation, depth)) = self.find_relation(None, name) {
+            return whole_row(relation, depth, span);
         }
         Err(self.undefined_column(name, span))
     }
@@ -237,6 +238,16 @@ impl Scope<'_> {
         }
         Ok(())
     }
+}
+
+/// A relation's row as a value: NULL where an outer join has none, which is told by all its columns
+/// being NULL.
+fn whole_row(relation: &ScopeRelation, depth: usize, span: Span) -> Result<Typed> {
+    let mut fields = Vec::with_capacity(relation.columns.len());
+    for column in &relation.columns {
+        fields.push((column.name.clone(), typed(column, depth, span)?));
+    }
+    Ok(row_value(fields, RowNulls::Whole, span))
 }
 
 /// The expression for a column seen from `depth` levels inside.

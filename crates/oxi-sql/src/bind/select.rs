@@ -53,6 +53,8 @@ impl Binder<'_> {
         } else {
             self.locked_from(select, query, parent)?
         };
+        let order;
+        (plan, order) = self.implied_order(&select.from, plan)?;
         if let Some(condition) = &select.filter {
             let mut cx = Cx::plain(&scope, "WHERE");
             plan = filter(plan, self.condition(condition, "WHERE", &mut cx)?)?;
@@ -62,25 +64,12 @@ impl Binder<'_> {
             windows: true,
             sets: true,
             named_windows: &select.windows,
+            order: &order,
             ..Cx::plain(&scope, "SELECT")
         };
         let mut items = self.select_items(&select.items, hints, &mut cx)?;
         let grouping = self.select_grouping(select, &items, &mut cx)?;
-        let mut having = match &select.having {
-            Some(having) => {
-                let mut inner = Cx {
-                    aggregates: true,
-                    named_windows: &select.windows,
-                    ..Cx::plain(&scope, "HAVING")
-                };
-                let having = self.condition(having, "HAVING", &mut inner)?;
-                for (column, span) in inner.places {
-                    cx.places.entry(column).or_insert(span);
-                }
-                Some(having)
-            }
-            None => None,
-        };
+        let mut having = self.having(select, &mut cx)?;
         let visible = items.len();
         let distinct = matches!(select.distinct, Some(Distinct::All));
         let sorts = self.select_order(&query.order_by, &mut items, distinct, &mut cx)?;
@@ -107,6 +96,21 @@ impl Binder<'_> {
             plan = self.apply_sets(plan, &mut items)?;
         }
         self.finish_select(plan, items, visible, sorts, on, select, query, parent)
+    }
+
+    fn having(&mut self, select: &Select, cx: &mut Cx<'_>) -> Result<Option<Expr>> {
+        let Some(having) = &select.having else { return Ok(None) };
+        let mut inner = Cx {
+            aggregates: true,
+            named_windows: &select.windows,
+            order: cx.order,
+            ..Cx::plain(cx.scope, "HAVING")
+        };
+        let having = self.condition(having, "HAVING", &mut inner)?;
+        for (column, span) in inner.places {
+            cx.places.entry(column).or_insert(span);
+        }
+        Ok(Some(having))
     }
 
     #[allow(clippy::too_many_arguments, reason = "the last steps of one pipeline")]

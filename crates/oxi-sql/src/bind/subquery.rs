@@ -420,7 +420,7 @@ fn sorted_input(plan: &LogicalPlan) -> Result<Option<(LogicalPlan, Vec<(Expr, Ar
 }
 
 /// A SQL type whose order is the Arrow type's.
-fn plain_type(data_type: &arrow_schema::DataType) -> Option<u32> {
+pub(super) fn plain_type(data_type: &arrow_schema::DataType) -> Option<u32> {
     use arrow_schema::DataType;
     Some(match data_type {
         DataType::Boolean => oid::BOOL,

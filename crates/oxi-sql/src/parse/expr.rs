@@ -136,7 +136,8 @@ impl Parser<'_> {
                     "notnull" => (Infix::NotNull, level::IS),
                     "between" => (Infix::Between, level::LIKE),
                     "in" => (Infix::In, level::LIKE),
-                    "like" | "ilike" | "similar" => (Infix::Like, level::LIKE),
+                    "like" | "ilike" => (Infix::Like, level::LIKE),
+                    "similar" if self.is_at(1, "to") => (Infix::Like, level::LIKE),
                     "not" => match self.ahead(1).text.as_str() {
                         _ if self.ahead(1).kind != TokenKind::Word => return None,
                         "between" => (Infix::Between, level::LIKE),

@@ -81,7 +81,7 @@ impl Parser<'_> {
             parts.push(self.col_label()?);
         }
         let name = ObjectName { parts, span: self.since(start) };
-        if self.sym("%") {
+        if self.sym("%") && self.is_at(1, "type") {
             return Err(self.unsupported("%TYPE"));
         }
         let modifiers = if self.sym("(") { self.in_parens(Self::expr)? } else { Vec::new() };

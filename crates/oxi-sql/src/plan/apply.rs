@@ -23,7 +23,7 @@ mod outer;
 mod rewrite;
 
 pub use outer::{bind_outer, outer_columns};
-pub use rewrite::{Reach, decorrelate};
+pub use rewrite::{Reach, decorrelate, own_columns};
 
 /// Adds a column to its input: the value of a subquery for each row. NULL if it has no row, an
 /// error if it has several.
@@ -36,6 +36,9 @@ pub struct ApplyNode {
     pub subplan: Arc<LogicalPlan>,
     /// The name of the added column.
     pub name: String,
+    /// A boolean column of the input: where it is not true the subquery is not run and the value
+    /// is NULL.
+    pub guard: Option<Column>,
     /// What the node yields: the input's columns, then the added one.
     pub schema: DFSchemaRef,
 }
@@ -52,7 +55,7 @@ impl ApplyNode {
             HashMap::default(),
         )?;
         let schema = Arc::new(input.schema().join(&added)?);
-        Ok(ApplyNode { input: Arc::new(input), subplan, name, schema })
+        Ok(ApplyNode { input: Arc::new(input), subplan, name, guard: None, schema })
     }
 
     /// The node as a plan.
@@ -81,6 +84,11 @@ impl ApplyNode {
             .collect())
     }
 
+    /// The position of the guard in the input.
+    pub fn guard_position(&self) -> Option<usize> {
+        self.input.schema().maybe_index_of_column(self.guard.as_ref()?)
+    }
+
     /// The subquery for one row.
     ///
     /// # Errors
@@ -92,7 +100,10 @@ impl ApplyNode {
 
 impl PartialEq for ApplyNode {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && self.input == other.input && self.subplan == other.subplan
+        self.name == other.name
+            && self.guard == other.guard
+            && self.input == other.input
+            && self.subplan == other.subplan
     }
 }
 
@@ -140,14 +151,16 @@ impl UserDefinedLogicalNodeCore for ApplyNode {
     fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
         let [input] = <[LogicalPlan; 1]>::try_from(inputs)
             .map_err(|_| DataFusionError::Internal("Apply has one input".to_owned()))?;
-        ApplyNode::new(input, Arc::clone(&self.subplan), self.name.clone())
+        let node = ApplyNode::new(input, Arc::clone(&self.subplan), self.name.clone())?;
+        Ok(ApplyNode { guard: self.guard.clone(), ..node })
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let width = self.input.schema().fields().len();
         let bound = self.bindings().ok()?.into_iter().map(|(_, index)| index);
         let shown = output_columns.iter().copied().filter(|index| *index < width);
-        let needed = shown.chain(bound).collect::<BTreeSet<_>>();
+        let guard = self.guard_position();
+        let needed = shown.chain(bound).chain(guard).collect::<BTreeSet<_>>();
         Some(vec![needed.into_iter().collect()])
     }
 }

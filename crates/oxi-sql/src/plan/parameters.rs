@@ -14,7 +14,7 @@ use oxi_model::Datum;
 
 use crate::{
     function::{error::from_datafusion, value::literal_of},
-    plan::{ApplyNode, ModifyNode},
+    plan::{ApplyNode, LateralNode, ModifyNode},
 };
 
 /// Replaces every parameter by its value, also inside subqueries and the row expressions of
@@ -40,6 +40,11 @@ fn substitute_in(plan: LogicalPlan, literals: &[Expr]) -> datafusion::common::Re
             let subplan = substitute_in(apply.subplan.as_ref().clone(), literals)?;
             let apply = ApplyNode { subplan: Arc::new(subplan), ..apply.clone() };
             return Ok(Transformed::yes(apply.into_plan()));
+        }
+        if let Some(lateral) = LateralNode::of(&plan) {
+            let subplan = substitute_in(lateral.subplan.as_ref().clone(), literals)?;
+            let lateral = LateralNode { subplan: Arc::new(subplan), ..lateral.clone() };
+            return Ok(Transformed::yes(lateral.into_plan()));
         }
         let plan = match ModifyNode::of(&plan) {
             Some(node) => {

@@ -1,6 +1,8 @@
 //! All SQL test files through all doors, and the SQL of the documentation.
 #![expect(clippy::disallowed_methods, reason = "a test reads its files from the source tree")]
 
+mod corpus;
+
 use std::path::{Path, PathBuf};
 
 /// The files below a directory whose names end so.
@@ -37,6 +39,11 @@ fn main() {
         })
         .collect();
     trials.extend(oxi_sqltest::doc_trials(&root, &documents));
+
+    let corpora = root.join("tests/corpus");
+    trials.extend(corpus::sqlite::trials(&corpora));
+    trials.extend(corpus::postgresql::trials(&corpora));
+    trials.extend(corpus::tpch::trials(&corpora));
 
     libtest_mimic::run(&libtest_mimic::Arguments::from_args(), trials).exit();
 }

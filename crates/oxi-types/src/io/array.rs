@@ -252,6 +252,14 @@ pub(super) fn array_in(context: &EvalContext, reference: TypeRef, text: &str) ->
 }
 
 /// Appends an array's text form.
+/// An array from the packed form in which batches hold it.
+pub(super) fn unpacked(row: &PgType, bytes: &[u8]) -> Result<ListValue> {
+    let element = crate::pg_type::by_oid(row.element_oid).map(|row| &row.physical);
+    element
+        .and_then(|element| oxi_model::array::decode_list(bytes, element))
+        .ok_or_else(|| Error::bug("a packed array that is none"))
+}
+
 pub(super) fn array_out(
     context: &EvalContext,
     row: &PgType,

@@ -96,13 +96,8 @@ pub fn binary_in(reference: TypeRef, bytes: &[u8]) -> Result<Datum> {
             json::validate(text)?;
             Datum::text(text)
         }
-        oid::JSONB => match bytes.split_first() {
-            Some((1, text)) => json::jsonb_in(utf8(text)?)?,
-            Some((version, _)) => {
-                return Err(Error::bug(format!("unsupported jsonb version number {version}")));
-            }
-            None => return Err(invalid("insufficient data left in message")),
-        },
+        oid::JSONB => json::jsonb_in(versioned(bytes, "jsonb")?)?,
+        oid::JSONPATH => json::path::path_in(versioned(bytes, "jsonpath")?)?,
         oid::TID => {
             let raw: [u8; 6] = fixed(bytes)?;
             let block = i64::from(u32::from_be_bytes(fixed(&raw[..4])?));
@@ -270,24 +265,46 @@ pub fn binary_out(reference: TypeRef, value: &Datum, out: &mut Vec<u8>) -> Resul
             out.push(1);
             out.extend_from_slice(text.as_bytes());
         }
-        (oid::BIT | oid::VARBIT, Datum::Text(bits)) => {
-            out.extend_from_slice(&(bits.len() as u32).to_be_bytes());
-            for chunk in bits.as_bytes().chunks(8) {
-                let byte = chunk.iter().enumerate().fold(0u8, |byte, (at, bit)| {
-                    if *bit == b'1' { byte | 0x80 >> at } else { byte }
-                });
-                out.push(byte);
-            }
-        }
+        (oid::BIT | oid::VARBIT, Datum::Text(bits)) => bits_out(bits, out),
         (oid::RECORD, Datum::Bytes(bytes)) => crate::builtin::args::record_binary(bytes, out)?,
-        (_, Datum::Bytes(bytes)) => out.extend_from_slice(bytes),
-        (_, Datum::Text(text)) => out.extend_from_slice(text.as_bytes()),
+        (type_oid, Datum::Bytes(bytes)) => match pg_type::by_oid(type_oid) {
+            Some(row) if row.is_array() => {
+                array_out(row, &super::array::unpacked(row, bytes)?, out)?;
+            }
+            _ => out.extend_from_slice(bytes),
+        },
+        (type_oid, Datum::Text(text)) => {
+            out.extend((type_oid == oid::JSONPATH).then_some(1));
+            out.extend_from_slice(text.as_bytes());
+        }
         (type_oid, Datum::List(list)) => match pg_type::by_oid(type_oid) {
             Some(row) if row.is_array() => array_out(row, list, out)?,
             _ => return Err(mismatch(type_oid, value)),
         },
     }
     Ok(())
+}
+
+fn bits_out(bits: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(bits.len() as u32).to_be_bytes());
+    for chunk in bits.as_bytes().chunks(8) {
+        let byte = chunk
+            .iter()
+            .enumerate()
+            .fold(0u8, |byte, (at, bit)| if *bit == b'1' { byte | 0x80 >> at } else { byte });
+        out.push(byte);
+    }
+}
+
+/// The text after a version byte.
+fn versioned<'a>(bytes: &'a [u8], type_name: &str) -> Result<&'a str> {
+    match bytes.split_first() {
+        Some((1, text)) => utf8(text),
+        Some((version, _)) => {
+            Err(Error::bug(format!("unsupported {type_name} version number {version}")))
+        }
+        None => Err(invalid("insufficient data left in message")),
+    }
 }
 
 fn array_out(row: &pg_type::PgType, list: &ListValue, out: &mut Vec<u8>) -> Result<()> {

@@ -30,7 +30,8 @@ pub enum NodeKind {
     Object(Vec<(String, Node)>),
 }
 
-const MAX_DEPTH: usize = 3000;
+/// What the smallest stack that runs statements has room for.
+const MAX_DEPTH: usize = 1000;
 
 struct Parser<'a> {
     text: &'a str,

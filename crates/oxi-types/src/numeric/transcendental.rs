@@ -127,6 +127,15 @@ impl Numeric {
         let result_scale = (i64::from(MIN_SIGNIFICANT_DIGITS) - sweight)
             .max(i64::from(scale))
             .clamp(0, i64::from(MAX_RESULT_SCALE)) as i32;
+        self.sqrt_scale(result_scale)
+    }
+
+    /// The square root with so many digits after the point.
+    pub fn sqrt_scale(&self, result_scale: i32) -> Result<Self> {
+        let (mantissa, scale) = match self {
+            Finite(mantissa, scale) if !mantissa.is_negative() => (mantissa, *scale),
+            _ => return self.sqrt(),
+        };
         // One digit more than asked, then round.
         let shift = 2 * (result_scale + 1) - scale;
         let scaled = if shift >= 0 {

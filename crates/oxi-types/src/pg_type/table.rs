@@ -137,6 +137,8 @@ types! {
     3807, "_jsonb", 0, 3802, 'A', false, -1, false, 'b', "jsonb[]", List Bytes;
     3831, "anyrange", 0, 0, 'P', false, -1, false, 'p', "anyrange", Plain Text;
     3838, "event_trigger", 0, 0, 'P', false, 4, true, 'p', "event_trigger", Plain Text;
+    4072, "jsonpath", 4073, 0, 'U', false, -1, false, 'b', "jsonpath", Plain Text;
+    4073, "_jsonpath", 0, 4072, 'A', false, -1, false, 'b', "jsonpath[]", List Text;
     4089, "regnamespace", 4090, 0, 'N', false, 4, true, 'b', "regnamespace", Plain UInt32;
     4090, "_regnamespace", 0, 4089, 'A', false, -1, false, 'b', "regnamespace[]", List UInt32;
     4096, "regrole", 4097, 0, 'N', false, 4, true, 'b', "regrole", Plain UInt32;

@@ -14,6 +14,7 @@ use crate::{
         Binder,
         coerce::{can_coerce, common_type},
         expr::Cx,
+        row_value::row_is_null,
         typed::{Typed, boolean},
     },
 };
@@ -150,6 +151,9 @@ impl Binder<'_> {
         }
         let value = self.expr(operand, cx)?;
         let value = self.resolve_unknown(value)?;
+        if value.ty.oid == oid::RECORD {
+            return Ok(row_is_null(value, negated, span));
+        }
         Ok(logical(span, test(value.expr)))
     }
 

@@ -5,14 +5,18 @@ use oxi_base::Result;
 use crate::{
     ast::Delete,
     bind::{
-        Binder, BoundQuery, Command, expr::Cx, modify::modify_input, query::filter, scope::Scope,
+        Binder, Command,
+        expr::Cx,
+        modify::{Changed, modify_input},
+        query::filter,
+        scope::Scope,
     },
     function::error::from_datafusion,
     plan::{Action, ModifyNode, modify::ModifyParts},
 };
 
 impl Binder<'_> {
-    pub(crate) fn delete(mut self, delete: &Delete) -> Result<BoundQuery> {
+    pub(crate) fn delete(&mut self, delete: &Delete) -> Result<Changed> {
         let parent = Scope::default();
         if let Some(with) = &delete.with {
             self.with(with, &parent)?;
@@ -49,6 +53,7 @@ impl Binder<'_> {
             returning,
         })
         .map_err(from_datafusion)?;
-        self.finish(node.into_plan(), fields, Command::Delete, Some(relation.oid))
+        let (plan, relation) = (node.into_plan(), relation.oid);
+        Ok(Changed { plan, fields, command: Command::Delete, relation })
     }
 }

@@ -12,9 +12,9 @@ use oxi_model::descriptor::TypeRef;
 use crate::{
     ast::{Insert, InsertSource, Overriding, QueryBody, Span, ValuesRow},
     bind::{
-        Binder, BoundQuery, Command,
+        Binder, Command,
         expr::Cx,
-        modify::{Target, is_default, scope_of, table_scope, undefined_target},
+        modify::{Changed, Target, is_default, scope_of, table_scope, undefined_target},
         query::{Output, project, values_plan},
         scope::Scope,
         typed::{Typed, bare_column},
@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl Binder<'_> {
-    pub(crate) fn insert(mut self, insert: &Insert) -> Result<BoundQuery> {
+    pub(crate) fn insert(&mut self, insert: &Insert) -> Result<Changed> {
         let parent = Scope::default();
         if let Some(with) = &insert.with {
             self.with(with, &parent)?;
@@ -52,7 +52,8 @@ impl Binder<'_> {
             returning,
         })
         .map_err(from_datafusion)?;
-        self.finish(node.into_plan(), fields, Command::Insert, Some(relation.oid))
+        let (plan, relation) = (node.into_plan(), relation.oid);
+        Ok(Changed { plan, fields, command: Command::Insert, relation })
     }
 
     /// The positions of the columns given, in the order given.

@@ -9,9 +9,9 @@ use oxi_base::Result;
 use crate::{
     ast::Update,
     bind::{
-        Binder, BoundQuery, Command,
+        Binder, Command,
         expr::Cx,
-        modify::{assignment::Set, modify_input},
+        modify::{Changed, assignment::Set, modify_input},
         query::{all_columns, filter, project},
         scope::Scope,
         typed::bare_column,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Binder<'_> {
-    pub(crate) fn update(mut self, update: &Update) -> Result<BoundQuery> {
+    pub(crate) fn update(&mut self, update: &Update) -> Result<Changed> {
         let parent = Scope::default();
         if let Some(with) = &update.with {
             self.with(with, &parent)?;
@@ -67,7 +67,8 @@ impl Binder<'_> {
             returning,
         })
         .map_err(from_datafusion)?;
-        self.finish(node.into_plan(), fields, Command::Update, Some(relation.oid))
+        let (plan, relation) = (node.into_plan(), relation.oid);
+        Ok(Changed { plan, fields, command: Command::Update, relation })
     }
 
     /// Computes subqueries of SET in the input, where DataFusion can plan them.

@@ -10,7 +10,10 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan, Subquery, expr_rewriter::NamePreserver},
 };
 
-use crate::{bind::subquery::subquery, plan::ApplyNode};
+use crate::{
+    bind::subquery::subquery,
+    plan::{ApplyNode, LateralNode},
+};
 
 /// Every outer column that a plan refers to anywhere inside, also in subqueries within it. Those of
 /// queries between are among them: relation names are unique in a statement.
@@ -24,6 +27,9 @@ fn collect(plan: &LogicalPlan, found: &mut BTreeSet<Column>) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         if let Some(apply) = ApplyNode::of(node) {
             collect(&apply.subplan, found)?;
+        }
+        if let Some(lateral) = LateralNode::of(node) {
+            collect(&lateral.subplan, found)?;
         }
         node.apply_expressions(|expr| {
             expr.apply(|inner| {
@@ -49,14 +55,7 @@ pub fn bind_outer(plan: LogicalPlan, values: &[(Column, ScalarValue)]) -> Result
                     Arc::unwrap_or_clone(inner.subquery),
                 ))));
             }
-            node => match ApplyNode::of(&node) {
-                Some(apply) => {
-                    let subplan = bind_outer(apply.subplan.as_ref().clone(), values)?;
-                    let input = apply.input.as_ref().clone();
-                    ApplyNode::new(input, Arc::new(subplan), apply.name.clone())?.into_plan()
-                }
-                None => node,
-            },
+            node => bind_hidden(node, values)?,
         };
         let names = NamePreserver::new(&node);
         let sorts = matches!(node, LogicalPlan::Sort(_));
@@ -71,6 +70,22 @@ pub fn bind_outer(plan: LogicalPlan, values: &[(Column, ScalarValue)]) -> Result
         })
     })?;
     plan.data.recompute_schema()
+}
+
+/// Binds the plan that a node hides.
+fn bind_hidden(node: LogicalPlan, values: &[(Column, ScalarValue)]) -> Result<LogicalPlan> {
+    if let Some(apply) = ApplyNode::of(&node) {
+        let subplan = bind_outer(apply.subplan.as_ref().clone(), values)?;
+        let input = apply.input.as_ref().clone();
+        let node = ApplyNode::new(input, Arc::new(subplan), apply.name.clone())?;
+        return Ok(ApplyNode { guard: apply.guard.clone(), ..node }.into_plan());
+    }
+    if let Some(lateral) = LateralNode::of(&node) {
+        let subplan = bind_outer(lateral.subplan.as_ref().clone(), values)?;
+        let input = lateral.input.as_ref().clone();
+        return Ok(LateralNode::new(input, Arc::new(subplan), lateral.outer)?.into_plan());
+    }
+    Ok(node)
 }
 
 fn bind_expr(expr: Expr, values: &[(Column, ScalarValue)]) -> Result<Transformed<Expr>> {

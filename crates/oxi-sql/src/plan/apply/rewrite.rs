@@ -9,7 +9,7 @@ use datafusion::{
     },
     functions_aggregate::{bool_and_or::bool_or_udaf, count::count_udaf},
     logical_expr::{
-        Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, col,
+        Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, col,
         expr::SetQuantifier,
         expr_rewriter::NamePreserver,
         lit, not,
@@ -44,6 +44,7 @@ pub fn decorrelate(plan: LogicalPlan, reach: Reach) -> Result<LogicalPlan> {
 }
 
 fn rewrite_node(plan: LogicalPlan, reach: Reach) -> Result<LogicalPlan> {
+    let plan = crate::plan::lateral::from_join(plan)?;
     if !plan.expressions().iter().any(has_subquery) {
         return Ok(plan);
     }
@@ -142,37 +143,116 @@ struct Place {
 
 /// Puts nodes on the input for the subqueries of an expression.
 fn replace(expr: Expr, input: &mut LogicalPlan, place: Place) -> Result<Transformed<Expr>> {
-    expr.transform_up(|expr| {
-        let subplan = match &expr {
-            Expr::ScalarSubquery(inner) => &inner.subquery,
-            Expr::Exists(test) => &test.subquery.subquery,
-            Expr::InSubquery(test) => &test.subquery.subquery,
-            Expr::SetComparison(test) => &test.subquery.subquery,
-            _ => return Ok(Transformed::no(expr)),
+    replace_guarded(expr, input, place, None)
+}
+
+/// As [`replace`]; where the guard is not true the expression's value is not asked for.
+fn replace_guarded(
+    expr: Expr,
+    input: &mut LogicalPlan,
+    place: Place,
+    guard: Option<&Expr>,
+) -> Result<Transformed<Expr>> {
+    if let Expr::Case(case) = expr {
+        return replace_case(case, input, place, guard);
+    }
+    let mapped = expr.map_children(|child| replace_guarded(child, input, place, guard))?;
+    let applied = mapped.transformed;
+    let mapped = replace_one(mapped.data, input, place, guard)?;
+    Ok(Transformed { transformed: mapped.transformed || applied, ..mapped })
+}
+
+/// The results of CASE are asked for where their conditions hold and none before did.
+fn replace_case(
+    case: Case,
+    input: &mut LogicalPlan,
+    place: Place,
+    guard: Option<&Expr>,
+) -> Result<Transformed<Expr>> {
+    let mut applied = false;
+    let mut mapped = |expr: Expr, guard: Option<&Expr>| -> Result<Box<Expr>> {
+        let mapped = replace_guarded(expr, input, place, guard)?;
+        applied |= mapped.transformed;
+        Ok(Box::new(mapped.data))
+    };
+    let operand = match case.expr {
+        Some(operand) => Some(mapped(*operand, guard)?),
+        None => None,
+    };
+    let mut reached = guard.cloned();
+    let mut branches = Vec::with_capacity(case.when_then_expr.len());
+    for (when, then) in case.when_then_expr {
+        let when = mapped(*when, reached.as_ref())?;
+        let test = match &operand {
+            Some(operand) => binary_expr(operand.as_ref().clone(), Operator::Eq, *when.clone()),
+            None => *when.clone(),
         };
-        if is_native(&expr, subplan, input, place)? {
-            return Ok(Transformed::no(expr));
+        let both = |test: Expr| match &reached {
+            Some(reached) => reached.clone().and(test),
+            None => test,
+        };
+        let then = if has_subquery(&then) {
+            mapped(*then, Some(&both(test.clone().is_true())))?
+        } else {
+            then
+        };
+        reached = Some(both(test.is_not_true()));
+        branches.push((when, then));
+    }
+    let otherwise = match case.else_expr {
+        Some(otherwise) => Some(mapped(*otherwise, reached.as_ref())?),
+        None => None,
+    };
+    let case = Expr::Case(Case::new(operand, branches, otherwise));
+    Ok(if applied { Transformed::yes(case) } else { Transformed::no(case) })
+}
+
+fn replace_one(
+    expr: Expr,
+    input: &mut LogicalPlan,
+    place: Place,
+    guard: Option<&Expr>,
+) -> Result<Transformed<Expr>> {
+    let subplan = match &expr {
+        Expr::ScalarSubquery(inner) => &inner.subquery,
+        Expr::Exists(test) => &test.subquery.subquery,
+        Expr::InSubquery(test) => &test.subquery.subquery,
+        Expr::SetComparison(test) => &test.subquery.subquery,
+        _ => return Ok(Transformed::no(expr)),
+    };
+    if is_native(&expr, subplan, input, place)? {
+        return Ok(Transformed::no(expr));
+    }
+    let (value, negated) = match expr {
+        Expr::ScalarSubquery(inner) => (inner.subquery.as_ref().clone(), false),
+        Expr::Exists(test) => (exists(test.subquery.subquery.as_ref())?, test.negated),
+        Expr::InSubquery(test) => {
+            let plan = test.subquery.subquery.as_ref();
+            (quantified(*test.expr, Operator::Eq, false, plan, input)?, test.negated)
         }
-        let (value, negated) = match expr {
-            Expr::ScalarSubquery(inner) => (inner.subquery.as_ref().clone(), false),
-            Expr::Exists(test) => (exists(test.subquery.subquery.as_ref())?, test.negated),
-            Expr::InSubquery(test) => {
-                let plan = test.subquery.subquery.as_ref();
-                (quantified(*test.expr, Operator::Eq, false, plan, input)?, test.negated)
-            }
-            Expr::SetComparison(test) => {
-                let all = test.quantifier == SetQuantifier::All;
-                let plan = test.subquery.subquery.as_ref();
-                (quantified(*test.expr, test.op, all, plan, input)?, false)
-            }
-            other => return Ok(Transformed::no(other)),
-        };
-        let name = free_name(input);
-        let below = std::mem::take(input);
-        *input = ApplyNode::new(below, Arc::new(value), name.clone())?.into_plan();
-        let column = Expr::Column(Column::new_unqualified(name));
-        Ok(Transformed::yes(if negated { not(column) } else { column }))
-    })
+        Expr::SetComparison(test) => {
+            let all = test.quantifier == SetQuantifier::All;
+            let plan = test.subquery.subquery.as_ref();
+            (quantified(*test.expr, test.op, all, plan, input)?, false)
+        }
+        other => return Ok(Transformed::no(other)),
+    };
+    let name = free_name(input, "apply");
+    let mut below = std::mem::take(input);
+    let guard = match guard {
+        Some(guard) => {
+            let name = free_name(&below, "guard");
+            let mut columns = all_columns(&below);
+            columns.push(guard.clone().alias(&name));
+            below = LogicalPlanBuilder::from(below).project(columns)?.build()?;
+            Some(Column::new_unqualified(name))
+        }
+        None => None,
+    };
+    let node = ApplyNode::new(below, Arc::new(value), name.clone())?;
+    *input = ApplyNode { guard, ..node }.into_plan();
+    let column = Expr::Column(Column::new_unqualified(name));
+    Ok(Transformed::yes(if negated { not(column) } else { column }))
 }
 
 /// Whether the query engine can run a subquery where it stands.
@@ -204,25 +284,31 @@ fn is_native(expr: &Expr, plan: &LogicalPlan, input: &LogicalPlan, place: Place)
 }
 
 /// Every column that nodes inside a plan yield.
-fn own_columns(plan: &LogicalPlan) -> Result<std::collections::BTreeSet<Column>> {
+///
+/// # Errors
+/// If walking the plan fails.
+pub fn own_columns(plan: &LogicalPlan) -> Result<std::collections::BTreeSet<Column>> {
     let mut own = std::collections::BTreeSet::new();
     plan.apply_with_subqueries(|node| {
         own.extend(node.schema().columns());
         if let Some(apply) = ApplyNode::of(node) {
             own.extend(own_columns(&apply.subplan)?);
         }
+        if let Some(lateral) = crate::plan::LateralNode::of(node) {
+            own.extend(own_columns(&lateral.subplan)?);
+        }
         Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
     })?;
     Ok(own)
 }
 
-fn free_name(input: &LogicalPlan) -> String {
+fn free_name(input: &LogicalPlan, what: &str) -> String {
     let taken = |name: &String| input.schema().fields().iter().any(|field| field.name() == name);
     let mut number = 1;
-    let mut name = "__apply_1".to_owned();
+    let mut name = format!("__{what}_1");
     while taken(&name) {
         number += 1;
-        name = format!("__apply_{number}");
+        name = format!("__{what}_{number}");
     }
     name
 }

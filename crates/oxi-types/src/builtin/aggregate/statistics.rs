@@ -129,7 +129,9 @@ impl Accumulator for ExactMoments {
         let divisor = if sample { n.mul(&n.sub(&Numeric::ONE)) } else { n.mul(&n) };
         let variance = spread.div(&divisor)?;
         match self.ask {
-            Moment::StddevPop | Moment::StddevSamp => variance.sqrt()?.to_datum(),
+            Moment::StddevPop | Moment::StddevSamp => {
+                variance.sqrt_scale(variance.scale())?.to_datum()
+            }
             _ => variance.to_datum(),
         }
     }

@@ -105,11 +105,10 @@ fn span(
     }
     let months = years.checked_mul(12).and_then(|total| total.checked_add(months));
     let days = weeks.checked_mul(7).and_then(|total| total.checked_add(days));
-    let micros = i64::from(hours) * HOUR
-        + i64::from(minutes) * MINUTE
-        + (seconds * SECOND as f64).round_ties_even() as i64;
-    match (months, days) {
-        (Some(months), Some(days)) => Ok(Interval { months, days, micros }),
+    let micros = (i64::from(hours) * HOUR + i64::from(minutes) * MINUTE)
+        .checked_add((seconds * SECOND as f64).round_ties_even() as i64);
+    match (months, days, micros) {
+        (Some(months), Some(days), Some(micros)) => Ok(Interval { months, days, micros }),
         _ => Err(interval_out_of_range()),
     }
 }

@@ -6,6 +6,11 @@ use crate::{builtin::json, oid::*};
 // oid, name, arguments, result, volatility, strictness, set, variadic, defaults, columns,
 // implementation
 function_rows! {
+    1177 "jsonb_path_exists_tz" (JSONB, JSONPATH, JSONB, BOOL) -> BOOL Stable strict one fixed ["{}", "false"] [] plain json::jsonb_path_exists_tz;
+    1179 "jsonb_path_query_tz" (JSONB, JSONPATH, JSONB, BOOL) -> JSONB Stable strict set fixed ["{}", "false"] [] plain json::jsonb_path_query_tz;
+    1180 "jsonb_path_query_array_tz" (JSONB, JSONPATH, JSONB, BOOL) -> JSONB Stable strict one fixed ["{}", "false"] [] plain json::jsonb_path_query_array_tz;
+    2023 "jsonb_path_query_first_tz" (JSONB, JSONPATH, JSONB, BOOL) -> JSONB Stable strict one fixed ["{}", "false"] [] plain json::jsonb_path_query_first_tz;
+    2030 "jsonb_path_match_tz" (JSONB, JSONPATH, JSONB, BOOL) -> BOOL Stable strict one fixed ["{}", "false"] [] plain json::jsonb_path_match_tz;
     2580 "float8" (JSONB) -> FLOAT8 Immutable strict one fixed [] [] plain json::jsonb_float8;
     3153 "array_to_json" (ANYARRAY) -> JSON Stable strict one fixed [] [] typed json::array_to_json;
     3154 "array_to_json" (ANYARRAY, BOOL) -> JSON Stable strict one fixed [] [] typed json::array_to_json_pretty;
@@ -67,6 +72,13 @@ function_rows! {
     3959 "json_each_text" (JSON) -> RECORD Immutable strict set fixed [] ["key" TEXT, "value" TEXT] plain json::json_each_text;
     3968 "json_typeof" (JSON) -> TEXT Immutable strict one fixed [] [] plain json::json_typeof;
     3969 "json_array_elements_text" (JSON) -> TEXT Immutable strict set fixed [] [] plain json::json_array_elements_text;
+    4005 "jsonb_path_exists" (JSONB, JSONPATH, JSONB, BOOL) -> BOOL Immutable strict one fixed ["{}", "false"] [] plain json::jsonb_path_exists;
+    4006 "jsonb_path_query" (JSONB, JSONPATH, JSONB, BOOL) -> JSONB Immutable strict set fixed ["{}", "false"] [] plain json::jsonb_path_query;
+    4007 "jsonb_path_query_array" (JSONB, JSONPATH, JSONB, BOOL) -> JSONB Immutable strict one fixed ["{}", "false"] [] plain json::jsonb_path_query_array;
+    4008 "jsonb_path_query_first" (JSONB, JSONPATH, JSONB, BOOL) -> JSONB Immutable strict one fixed ["{}", "false"] [] plain json::jsonb_path_query_first;
+    4009 "jsonb_path_match" (JSONB, JSONPATH, JSONB, BOOL) -> BOOL Immutable strict one fixed ["{}", "false"] [] plain json::jsonb_path_match;
+    4010 "jsonb_path_exists_opr" (JSONB, JSONPATH) -> BOOL Immutable strict one fixed [] [] plain json::jsonb_path_exists;
+    4011 "jsonb_path_match_opr" (JSONB, JSONPATH) -> BOOL Immutable strict one fixed [] [] plain json::jsonb_path_match;
     4046 "jsonb_contains" (JSONB, JSONB) -> BOOL Immutable strict one fixed [] [] plain json::jsonb_contains;
     4047 "jsonb_exists" (JSONB, TEXT) -> BOOL Immutable strict one fixed [] [] plain json::jsonb_exists;
     4048 "jsonb_exists_any" (JSONB, _TEXT) -> BOOL Immutable strict one fixed [] [] plain json::jsonb_exists_any;

@@ -506,6 +506,8 @@ operator_rows! {
     3965 "->>" JSON INT4 -> TEXT "json_array_element_text" 3950 "" "" strict Immutable plain json::json_array_element_text;
     3966 "#>" JSON _TEXT -> JSON "json_extract_path" 3951 "" "" strict Immutable plain json::json_extract_path;
     3967 "#>>" JSON _TEXT -> TEXT "json_extract_path_text" 3953 "" "" strict Immutable plain json::json_extract_path_text;
+    4012 "@?" JSONB JSONPATH -> BOOL "jsonb_path_exists_opr" 4010 "" "" strict Immutable plain json::jsonb_path_exists;
+    4013 "@@" JSONB JSONPATH -> BOOL "jsonb_path_match_opr" 4011 "" "" strict Immutable plain json::jsonb_path_match;
     5068 "=" XID8 XID8 -> BOOL "xid8eq" 5084 "=" "<>" strict Immutable plain compare::eq::<{ XID8 }>;
     5072 "<>" XID8 XID8 -> BOOL "xid8ne" 5085 "<>" "=" strict Immutable plain compare::ne::<{ XID8 }>;
     5073 "<" XID8 XID8 -> BOOL "xid8lt" 5034 ">" ">=" strict Immutable plain compare::lt::<{ XID8 }>;
