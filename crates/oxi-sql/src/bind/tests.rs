@@ -306,7 +306,7 @@ fn windows_and_sets() {
         4"#]],
     );
     check(
-        "WITH x AS (SELECT id FROM t) SELECT count(*) FROM x a, x b",
+        "WITH x AS NOT MATERIALIZED (SELECT id FROM t) SELECT count(*) FROM x a, x b",
         expect![[r#"
         count
         16"#]],
