@@ -336,25 +336,6 @@ fn windows_and_sets() {
             4|c|1"#]],
     );
     check(
-        "SELECT u.id, x FROM u LEFT JOIN LATERAL unnest(tags) AS y(x) ON true ORDER BY 1, 2",
-        expect![[r#"
-            id|x
-            1|a
-            1|b
-            2|~
-            3|~
-            4|c"#]],
-    );
-    check(
-        "SELECT t.id, z.m FROM t, LATERAL (SELECT max(u.id) AS m FROM u WHERE u.t_id = t.id) z ORDER BY 1",
-        expect![[r#"
-        id|m
-        1|2
-        2|3
-        3|~
-        4|~"#]],
-    );
-    check(
         "SELECT ARRAY(SELECT id FROM t ORDER BY id DESC)",
         expect![[r#"
         array
