@@ -15,11 +15,9 @@ use datafusion::{
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, SessionState, TaskContext},
     logical_expr::LogicalPlan,
-    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, execute_stream,
-        execution_plan::{Boundedness, EmissionType},
-        stream::RecordBatchStreamAdapter,
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream,
+        execution_plan::EmissionType, stream::RecordBatchStreamAdapter,
     },
 };
 use futures::{StreamExt, stream};
@@ -31,7 +29,7 @@ use crate::{
     context::StatementContext,
     error::{convert_arrow, from_datafusion, to_datafusion},
     executor::{configured, optimized},
-    node::single_input_methods,
+    node::{bounded, single_input_methods},
 };
 
 /// Adds the value of a subquery to each row of its input.
@@ -67,12 +65,7 @@ impl ApplyExec {
     }
 
     fn with_parts(input: Arc<dyn ExecutionPlan>, parts: Arc<Parts>, schema: SchemaRef) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = bounded(&schema, 1, EmissionType::Incremental);
         ApplyExec { input, parts, schema, properties }
     }
 }

@@ -8,16 +8,11 @@ use arrow::{
     datatypes::SchemaRef,
 };
 use datafusion::{
-    common::{Column, ScalarValue, tree_node::TreeNodeRecursion},
+    common::{Column, ScalarValue},
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, SessionState, TaskContext},
-    physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr},
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, Partitioning,
-        PlanProperties,
-        execution_plan::{
-            Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
-        },
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execution_plan::EmissionType,
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -30,6 +25,7 @@ use crate::{
     context::StatementContext,
     error::{convert_arrow, from_datafusion, to_datafusion},
     executor::configured,
+    node::{bounded, single_input_methods},
 };
 
 /// Rows that an output batch may have before it is given away.
@@ -67,12 +63,7 @@ impl LateralExec {
     }
 
     fn with_parts(input: Arc<dyn ExecutionPlan>, parts: Arc<Parts>, schema: SchemaRef) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = bounded(&schema, 1, EmissionType::Incremental);
         LateralExec { input, parts, schema, properties }
     }
 }
@@ -90,54 +81,11 @@ impl DisplayAs for LateralExec {
 }
 
 impl ExecutionPlan for LateralExec {
-    fn name(&self) -> &'static str {
-        "LateralExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
-    ) -> DfResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let input = children
-            .pop()
-            .ok_or_else(|| to_datafusion(Error::bug("a lateral join without input")))?;
-        let (parts, schema) = (Arc::clone(&self.parts), Arc::clone(&self.schema));
-        Ok(Arc::new(LateralExec::with_parts(input, parts, schema)))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )
-    }
+    single_input_methods!("LateralExec", |node, input| LateralExec::with_parts(
+        input,
+        Arc::clone(&node.parts),
+        Arc::clone(&node.schema)
+    ));
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let run = Run {

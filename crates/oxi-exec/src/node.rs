@@ -1,5 +1,30 @@
 //! What physical nodes have in common, so that each file says only what sets its node apart.
 
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::{
+    physical_expr::EquivalenceProperties,
+    physical_plan::{
+        Partitioning, PlanProperties,
+        execution_plan::{Boundedness, EmissionType},
+    },
+};
+
+/// The properties of a node whose rows end and are in no particular order.
+pub(crate) fn bounded(
+    schema: &SchemaRef,
+    partitions: usize,
+    emission: EmissionType,
+) -> Arc<PlanProperties> {
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(Arc::clone(schema)),
+        Partitioning::UnknownPartitioning(partitions),
+        emission,
+        Boundedness::Bounded,
+    ))
+}
+
 /// The methods of a node without inputs, within its `impl ExecutionPlan`.
 macro_rules! leaf_methods {
     ($name:literal) => {

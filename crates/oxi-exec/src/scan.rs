@@ -18,10 +18,9 @@ use datafusion::{
     common::{Statistics, stats::Precision},
     error::Result as DfResult,
     execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext},
-    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-        execution_plan::{Boundedness, EmissionType},
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+        execution_plan::EmissionType,
         metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
         statistics::StatisticsArgs,
     },
@@ -34,7 +33,7 @@ use parking_lot::Mutex;
 use crate::{
     context::{CancelFlag, StatementContext},
     error::to_datafusion,
-    node::leaf_methods,
+    node::{bounded, leaf_methods},
 };
 
 pub mod index;
@@ -86,12 +85,7 @@ impl ScanTarget {
 
     /// Properties of a plan with this output.
     pub(crate) fn properties(&self, partitions: usize) -> Arc<PlanProperties> {
-        Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&self.schema)),
-            Partitioning::UnknownPartitioning(partitions),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ))
+        bounded(&self.schema, partitions, EmissionType::Incremental)
     }
 
     /// Estimates for the planner, for `rows` of the table's rows.

@@ -5,16 +5,12 @@ use std::{fmt, sync::Arc};
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
-    common::tree_node::TreeNodeRecursion,
     error::{DataFusionError, Result as DfResult},
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::{Distribution, EquivalenceProperties, PhysicalExpr},
+    physical_expr::Distribution,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, Partitioning,
-        PlanProperties,
-        execution_plan::{
-            Boundedness, ChildrenPropertiesMode, EmissionType, ReplaceChildrenOptions,
-        },
+        DisplayAs, DisplayFormatType, ExecutionPlan, InputDistributionRequirements, PlanProperties,
+        execution_plan::{EmissionType, ReplaceChildrenOptions},
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -23,7 +19,11 @@ use oxi_base::Error;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::{context::StatementContext, error::to_datafusion};
+use crate::{
+    context::StatementContext,
+    error::to_datafusion,
+    node::{bounded, common_methods, single_input_methods},
+};
 
 type Rows = Arc<Vec<RecordBatch>>;
 type Cell = Arc<AsyncMutex<Option<Rows>>>;
@@ -57,12 +57,7 @@ impl SharedExec {
 }
 
 fn single(schema: SchemaRef) -> Arc<PlanProperties> {
-    Arc::new(PlanProperties::new(
-        EquivalenceProperties::new(schema),
-        Partitioning::UnknownPartitioning(1),
-        EmissionType::Final,
-        Boundedness::Bounded,
-    ))
+    bounded(&schema, 1, EmissionType::Final)
 }
 
 async fn rows(
@@ -88,54 +83,7 @@ impl DisplayAs for SharedExec {
 }
 
 impl ExecutionPlan for SharedExec {
-    fn name(&self) -> &'static str {
-        "SharedExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        InputDistributionRequirements::new(vec![Distribution::SinglePartition])
-    }
-
-    /// Without this an ORDER BY in the query would be optimized away.
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
-    ) -> DfResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let input = children
-            .pop()
-            .ok_or_else(|| to_datafusion(Error::bug("a shared query without input")))?;
-        Ok(Arc::new(SharedExec::new(self.id, input)))
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )
-    }
+    single_input_methods!("SharedExec", |node, input| SharedExec::new(node.id, input));
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let statement = StatementContext::of(&context)?;
@@ -173,14 +121,6 @@ impl DisplayAs for WithExec {
 }
 
 impl ExecutionPlan for WithExec {
-    fn name(&self) -> &'static str {
-        "WithExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
     fn input_distribution_requirements(&self) -> InputDistributionRequirements {
         InputDistributionRequirements::new(vec![Distribution::SinglePartition; self.inputs.len()])
     }
@@ -193,13 +133,6 @@ impl ExecutionPlan for WithExec {
         self.inputs.iter().collect()
     }
 
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
-    ) -> DfResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
     fn replace_children(
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
@@ -208,15 +141,7 @@ impl ExecutionPlan for WithExec {
         Ok(Arc::new(WithExec::new(children, Arc::clone(&self.schema))))
     }
 
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        self.replace_children(
-            children,
-            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
-        )
-    }
+    common_methods!("WithExec");
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let inputs = self.inputs.clone();

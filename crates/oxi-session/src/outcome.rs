@@ -134,11 +134,19 @@ impl Cursor {
     /// The next piece. After an error the statement has ended and the session has dealt with the
     /// transaction.
     pub async fn next(&mut self, session: &mut Session) -> Result<Chunk> {
-        if let (CursorSource::Rows(rows), true) = (&mut self.source, session.is_awake())
-            && let Some(row) = rows.next()
-        {
-            self.rows += 1;
-            return Ok(Chunk::Row(row));
+        // What is there already, and the end of a statement without transaction, wait for nothing.
+        if let (CursorSource::Rows(rows), true) = (&mut self.source, session.is_awake()) {
+            match rows.next() {
+                Some(row) => {
+                    self.rows += 1;
+                    return Ok(Chunk::Row(row));
+                }
+                None if session.ended_without_transaction() => {
+                    self.ended = true;
+                    return Ok(Chunk::End(self.tag()));
+                }
+                None => {}
+            }
         }
         let mut pulled = if self.ended { Ok(None) } else { self.source.pull().await };
         if let Err(cancelled) = session.sleep_off().await {

@@ -264,6 +264,15 @@ impl Session {
         self.outdate_eval();
     }
 
+    /// After a statement has succeeded: whether that is all, because no transaction is open.
+    pub(crate) fn ended_without_transaction(&mut self) -> bool {
+        let is_all = self.transaction.is_none();
+        if is_all {
+            self.limits.stop();
+        }
+        is_all
+    }
+
     /// After a statement has succeeded: an implicit transaction of its own commits.
     pub(crate) async fn statement_ended(&mut self, commits: bool) -> Result<()> {
         self.limits.stop();

@@ -12,10 +12,8 @@ use arrow::{
 use datafusion::{
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-        execution_plan::{Boundedness, EmissionType},
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execution_plan::EmissionType,
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -36,7 +34,7 @@ use crate::{
         writer::Writer,
     },
     error::{convert_arrow, from_datafusion, to_datafusion},
-    node::single_input_methods,
+    node::{bounded, single_input_methods},
     row::physical_of,
 };
 
@@ -52,12 +50,7 @@ pub struct ModifyExec {
 impl ModifyExec {
     /// The node; `schema` is what it yields.
     pub fn new(plan: Arc<RowPlan>, input: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Final,
-            Boundedness::Bounded,
-        ));
+        let properties = bounded(&schema, 1, EmissionType::Final);
         ModifyExec { plan, input, schema, properties }
     }
 }

@@ -15,10 +15,9 @@ use arrow::{
 use datafusion::{
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-        execution_plan::{Boundedness, EmissionType, reset_plan_states},
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+        execution_plan::{EmissionType, reset_plan_states},
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -30,7 +29,7 @@ use oxi_sql::plan::{LockStrength, LockWait, LockedTable};
 use crate::{
     context::StatementContext,
     error::{convert_arrow, from_datafusion, to_datafusion},
-    node::single_input_methods,
+    node::{bounded, single_input_methods},
 };
 
 /// Locks the rows of its input and yields them without the row ids.
@@ -91,12 +90,7 @@ impl RowLockExec {
         fetch: Option<usize>,
         schema: SchemaRef,
     ) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Final,
-            Boundedness::Bounded,
-        ));
+        let properties = bounded(&schema, 1, EmissionType::Final);
         RowLockExec { input, locks, fetch, schema, properties }
     }
 }

@@ -12,10 +12,8 @@ use datafusion::{
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{Expr, TableType},
-    physical_expr::EquivalenceProperties,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
-        execution_plan::{Boundedness, EmissionType},
+        DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execution_plan::EmissionType,
         stream::RecordBatchStreamAdapter,
     },
 };
@@ -27,7 +25,7 @@ use oxi_model::array::{ArrayBuilder, arrow_type};
 use crate::{
     context::StatementContext,
     error::{convert_arrow, to_datafusion},
-    node::leaf_methods,
+    node::{bounded, leaf_methods},
 };
 
 /// A computed relation as a table.
@@ -86,12 +84,7 @@ struct SystemExec {
 
 impl SystemExec {
     fn new(relation: &'static SystemRelation, columns: Vec<usize>, schema: SchemaRef) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
+        let properties = bounded(&schema, 1, EmissionType::Incremental);
         SystemExec { relation, columns, schema, properties }
     }
 
