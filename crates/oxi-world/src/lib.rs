@@ -25,6 +25,7 @@ pub mod world;
 
 pub mod clock;
 pub mod disk;
+#[cfg(feature = "net")]
 pub mod net;
 pub mod process;
 pub mod rng;
