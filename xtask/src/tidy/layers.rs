@@ -54,11 +54,17 @@ fn check_crate(name: &str, manifest: &toml::Table, layers: &Layers, findings: &m
             continue;
         };
         for (dependency, declared) in dependencies {
-            let plain = declared
-                .as_table()
-                .is_some_and(|table| table.len() == 1 && table.contains_key("workspace"));
+            // Own crates may be asked for a feature, and others be optional behind one.
+            let besides =
+                if layers.crates.contains_key(dependency) { "features" } else { "optional" };
+            let plain = declared.as_table().is_some_and(|table| {
+                table.contains_key("workspace")
+                    && table.keys().all(|key| key == "workspace" || key == besides)
+            });
             if !plain {
-                findings.push(format!("{at}: `{dependency}` must be exactly `.workspace = true`"));
+                findings.push(format!(
+                    "{at}: `{dependency}` must be `.workspace = true` and at most `{besides}`"
+                ));
             }
             if section == "dependencies" {
                 check_edge(&at, name, own, dependency, layers, findings);
