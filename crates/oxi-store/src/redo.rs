@@ -54,13 +54,17 @@ pub(crate) fn put_insert<'a>(
     row: RowId,
     values: impl ExactSizeIterator<Item = &'a Datum>,
 ) {
-    out.push(INSERT);
-    put_varint(out, table.0.into());
-    put_varint(out, row.0);
-    put_varint(out, values.len() as u64);
+    put_insert_head(out, table, row, values.len());
     for value in values {
         encode_datum(out, value);
     }
+}
+
+fn put_insert_head(out: &mut Vec<u8>, table: TableId, row: RowId, values: usize) {
+    out.push(INSERT);
+    put_varint(out, table.0.into());
+    put_varint(out, row.0);
+    put_varint(out, values as u64);
 }
 
 /// As [`put_insert`] for row `index` of arrays.
@@ -71,10 +75,7 @@ pub(crate) fn put_insert_at(
     arrays: &[TypedArray<'_>],
     index: usize,
 ) {
-    out.push(INSERT);
-    put_varint(out, table.0.into());
-    put_varint(out, row.0);
-    put_varint(out, arrays.len() as u64);
+    put_insert_head(out, table, row, arrays.len());
     for array in arrays {
         array.encode(index, out);
     }

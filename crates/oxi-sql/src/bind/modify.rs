@@ -24,6 +24,7 @@ use crate::{
     bind::{
         Binder, Command, OutputField,
         expr::Cx,
+        query::filter,
         scope::{Scope, ScopeColumn, ScopeRelation},
         typed::{Typed, column},
     },
@@ -234,6 +235,18 @@ impl Binder<'_> {
             });
         }
         Ok((Some(exprs), fields))
+    }
+
+    /// The rows that WHERE leaves, and its condition.
+    pub(super) fn target_filter(
+        &mut self,
+        plan: LogicalPlan,
+        condition: Option<&AstExpr>,
+        scope: &Scope<'_>,
+    ) -> Result<(LogicalPlan, Option<Expr>)> {
+        let Some(condition) = condition else { return Ok((plan, None)) };
+        let condition = self.condition(condition, "WHERE", &mut Cx::plain(scope, "WHERE"))?;
+        Ok((filter(plan, condition.clone())?, Some(condition)))
     }
 
     /// A condition split at its ANDs: the part that can be evaluated again for one row.

@@ -22,6 +22,7 @@ use datafusion::{
 mod outer;
 mod rewrite;
 
+pub(crate) use outer::bindings;
 pub use outer::{bind_outer, outer_columns};
 pub use rewrite::{Reach, decorrelate, own_columns};
 
@@ -73,15 +74,7 @@ impl ApplyNode {
 
     /// The input's columns that the subquery refers to, with their positions.
     pub fn bindings(&self) -> Result<Vec<(Column, usize)>> {
-        let columns = outer_columns(&self.subplan)?;
-        let schema = self.input.schema();
-        Ok(columns
-            .into_iter()
-            .filter_map(|column| {
-                let index = schema.maybe_index_of_column(&column)?;
-                Some((column, index))
-            })
-            .collect())
+        bindings(&self.subplan, &self.input)
     }
 
     /// The position of the guard in the input.

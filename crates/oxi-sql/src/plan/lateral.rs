@@ -22,7 +22,7 @@ use datafusion::{
     },
 };
 
-use super::{bind_outer, outer_columns};
+use super::{apply::bindings, bind_outer};
 
 /// Each row of the input with each row that the subplan has for it.
 #[derive(Clone, Debug)]
@@ -103,14 +103,7 @@ impl LateralNode {
     /// # Errors
     /// If walking the plan fails.
     pub fn bindings(&self) -> Result<Vec<(Column, usize)>> {
-        let schema = self.input.schema();
-        Ok(outer_columns(&self.subplan)?
-            .into_iter()
-            .filter_map(|column| {
-                let index = schema.maybe_index_of_column(&column)?;
-                Some((column, index))
-            })
-            .collect())
+        bindings(&self.subplan, &self.input)
     }
 
     /// The right side for one row.

@@ -6,9 +6,7 @@ use crate::{
     ast::Delete,
     bind::{
         Binder, Command,
-        expr::Cx,
         modify::{Changed, modify_input},
-        query::filter,
         scope::Scope,
     },
     function::error::from_datafusion,
@@ -30,17 +28,8 @@ impl Binder<'_> {
             &parent,
         )?;
         let scope = item.scope(&parent);
-        let mut plan = self.plan_of(item.source)?;
-        let condition = match &delete.filter {
-            Some(condition) => {
-                let mut cx = Cx::plain(&scope, "WHERE");
-                Some(self.condition(condition, "WHERE", &mut cx)?)
-            }
-            None => None,
-        };
-        if let Some(condition) = &condition {
-            plan = filter(plan, condition.clone())?;
-        }
+        let plan = self.plan_of(item.source)?;
+        let (plan, condition) = self.target_filter(plan, delete.filter.as_ref(), &scope)?;
         let input = modify_input(plan, &target)?;
         let (returning, fields) = self.returning(&delete.returning, &scope)?;
         let predicate = self.recheck(condition.as_ref());

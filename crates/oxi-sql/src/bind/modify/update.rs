@@ -12,7 +12,7 @@ use crate::{
         Binder, Command,
         expr::Cx,
         modify::{Changed, assignment::Set, modify_input},
-        query::{all_columns, filter, project},
+        query::{all_columns, project},
         scope::Scope,
         typed::bare_column,
     },
@@ -35,17 +35,8 @@ impl Binder<'_> {
             &parent,
         )?;
         let scope = item.scope(&parent);
-        let mut plan = self.plan_of(item.source)?;
-        let condition = match &update.filter {
-            Some(condition) => {
-                let mut cx = Cx::plain(&scope, "WHERE");
-                Some(self.condition(condition, "WHERE", &mut cx)?)
-            }
-            None => None,
-        };
-        if let Some(condition) = &condition {
-            plan = filter(plan, condition.clone())?;
-        }
+        let plan = self.plan_of(item.source)?;
+        let (mut plan, condition) = self.target_filter(plan, update.filter.as_ref(), &scope)?;
         let mut cx = Cx::plain(&scope, "UPDATE");
         let mut sets = self.assignments(&update.assignments, &target, &mut cx)?;
         plan = self.pull_subqueries(plan, &mut sets)?;

@@ -15,6 +15,14 @@ use crate::{
     plan::{ApplyNode, LateralNode},
 };
 
+/// The columns of `input` that a plan refers to as outer ones, with their positions in it.
+pub(crate) fn bindings(plan: &LogicalPlan, input: &LogicalPlan) -> Result<Vec<(Column, usize)>> {
+    let schema = input.schema();
+    let position = |column: Column| Some((schema.maybe_index_of_column(&column)?, column));
+    let found = outer_columns(plan)?.into_iter().filter_map(position);
+    Ok(found.map(|(position, column)| (column, position)).collect())
+}
+
 /// Every outer column that a plan refers to anywhere inside, also in subqueries within it. Those of
 /// queries between are among them: relation names are unique in a statement.
 pub fn outer_columns(plan: &LogicalPlan) -> Result<BTreeSet<Column>> {
