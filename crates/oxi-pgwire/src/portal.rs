@@ -110,7 +110,8 @@ impl Connection {
         let formats = formats(&mut body)?;
         let source = parameters::Source { portal: name, statement, formats: &formats };
         let session = &mut self.session;
-        let params = parameters::read(&mut body, &prepared, &source, || session.output_context())?;
+        let params =
+            parameters::read(&mut body, &prepared, &source, || session.output_context().cloned())?;
         let results = self::formats(&mut body)?;
         body.end()?;
         let fields = prepared.fields();

@@ -11,7 +11,7 @@ use std::{
 use oxi_base::{Error, Result, SqlState, TableId};
 use oxi_exec::fast::FastPlan;
 use oxi_sql::ast::StatementKind;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
     binding::BoundStatement,
@@ -70,8 +70,8 @@ impl Prepared {
     }
 
     /// The plan as it was last made, which need not be current.
-    pub(crate) fn last_plan(&self) -> Option<Arc<Plan>> {
-        self.plan.as_ref().map(|slot| Arc::clone(&slot.read()))
+    pub(crate) fn last_plan(&self) -> Option<RwLockReadGuard<'_, Arc<Plan>>> {
+        self.plan.as_ref().map(RwLock::read)
     }
 
     pub(crate) fn is_planned(&self) -> bool {

@@ -417,13 +417,8 @@ fn a_batch_stops_in_front_of_a_duplicate_and_goes_on_behind_it() {
 /// back.
 fn read_key(store: &Store, key: i64, expected: u32) -> Option<Vec<Datum>> {
     let mut found = Vec::new();
-    let read = KeyRead {
-        index: BY_KEY,
-        key: &[Datum::Int64(key)],
-        columns: &[1],
-        expected: &[oxi_base::ColumnId(expected)],
-    };
-    let done = store.read_key(&read, &mut |_, values| {
+    let access = store.key_access(BY_KEY, &[1], &[oxi_base::ColumnId(expected)]).unwrap();
+    let done = store.read_key(&access, &[Datum::Int64(key)], &mut |_, values| {
         found.append(values);
         Ok(true)
     });
