@@ -115,7 +115,7 @@ impl Session {
     /// # Errors
     /// Syntax and binding errors; `42P05` if the name is taken; `42P18` for a parameter whose type
     /// nothing tells.
-    pub async fn prepare(
+    pub fn prepare(
         &mut self,
         name: &str,
         sql: &str,

@@ -138,9 +138,8 @@ fn ended() -> Error {
 impl Drop for Appender<'_> {
     fn drop(&mut self) {
         if let Some(copy) = self.copy.take() {
-            let aborted = copy.abort(&mut self.connection.session, "the appender was dropped");
             // Giving up always reports an error; there is nobody to tell here.
-            let _ = self.connection.runtime.block_on(aborted);
+            let _ = copy.abort(&mut self.connection.session, "the appender was dropped");
         }
     }
 }

@@ -90,7 +90,7 @@ impl Connection {
                 while !matches!(cursor.next(&mut self.session).await?, Chunk::End(_)) {}
                 Ok(())
             }
-            Outcome::CopyIn(copy) => copy.abort(&mut self.session, "no data here").await,
+            Outcome::CopyIn(copy) => copy.abort(&mut self.session, "no data here"),
             Outcome::CopyOut(mut copy) => {
                 while copy.next(&mut self.session).await?.is_some() {}
                 copy.finish(&mut self.session).await.map(|_| ())
@@ -101,8 +101,7 @@ impl Connection {
 
     /// Parses and binds a statement with parameters `$1`, `$2`, … for repeated use.
     pub fn prepare(&mut self, sql: &str) -> Result<Statement> {
-        let runtime = Arc::clone(&self.runtime);
-        let prepared = runtime.block_on(self.session.prepare("", sql, &[]))?;
+        let prepared = self.session.prepare("", sql, &[])?;
         Ok(Statement { prepared })
     }
 
