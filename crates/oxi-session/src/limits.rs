@@ -23,11 +23,11 @@ pub(crate) struct Limits {
 impl Limits {
     /// Forgets requests to stop and begins to measure a statement.
     pub(crate) fn start(&mut self, settings: &Settings, cancel: &Arc<CancelFlag>) {
-        let statement = cancel.reset();
+        cancel.reset();
         self.read(settings);
         cancel.limit_lock_waits(self.lock_us);
         self.timer = (self.statement_us > 0).then(|| {
-            let cancel = Arc::clone(cancel);
+            let (cancel, statement) = (Arc::clone(cancel), cancel.watch_statement());
             net::after(self.statement_us, move || {
                 cancel.cancel_statement(statement, CancelReason::StatementTimeout);
             })

@@ -135,7 +135,7 @@ pub(crate) fn read_committed(session: &mut Session, request: &Request) -> Result
         return Ok(None);
     }
     let Some(eval) = session.committed_reader(&plan.search_path) else { return Ok(None) };
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<Row> = Vec::with_capacity(1);
     let read = fast.read_committed(engine, eval, params, &mut Collect(&mut rows))?;
     if read.is_none() {
         return Ok(None);

@@ -70,7 +70,7 @@ fn an_entry_found_before_its_collection_does_not_mislead() {
         let mut fetch = Fetch::new(&table, entry, sight, &[0]);
         let mut values = Vec::new();
         assert!(!fetch.row(&old_key, row, &mut values));
-        assert!(fetch.row(&index.whole_key(&[new.clone()]).unwrap(), row, &mut values));
+        assert!(fetch.row(&index.whole_key(std::slice::from_ref(&new)).unwrap(), row, &mut values));
         assert_eq!(values, [new]);
     }
 }
