@@ -23,12 +23,16 @@ pub enum Constant {
     Text(String),
 }
 
-/// Statements with more constants are loads of data, of which no two are alike.
+/// Statements with more constants, or longer ones, are loads of data, of which no two are alike.
 const CONSTANTS_MAX: usize = 64;
+const TEXT_MAX: usize = 16 << 10;
 
 /// The template of a text that is one query or change of rows; `None` for other texts, and for
 /// those in which the value of a constant says what to do (`ORDER BY 1`).
 pub fn template(sql: &str) -> Option<Template> {
+    if sql.len() > TEXT_MAX {
+        return None;
+    }
     let tokens = tokenize(sql);
     let first = tokens.list.first().filter(|token| token.kind == TokenKind::Word)?;
     if !matches!(first.text.as_str(), "select" | "insert" | "update" | "delete") {
@@ -53,7 +57,9 @@ pub fn template(sql: &str) -> Option<Template> {
         }
         constants.push(constant(token.text.clone()));
         text.push_str(sql.get(copied..token.span.start as usize)?);
-        text.push_str(&format!(" ${} ", constants.len()));
+        for piece in [" $", &constants.len().to_string(), " "] {
+            text.push_str(piece);
+        }
         copied = token.span.end as usize;
     }
     text.push_str(sql.get(copied..)?);

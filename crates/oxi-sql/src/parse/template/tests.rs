@@ -42,4 +42,5 @@ fn what_is_no_template() {
     }
     let long = format!("INSERT INTO t VALUES {}", vec!["(1)"; 65].join(", "));
     assert_eq!(template(&long), None);
+    assert_eq!(template(&format!("SELECT 1 -- {}", "x".repeat(20_000))), None);
 }
