@@ -100,8 +100,7 @@ impl ExtensionPlanner for NodePlanner {
             return Ok(Some(Arc::new(ModifyExec::new(Arc::new(plan), input()?, schema))));
         }
         if let Some(node) = node.as_any().downcast_ref::<RowLockNode>() {
-            let locks =
-                Locks { tables: node.tables.clone(), strength: node.strength, wait: node.wait };
+            let locks = Locks { tables: node.tables.clone() };
             let schema = Arc::clone(node.schema.inner());
             let exec = RowLockExec::new(input()?, Arc::new(locks), None, schema);
             return Ok(Some(Arc::new(exec)));

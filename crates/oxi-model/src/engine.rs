@@ -197,14 +197,36 @@ pub enum WriteTarget {
     Newest,
 }
 
-/// The strength of a row lock. (The two others of PostgreSQL's four find their place here.)
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The strength of a row lock, weakest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RowLock {
-    /// FOR UPDATE: conflicts with everything.
-    Update,
-    /// FOR KEY SHARE: conflicts with deletes and with updates of key columns only. Foreign keys
-    /// take it on the referenced row.
+    /// FOR KEY SHARE: keeps the row from being deleted or given another key. Foreign keys take it
+    /// on the referenced row.
     KeyShare,
+    /// FOR SHARE: keeps the row as it is.
+    Share,
+    /// FOR NO KEY UPDATE: what changing columns outside of any key takes.
+    NoKeyUpdate,
+    /// FOR UPDATE: what deleting a row and changing a key takes.
+    Update,
+}
+
+impl RowLock {
+    /// Whether two transactions cannot hold a row like this at the same time.
+    pub fn conflicts(self, other: RowLock) -> bool {
+        use RowLock::{KeyShare, NoKeyUpdate, Share, Update};
+        match self {
+            KeyShare => other == Update,
+            Share => matches!(other, NoKeyUpdate | Update),
+            NoKeyUpdate => other != KeyShare,
+            Update => true,
+        }
+    }
+
+    /// Whether several transactions may hold a row like this.
+    pub fn is_shared(self) -> bool {
+        !self.conflicts(self)
+    }
 }
 
 /// How strongly a transaction holds a table until it ends. (PostgreSQL's eight modes find their

@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use oxi_base::{ColumnId, RowId};
-use oxi_model::{Datum, array::TypedArray};
+use oxi_model::{Datum, array::TypedArray, engine::RowLock};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -182,7 +182,7 @@ impl Rows {
     pub(crate) fn all_settled(&self, sight: &Sight<'_>) -> bool {
         self.created.iter().all(|run| sight.sees(&run.txn, run.command))
             && self.chains.values().all(|version| {
-                matches!(version.before, Before::Locked)
+                matches!(version.before, Before::Locked(_))
                     || sight.sees(&version.txn, version.command)
             })
     }
@@ -207,7 +207,7 @@ impl Rows {
                 }
                 break;
             };
-            if sight.sees(&step.txn, step.command) && !matches!(step.before, Before::Locked) {
+            if sight.sees(&step.txn, step.command) && !matches!(step.before, Before::Locked(_)) {
                 break;
             }
             match &step.before {
@@ -220,7 +220,7 @@ impl Rows {
                     }
                 }
                 Before::Live => live = true,
-                Before::Locked => {}
+                Before::Locked(_) => {}
             }
             version = step.next.as_deref();
         }
@@ -242,46 +242,28 @@ impl Rows {
         column.get(slot.into())
     }
 
-    /// Whether a write of `sight`'s transaction may change a slot now. With `newest`, a newer
-    /// committed version is what the caller wants to change.
-    pub(crate) fn access(&self, slot: u16, sight: &Sight<'_>, newest: bool) -> Access {
+    /// Whether `sight`'s transaction may have a slot this strongly now, as far as the slot itself
+    /// says. With `newest`, a newer committed version is what the caller wants.
+    pub(crate) fn access(
+        &self,
+        slot: u16,
+        sight: &Sight<'_>,
+        newest: bool,
+        lock: RowLock,
+    ) -> Access {
         if usize::from(slot) >= self.len {
             return Access::Gone;
         }
         let live = self.live.get(slot.into());
         let mut version = self.chain(slot);
         while let Some(step) = version {
-            let locked = matches!(step.before, Before::Locked);
-            if locked && (sight.is_own(&step.txn) || !step.txn.is_active()) {
+            let over = matches!(step.before, Before::Locked(_))
+                && (sight.is_own(&step.txn) || !step.txn.is_active());
+            if over || !step.before.row_lock().conflicts(lock) {
                 version = step.next.as_deref();
                 continue;
             }
             return decide(sight, &step.txn, step.command, live, newest);
-        }
-        match self.creator(slot) {
-            Some(run) => decide(sight, &run.txn, run.command, live, newest),
-            None if live => Access::Free,
-            None => Access::Gone,
-        }
-    }
-
-    /// The same question for KEY SHARE, which changes of other columns do not disturb.
-    pub(crate) fn access_key_share(&self, slot: u16, sight: &Sight<'_>, newest: bool) -> Access {
-        if usize::from(slot) >= self.len {
-            return Access::Gone;
-        }
-        let live = self.live.get(slot.into());
-        let mut version = self.chain(slot);
-        while let Some(step) = version {
-            let harmless = match &step.before {
-                Before::Columns { key, .. } => !key,
-                Before::Locked => sight.is_own(&step.txn) || !step.txn.is_active(),
-                Before::Live => false,
-            };
-            if !harmless {
-                return decide(sight, &step.txn, step.command, live, newest);
-            }
-            version = step.next.as_deref();
         }
         match self.creator(slot) {
             Some(run) => decide(sight, &run.txn, run.command, live, newest),
@@ -296,7 +278,7 @@ impl Rows {
         let live = self.is_live(slot);
         let mut version = self.chain(slot);
         while let Some(step) = version {
-            if !matches!(step.before, Before::Locked) {
+            if !matches!(step.before, Before::Locked(_)) {
                 return (step.txn.is_active().then_some(&step.txn), live);
             }
             version = step.next.as_deref();
@@ -435,13 +417,25 @@ impl Rows {
         self.push_version(slot, txn, command, Before::Live);
     }
 
-    pub(crate) fn lock(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32) {
-        self.push_version(slot, txn, command, Before::Locked);
+    pub(crate) fn lock(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32, lock: RowLock) {
+        self.push_version(slot, txn, command, Before::Locked(lock));
     }
 
-    /// Whether this transaction already holds the row by the newest step of its chain.
-    pub(crate) fn held_by(&self, slot: u16, txn: &Arc<TxnState>) -> bool {
+    /// Whether the newest step of the slot's chain is this transaction's.
+    fn held_by(&self, slot: u16, txn: &Arc<TxnState>) -> bool {
         self.chain(slot).is_some_and(|version| Arc::ptr_eq(&version.txn, txn))
+    }
+
+    /// Whether what this transaction has done to the row holds it this strongly already.
+    pub(crate) fn holds(&self, slot: u16, txn: &Arc<TxnState>, lock: RowLock) -> bool {
+        let mut version = self.chain(slot);
+        while let Some(step) = version.filter(|step| Arc::ptr_eq(&step.txn, txn)) {
+            if step.before.row_lock() >= lock {
+                return true;
+            }
+            version = step.next.as_deref();
+        }
+        false
     }
 
     fn push_version(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32, before: Before) {
@@ -466,7 +460,7 @@ impl Rows {
                 }
             }
             Before::Live => self.live.set(slot.into(), true),
-            Before::Locked => {}
+            Before::Locked(_) => {}
         }
         if let Some(next) = version.next {
             self.chains.insert(slot, next);

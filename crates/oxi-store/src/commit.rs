@@ -15,7 +15,7 @@ use oxi_model::engine::BoxFuture;
 
 use crate::{
     engine::Core,
-    lock::unlock_table,
+    lock::{row::Taken, unlock_table},
     options::Flush,
     redo::{self, Marks},
     table::Table,
@@ -55,7 +55,7 @@ pub(crate) struct Ended {
     pub(crate) state: Arc<TxnState>,
     pub(crate) undo: Vec<UndoEntry>,
     pub(crate) tables: Vec<Arc<Table>>,
-    pub(crate) key_shares: Vec<(TableId, oxi_base::RowId)>,
+    pub(crate) shared_rows: Vec<Taken>,
     pub(crate) drops: Vec<DropAction>,
     pub(crate) catalog: bool,
 }
@@ -72,8 +72,8 @@ pub(crate) enum DropAction {
 impl Core {
     /// Gives back the locks of a transaction and wakes who waited. Its state says it has ended.
     pub(crate) fn release(&self, ended: &mut Ended) {
-        for (table, row) in ended.key_shares.drain(..) {
-            self.key_shares.remove(table, row, &ended.state);
+        for taken in ended.shared_rows.drain(..).rev() {
+            self.shared_rows.undo(taken, &ended.state);
         }
         for table in ended.tables.drain(..) {
             unlock_table(&table, &ended.state, false);

@@ -22,7 +22,7 @@ use crate::{
     commit::Sequencer,
     index::Index,
     key_read,
-    lock::{KeyShares, Waits},
+    lock::{Waits, row::SharedRows},
     options::StoreOptions,
     recover::RecoveryReport,
     redo::Marks,
@@ -45,7 +45,7 @@ pub(crate) struct Core {
     pub(crate) sequences: Mutex<FxHashMap<u32, SequenceState>>,
     pub(crate) snapshots: Registry,
     pub(crate) waits: Arc<Waits>,
-    pub(crate) key_shares: KeyShares,
+    pub(crate) shared_rows: SharedRows,
     pub(crate) sequencer: Mutex<Sequencer>,
     /// Held for writing by a checkpoint while it fixes its position.
     pub(crate) gate: RwLock<()>,

@@ -1,7 +1,7 @@
-//! Table locks, KEY SHARE row locks, waiting, and deadlocks.
+//! Table locks, shared row locks, waiting, and deadlocks.
 //!
 //! Exclusive row locks are versions in the row's chain (see `undo`); what several transactions may
-//! hold together is here.
+//! hold together is in `row`.
 
 use std::{
     collections::VecDeque,
@@ -10,18 +10,20 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
 
-use oxi_base::{Error, Result, RowId, SqlState, TableId, TxnId};
+use oxi_base::{Error, Result, SqlState, TxnId};
 use oxi_model::engine::{TableLock, Wait};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::{table::Table, undo::TxnState};
+
+pub(crate) mod row;
 
 /// Who waits for whom, and whether waiting has become pointless.
 #[derive(Default)]
@@ -340,63 +342,4 @@ pub(crate) fn unlock_table(table: &Table, txn: &Arc<TxnState>, keep_shared: bool
     state.queue.retain(|queued| !Arc::ptr_eq(queued, txn));
     table.locks.note(&state);
     state.changed();
-}
-
-const SHARDS: usize = 16;
-
-/// Holders by row.
-type Shard = FxHashMap<(TableId, RowId), SmallVec<[Arc<TxnState>; 1]>>;
-
-/// KEY SHARE locks: rows that several transactions keep from being deleted or given another key.
-#[derive(Default)]
-pub(crate) struct KeyShares {
-    /// All locks, so that writers skip the table when there are none.
-    count: AtomicUsize,
-    shards: [Mutex<Shard>; SHARDS],
-}
-
-impl KeyShares {
-    fn shard(&self, row: RowId) -> &Mutex<Shard> {
-        &self.shards[row.0 as usize % SHARDS]
-    }
-
-    /// Adds a lock; false if the transaction has it. The caller holds the row's block latch.
-    pub(crate) fn add(&self, table: TableId, row: RowId, txn: &Arc<TxnState>) -> bool {
-        let mut shard = self.shard(row).lock();
-        let holders = shard.entry((table, row)).or_default();
-        if holders.iter().any(|holder| Arc::ptr_eq(holder, txn)) {
-            return false;
-        }
-        holders.push(txn.clone());
-        self.count.fetch_add(1, Ordering::AcqRel);
-        true
-    }
-
-    /// Another transaction that holds the row.
-    pub(crate) fn holder(
-        &self,
-        table: TableId,
-        row: RowId,
-        but: &Arc<TxnState>,
-    ) -> Option<Arc<TxnState>> {
-        if self.count.load(Ordering::Acquire) == 0 {
-            return None;
-        }
-        let shard = self.shard(row).lock();
-        let holders = shard.get(&(table, row))?;
-        holders.iter().find(|holder| !Arc::ptr_eq(holder, but) && holder.is_active()).cloned()
-    }
-
-    pub(crate) fn remove(&self, table: TableId, row: RowId, txn: &Arc<TxnState>) {
-        let mut shard = self.shard(row).lock();
-        if let Some(holders) = shard.get_mut(&(table, row)) {
-            if let Some(at) = holders.iter().position(|holder| Arc::ptr_eq(holder, txn)) {
-                holders.swap_remove(at);
-                self.count.fetch_sub(1, Ordering::AcqRel);
-            }
-            if holders.is_empty() {
-                shard.remove(&(table, row));
-            }
-        }
-    }
 }

@@ -21,7 +21,7 @@ use crate::{
     block::Block,
     commit::{DropAction, Ended},
     engine::Core,
-    lock::{self, Granted, unlock_table},
+    lock::{self, Granted, row::Taken, unlock_table},
     snapshot::{Registration, StoreSnapshot, register},
     table::Table,
     undo::{Sight, TxnState},
@@ -74,7 +74,7 @@ struct Work {
     undo: Vec<UndoEntry>,
     redo: Redo,
     tables: Vec<(Arc<Table>, TableLock)>,
-    key_shares: Vec<(TableId, RowId)>,
+    shared_rows: Vec<Taken>,
     drops: Vec<DropAction>,
     catalog: bool,
     /// A sequence was advanced: its record must be durable before the commit is acknowledged.
@@ -101,7 +101,7 @@ struct Savepoint {
     undo: usize,
     redo: usize,
     tables: Vec<TableLock>,
-    key_shares: usize,
+    shared_rows: usize,
     drops: usize,
     catalog: bool,
 }
@@ -270,7 +270,7 @@ impl Transaction {
             state: self.state.clone(),
             undo: std::mem::take(&mut work.undo),
             tables: std::mem::take(&mut work.tables).into_iter().map(|(table, _)| table).collect(),
-            key_shares: std::mem::take(&mut work.key_shares),
+            shared_rows: std::mem::take(&mut work.shared_rows),
             drops: std::mem::take(&mut work.drops),
             catalog: work.catalog,
         }
@@ -459,7 +459,7 @@ impl Txn for Transaction {
             undo: work.undo.len(),
             redo: work.redo.position(),
             tables: work.tables.iter().map(|(_, mode)| *mode).collect(),
-            key_shares: work.key_shares.len(),
+            shared_rows: work.shared_rows.len(),
             drops: work.drops.len(),
             catalog: work.catalog,
         };
@@ -473,19 +473,19 @@ impl Txn for Transaction {
             return Err(Error::bug("rollback to a savepoint that is not there"));
         };
         work.savepoints.truncate(at + 1);
-        let (undo, redo, key_shares, drops, catalog) = {
+        let (undo, redo, shared_rows, drops, catalog) = {
             let to = &work.savepoints[at];
-            (to.undo, to.redo, to.key_shares, to.drops, to.catalog)
+            (to.undo, to.redo, to.shared_rows, to.drops, to.catalog)
         };
         let keep = work.savepoints[at].tables.clone();
-        let changed = work.undo.len() > undo || work.key_shares.len() > key_shares;
+        let changed = work.undo.len() > undo || work.shared_rows.len() > shared_rows;
         self.undo_to(&mut work.undo, undo);
         work.sealed = undo;
         work.redo.truncate(redo);
         work.drops.truncate(drops);
         work.catalog = catalog;
-        for (table, row) in work.key_shares.drain(key_shares..) {
-            self.core.key_shares.remove(table, row, &self.state);
+        for taken in work.shared_rows.drain(shared_rows..).rev() {
+            self.core.shared_rows.undo(taken, &self.state);
         }
         self.give_back_tables(&mut work, &keep);
         if changed {

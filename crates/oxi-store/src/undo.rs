@@ -9,7 +9,7 @@ use std::{
 };
 
 use oxi_base::{ColumnId, Ts, TxnId};
-use oxi_model::Datum;
+use oxi_model::{Datum, engine::RowLock};
 use parking_lot::Mutex;
 
 /// What every version of a transaction points to: publishing one number commits them all.
@@ -168,11 +168,22 @@ pub(crate) enum Before {
     Columns {
         /// Old values by column id (positions may change, ids do not).
         values: Box<[(ColumnId, Datum)]>,
-        /// A column of some unique index changed: conflicts with KEY SHARE.
+        /// A column of some unique index changed.
         key: bool,
     },
     /// The row was there; the newer state is its deletion.
     Live,
-    /// The same row: it was only locked.
-    Locked,
+    /// The same row: it was only locked, this strongly.
+    Locked(RowLock),
+}
+
+impl Before {
+    /// How strongly whoever made this step holds the row until it ends.
+    pub(crate) fn row_lock(&self) -> RowLock {
+        match self {
+            Before::Columns { key: false, .. } => RowLock::NoKeyUpdate,
+            Before::Columns { key: true, .. } | Before::Live => RowLock::Update,
+            Before::Locked(lock) => *lock,
+        }
+    }
 }

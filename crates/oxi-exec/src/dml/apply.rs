@@ -6,7 +6,10 @@ use std::sync::Arc;
 use datafusion::logical_expr::{Expr, execution_props::ExecutionProps};
 use oxi_base::{Error, IndexId, Result, RowId};
 use oxi_catalog::Catalog;
-use oxi_model::{Datum, Row, engine::WriteTarget};
+use oxi_model::{
+    Datum, Row,
+    engine::{RowLock, WriteTarget},
+};
 use oxi_sql::plan::{Action, Assignment, ConflictAction, ModifyNode};
 
 use crate::{
@@ -159,7 +162,8 @@ impl RowPlan {
                 return Err(violation::second_time(&self.target.relation));
             }
             writer.require_visible(found.row)?;
-            let Some(old) = writer.newest(found.row).await? else { continue };
+            let lock = assignments.row_lock(&self.target);
+            let Some(old) = writer.newest(found.row, lock).await? else { continue };
             if !self.same_key(found.index, &old, row) {
                 continue;
             }
@@ -225,7 +229,9 @@ impl RowPlan {
                 }
                 Written::Gone => return Ok(()),
                 Written::Changed => {
-                    if !self.reread(writer, id, input, predicate.as_ref(), params).await? {
+                    let lock = assignments.row_lock(&self.target);
+                    let again = Reread { id, lock, predicate: predicate.as_ref() };
+                    if !self.reread(writer, again, input, params).await? {
                         return Ok(());
                     }
                     version = WriteTarget::Newest;
@@ -254,7 +260,9 @@ impl RowPlan {
                 Written::Done => return self.give(writer, input, params, sink),
                 Written::Gone => return Ok(()),
                 Written::Changed => {
-                    if !self.reread(writer, id, input, predicate.as_ref(), params).await? {
+                    let predicate = predicate.as_ref();
+                    let again = Reread { id, lock: RowLock::Update, predicate };
+                    if !self.reread(writer, again, input, params).await? {
                         return Ok(());
                     }
                     version = WriteTarget::Newest;
@@ -263,18 +271,18 @@ impl RowPlan {
         }
     }
 
-    /// Puts the newest version of a row into `input` and tells whether it still qualifies.
+    /// Locks the newest version of a row, puts it into `input` and tells whether it still
+    /// qualifies.
     async fn reread(
         &self,
         writer: &mut Writer<'_>,
-        id: RowId,
+        again: Reread<'_>,
         input: &mut Row,
-        predicate: Option<&RowExpr>,
         params: &[Datum],
     ) -> Result<bool> {
-        let Some(newest) = writer.newest(id).await? else { return Ok(false) };
+        let Some(newest) = writer.newest(again.id, again.lock).await? else { return Ok(false) };
         input.splice(..newest.len(), newest);
-        match predicate {
+        match again.predicate {
             Some(predicate) => predicate.holds(&writer.statement.eval, Scope::of(input, params)),
             None => Ok(true),
         }
@@ -296,6 +304,13 @@ impl RowPlan {
             .collect::<Result<Row>>()?;
         sink.row(&mut values)
     }
+}
+
+/// A row that was changed since the snapshot, and what is still wanted of it.
+struct Reread<'a> {
+    id: RowId,
+    lock: RowLock,
+    predicate: Option<&'a RowExpr>,
 }
 
 #[allow(clippy::option_option, reason = "whether it compiles, of whether there is one")]

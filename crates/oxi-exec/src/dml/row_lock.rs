@@ -42,43 +42,36 @@ pub struct RowLockExec {
     properties: Arc<PlanProperties>,
 }
 
-/// What is locked and how.
+/// What is locked.
 #[derive(Debug)]
 pub struct Locks {
-    /// The tables of the trailing row id columns.
+    /// The tables of the trailing row id columns, each with how it is locked.
     pub tables: Vec<LockedTable>,
-    /// How strongly.
-    pub strength: LockStrength,
-    /// What to do about rows that others hold.
-    pub wait: LockWait,
 }
 
-impl Locks {
-    /// The lock to take. Storage knows two strengths; FOR SHARE takes the stronger one.
-    pub(crate) fn row_lock(&self) -> RowLock {
-        match self.strength {
-            LockStrength::KeyShare => RowLock::KeyShare,
-            LockStrength::Update | LockStrength::NoKeyUpdate | LockStrength::Share => {
-                RowLock::Update
-            }
-        }
+/// The lock to take on rows of a table.
+pub(crate) fn row_lock(table: &LockedTable) -> RowLock {
+    match table.strength {
+        LockStrength::KeyShare => RowLock::KeyShare,
+        LockStrength::Share => RowLock::Share,
+        LockStrength::NoKeyUpdate => RowLock::NoKeyUpdate,
+        LockStrength::Update => RowLock::Update,
     }
+}
 
-    /// Waits for whoever holds a row; false if the row is to be left out instead.
-    pub(crate) async fn wait_for(
-        &self,
-        statement: &StatementContext,
-        table: &LockedTable,
-        wait: Wait,
-    ) -> Result<bool> {
-        match self.wait {
-            LockWait::Block => statement.wait(wait).await.map(|()| true),
-            LockWait::SkipLocked => Ok(false),
-            LockWait::NoWait => Err(Error::new(
-                SqlState::LOCK_NOT_AVAILABLE,
-                format!("could not obtain lock on row in relation \"{}\"", table.name),
-            )),
-        }
+/// Waits for whoever holds a row; false if the row is to be left out instead.
+pub(crate) async fn wait_for(
+    statement: &StatementContext,
+    table: &LockedTable,
+    wait: Wait,
+) -> Result<bool> {
+    match table.wait {
+        LockWait::Block => statement.wait(wait).await.map(|()| true),
+        LockWait::SkipLocked => Ok(false),
+        LockWait::NoWait => Err(Error::new(
+            SqlState::LOCK_NOT_AVAILABLE,
+            format!("could not obtain lock on row in relation \"{}\"", table.name),
+        )),
     }
 }
 
@@ -251,7 +244,7 @@ impl Run {
         table: &LockedTable,
         row: RowId,
     ) -> Result<Locked> {
-        let lock = self.locks.row_lock();
+        let lock = row_lock(table);
         let mut version = WriteTarget::Snapshot;
         loop {
             let outcome = statement.txn.lock_row(
@@ -269,7 +262,7 @@ impl Run {
                 WriteOutcome::Changed => version = WriteTarget::Newest,
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock that conflicts")),
                 WriteOutcome::Wait(wait) => {
-                    if !self.locks.wait_for(statement, table, wait).await? {
+                    if !wait_for(statement, table, wait).await? {
                         return Ok(Locked::No);
                     }
                 }

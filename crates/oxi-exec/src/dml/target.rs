@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use oxi_base::{Error, IndexId, Result, TableId};
 use oxi_catalog::{Catalog, catalog::IncomingForeignKey};
-use oxi_model::descriptor::{
-    ColumnDescriptor, ConstraintKind, ForeignKey, ReferentialAction, RelationDescriptor,
-    TableDescriptor,
+use oxi_model::{
+    descriptor::{
+        ColumnDescriptor, ConstraintKind, ForeignKey, ReferentialAction, RelationDescriptor,
+        TableDescriptor,
+    },
+    engine::RowLock,
 };
 
 /// A table as writing sees it: columns by position, constraints resolved.
@@ -140,6 +143,12 @@ impl Target {
     /// The unique index with this storage.
     pub fn unique_key(&self, index: IndexId) -> Option<&UniqueKey> {
         self.unique.iter().find(|key| key.index == index)
+    }
+
+    /// How strongly changing the columns at these positions locks a row.
+    pub fn row_lock(&self, mut changed: impl Iterator<Item = usize>) -> RowLock {
+        let is_key = |column| self.unique.iter().any(|key| key.columns.contains(&column));
+        if changed.any(is_key) { RowLock::Update } else { RowLock::NoKeyUpdate }
     }
 
     /// Whether any foreign key watches the column at this position, as referencing or referenced.

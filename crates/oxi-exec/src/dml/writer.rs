@@ -139,14 +139,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Locks the newest version of a row; false if the row is gone.
-    pub async fn lock_newest(&mut self, row: RowId) -> Result<bool> {
+    async fn lock_newest(&mut self, row: RowId, lock: RowLock) -> Result<bool> {
         loop {
             let outcome = self.statement.txn.lock_row(
                 self.statement.snapshot.as_ref(),
                 self.target.table,
                 row,
                 WriteTarget::Newest,
-                RowLock::Update,
+                lock,
             )?;
             match outcome {
                 WriteOutcome::Done => return Ok(true),
@@ -160,8 +160,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Locks a row that others have changed, and reads its newest version; `None` if it is gone.
-    pub async fn newest(&mut self, row: RowId) -> Result<Option<Row>> {
-        if !self.lock_newest(row).await? {
+    pub async fn newest(&mut self, row: RowId, lock: RowLock) -> Result<Option<Row>> {
+        if !self.lock_newest(row, lock).await? {
             return Ok(None);
         }
         self.statement.txn.newest(self.target.table, row)

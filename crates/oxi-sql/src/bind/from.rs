@@ -25,7 +25,7 @@ use crate::{
         typed::column,
     },
     function::error::from_datafusion,
-    plan::{LateralNode, LockedTable, modify::ROW_ID, outer_columns},
+    plan::{LateralNode, LockStrength, LockWait, LockedTable, modify::ROW_ID, outer_columns},
 };
 
 /// A bound item of FROM.
@@ -226,6 +226,8 @@ impl Binder<'_> {
                 relation: relation.oid,
                 storage: table.storage(),
                 name: relation.name.clone(),
+                strength: LockStrength::Update,
+                wait: LockWait::Block,
             },
         });
     }

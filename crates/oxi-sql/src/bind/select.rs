@@ -21,6 +21,7 @@ use crate::{
         from::unnest,
         grouping::Grouping,
         implied::implied_order,
+        locking::clause,
         naming::item_name,
         order::{check_orderable, ordinal, sort, sort_key},
         query::{BoundPlan, Hints, Output, all_columns, filter, project},
@@ -144,8 +145,11 @@ impl Binder<'_> {
         exprs.extend(locks.iter().cloned());
         let mut plan = project(plan, exprs)?;
         if matches!(select.distinct, Some(Distinct::All)) {
-            if !locks.is_empty() {
-                return Err(Error::unsupported("FOR UPDATE is not allowed with DISTINCT clause"));
+            if let Some(locking) = query.locking.first().filter(|_| !locks.is_empty()) {
+                return Err(Error::unsupported(format!(
+                    "{} is not allowed with DISTINCT clause",
+                    clause(locking.strength)
+                )));
             }
             plan = self.distinct(plan, &outputs)?;
         }
@@ -161,7 +165,7 @@ impl Binder<'_> {
         plan = sort(plan, keys)?;
         // Rows that are skipped because others hold them do not count towards the limit.
         if !locks.is_empty() {
-            plan = self.lock_rows(plan, query)?;
+            plan = self.lock_rows(plan)?;
         }
         plan = self.limit(plan, query, parent)?;
         if outputs.len() > visible {

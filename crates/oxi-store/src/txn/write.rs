@@ -180,7 +180,9 @@ impl Transaction {
         let mut entries: SmallVec<[(&IndexUse, Key, bool); 4]> = SmallVec::new();
         {
             let mut rows = block.rows.write();
-            let access = rows.access(slot, &sight, target == WriteTarget::Newest);
+            // To the row itself the weaker of an update's two locks says as much as the stronger.
+            let newest = target == WriteTarget::Newest;
+            let access = rows.access(slot, &sight, newest, RowLock::NoKeyUpdate);
             if let Some(outcome) = self.refused(access)? {
                 return Ok(outcome);
             }
@@ -188,8 +190,9 @@ impl Transaction {
             for (position, value) in changes {
                 key |= shape.key[*position] && rows.columns[*position].get(slot.into()) != *value;
             }
-            if key && let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
-                return Ok(WriteOutcome::Wait(self.wait_for(holder)));
+            let lock = if key { RowLock::Update } else { RowLock::NoKeyUpdate };
+            if let Some(wait) = self.shared_with(&table, row, lock) {
+                return Ok(wait);
             }
             for entry in &shape.indexes {
                 if !changes.iter().any(|(position, _)| entry.positions.contains(position)) {
@@ -246,12 +249,13 @@ impl Transaction {
         let sight = self.sight_of(snapshot)?;
         {
             let mut rows = block.rows.write();
-            let access = rows.access(slot, &sight, target == WriteTarget::Newest);
+            let newest = target == WriteTarget::Newest;
+            let access = rows.access(slot, &sight, newest, RowLock::Update);
             if let Some(outcome) = self.refused(access)? {
                 return Ok(outcome);
             }
-            if let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
-                return Ok(WriteOutcome::Wait(self.wait_for(holder)));
+            if let Some(wait) = self.shared_with(&table, row, RowLock::Update) {
+                return Ok(wait);
             }
             block.touch();
             rows.delete(slot, &self.state, self.command());
@@ -276,34 +280,40 @@ impl Transaction {
         let Some((block, slot)) = table.locate(row) else { return Ok(WriteOutcome::Gone) };
         let sight = self.sight_of(snapshot)?;
         let newest = target == WriteTarget::Newest;
-        match lock {
-            RowLock::Update => {
-                let mut rows = block.rows.write();
-                if let Some(outcome) = self.refused(rows.access(slot, &sight, newest))? {
-                    return Ok(outcome);
-                }
-                if let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
-                    return Ok(WriteOutcome::Wait(self.wait_for(holder)));
-                }
-                if rows.held_by(slot, &self.state) {
-                    return Ok(WriteOutcome::Done);
-                }
-                rows.lock(slot, &self.state, self.command());
-                drop(rows);
-                work.undo.push(UndoEntry::Change { table, block, slot, deleted: false });
+        if lock.is_shared() {
+            let rows = block.rows.read();
+            if let Some(outcome) = self.refused(rows.access(slot, &sight, newest, lock))? {
+                return Ok(outcome);
             }
-            RowLock::KeyShare => {
-                let rows = block.rows.read();
-                if let Some(outcome) = self.refused(rows.access_key_share(slot, &sight, newest))? {
-                    return Ok(outcome);
-                }
-                // Under the latch, so that no writer passes between the look and the lock.
-                if self.core.key_shares.add(table.id, row, &self.state) {
-                    work.key_shares.push((table.id, row));
-                }
+            if rows.holds(slot, &self.state, lock) {
+                return Ok(WriteOutcome::Done);
             }
+            // Under the latch, so that no writer passes between the look and the lock.
+            let taken = self.core.shared_rows.add(table.id, row, &self.state, lock);
+            work.shared_rows.extend(taken);
+            return Ok(WriteOutcome::Done);
         }
+        let mut rows = block.rows.write();
+        if let Some(outcome) = self.refused(rows.access(slot, &sight, newest, lock))? {
+            return Ok(outcome);
+        }
+        if rows.holds(slot, &self.state, lock) {
+            return Ok(WriteOutcome::Done);
+        }
+        if let Some(wait) = self.shared_with(&table, row, lock) {
+            return Ok(wait);
+        }
+        rows.lock(slot, &self.state, self.command(), lock);
+        drop(rows);
+        work.undo.push(UndoEntry::Change { table, block, slot, deleted: false });
         Ok(WriteOutcome::Done)
+    }
+
+    /// What to wait for if another transaction's shared lock is in the way of holding a row this
+    /// strongly. The caller holds the latch of the row's block.
+    fn shared_with(&self, table: &Table, row: RowId, lock: RowLock) -> Option<WriteOutcome> {
+        let holder = self.core.shared_rows.holder(table.id, row, &self.state, lock)?;
+        Some(WriteOutcome::Wait(self.wait_for(holder)))
     }
 
     fn sight_of<'a>(&'a self, snapshot: &dyn Snapshot) -> Result<Sight<'a>> {

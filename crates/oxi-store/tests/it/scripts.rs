@@ -181,7 +181,8 @@ impl Session {
                 let v = args.next_pos().unwrap_or("").to_owned();
                 return self.attempt(Action::Insert(row(k, &v)));
             }
-            name @ ("update" | "rekey" | "delete" | "lock" | "share") => {
+            name @ ("update" | "rekey" | "delete" | "lock" | "lock_no_key" | "share"
+            | "share_key") => {
                 let k = number()?;
                 let value = match name {
                     "update" => {
@@ -206,7 +207,9 @@ impl Session {
                 return self.attempt(match name {
                     "delete" => Action::Delete(row, target),
                     "lock" => Action::LockRow(row, target, RowLock::Update),
-                    "share" => Action::LockRow(row, target, RowLock::KeyShare),
+                    "lock_no_key" => Action::LockRow(row, target, RowLock::NoKeyUpdate),
+                    "share" => Action::LockRow(row, target, RowLock::Share),
+                    "share_key" => Action::LockRow(row, target, RowLock::KeyShare),
                     _ => Action::Update(row, target, value),
                 });
             }
