@@ -8,7 +8,7 @@ use oxi_model::{
     datum::PhysicalType,
     descriptor::{RelationDescriptor, RelationKind, SchemaDescriptor},
     engine::{
-        Engine, InsertOutcome, KeyRange, RowLock, ScanRequest, Snapshot, Txn, WriteOutcome,
+        Engine, InsertOutcome, KeyRange, RowLock, ScanRequest, Snapshot, Txn, Wait, WriteOutcome,
         WriteTarget,
     },
 };
@@ -122,12 +122,30 @@ fn scan_text(
 pub struct CatalogTxn {
     txn: Arc<dyn Txn>,
     catalog: Catalog,
+    patience: Option<Patience>,
 }
+
+/// Makes of a wait for another transaction one that ends when the statement is cancelled.
+pub type Patience = Box<dyn Fn(Wait) -> Wait + Send + Sync>;
 
 impl CatalogTxn {
     /// Begins with the catalog as the transaction sees it now.
     pub fn new(txn: Arc<dyn Txn>, catalog: &Catalog) -> Self {
-        CatalogTxn { txn, catalog: catalog.clone() }
+        CatalogTxn { txn, catalog: catalog.clone(), patience: None }
+    }
+
+    /// Waits for other transactions as `patience` says, rather than for ever.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
+    async fn wait(&self, wait: Wait) -> Result<()> {
+        match &self.patience {
+            Some(patience) => patience(wait).await,
+            None => wait.await,
+        }
     }
 
     /// The catalog with the changes so far.
@@ -369,7 +387,7 @@ impl CatalogTxn {
         loop {
             match self.txn.insert(table, &row)? {
                 InsertOutcome::Done(_) => return Ok(()),
-                InsertOutcome::Wait(wait) => wait.await?,
+                InsertOutcome::Wait(wait) => self.wait(wait).await?,
                 InsertOutcome::Duplicate(_) => return Err(duplicate()),
             }
         }
@@ -397,7 +415,7 @@ impl CatalogTxn {
             let (target, lock) = (WriteTarget::Newest, RowLock::KeyShare);
             match self.txn.lock_row(&*snapshot, tables::SCHEMAS, row, target, lock)? {
                 WriteOutcome::Done => return Ok(()),
-                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Wait(wait) => self.wait(wait).await?,
                 WriteOutcome::Changed => {}
                 WriteOutcome::Gone => return Err(missing()),
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock found a duplicate")),
@@ -422,7 +440,7 @@ impl CatalogTxn {
             let target = WriteTarget::Newest;
             match self.txn.lock_row(&*snapshot, table, row, target, RowLock::Update)? {
                 WriteOutcome::Done => break,
-                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Wait(wait) => self.wait(wait).await?,
                 WriteOutcome::Changed => {}
                 WriteOutcome::Gone => return Err(serialization(what)),
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock found a duplicate")),
@@ -445,7 +463,7 @@ impl CatalogTxn {
             let snapshot = self.txn.current_snapshot();
             match self.txn.update(&*snapshot, table, row, WriteTarget::Newest, changes)? {
                 WriteOutcome::Done => return Ok(()),
-                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Wait(wait) => self.wait(wait).await?,
                 WriteOutcome::Changed => {}
                 WriteOutcome::Gone => return Err(serialization("the catalog")),
                 WriteOutcome::Duplicate(_) => return Err(duplicate()),
@@ -458,7 +476,7 @@ impl CatalogTxn {
             let snapshot = self.txn.current_snapshot();
             match self.txn.delete(&*snapshot, table, row, WriteTarget::Newest)? {
                 WriteOutcome::Done => return Ok(()),
-                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Wait(wait) => self.wait(wait).await?,
                 WriteOutcome::Changed => {}
                 WriteOutcome::Gone => return Err(serialization("the catalog")),
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a delete found a duplicate")),

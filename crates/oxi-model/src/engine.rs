@@ -12,13 +12,18 @@ use std::{any::Any, future::Future, ops::Bound, pin::Pin, sync::Arc};
 use arrow_array::RecordBatch;
 use oxi_base::{ColumnId, IndexId, Result, RowId, TableId, Ts, TxnId};
 
-use crate::datum::{Datum, PhysicalType, Row};
+use crate::{
+    datum::{Datum, PhysicalType, Row},
+    lock::{AdvisoryKey, LockInfo, SessionLocks},
+};
+
+pub use crate::lock::{RowLock, TableLock};
 
 /// A future that crosses the contract.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Resolves when the transaction that is in the way has ended; an error when waiting would be a
-/// deadlock (`40P01`). Dropping it stops waiting.
+/// Resolves when what is in the way may have gone; an error when waiting would be a deadlock
+/// (`40P01`). Waiting begins when it is first polled and stops when it is dropped.
 pub type Wait = BoxFuture<Result<()>>;
 
 /// What a transaction sees.
@@ -148,7 +153,23 @@ pub trait Engine: Send + Sync {
 
     /// Whether a log failure has stopped the database, and why.
     fn failure(&self) -> Option<oxi_base::Error>;
+
+    /// The advisory locks of a session, which must be the only one of its number.
+    fn session_locks(&self, session: u32) -> Arc<dyn SessionLocks>;
+
+    /// All locks on tables and advisory keys, and all waits for any lock.
+    fn locks(&self) -> Vec<LockInfo>;
+
+    /// The sessions that a waiting session waits for (0 for a transaction without one); empty if
+    /// it does not wait.
+    fn blockers(&self, session: u32) -> Vec<u32>;
+
+    /// Tells by what oid messages call a table. Set once.
+    fn name_tables(&self, namer: TableNamer);
 }
+
+/// The oid of the relation whose rows a storage holds.
+pub type TableNamer = Box<dyn Fn(TableId) -> Option<u32> + Send + Sync>;
 
 /// What an insert came to.
 pub enum InsertOutcome {
@@ -197,59 +218,25 @@ pub enum WriteTarget {
     Newest,
 }
 
-/// The strength of a row lock, weakest first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum RowLock {
-    /// FOR KEY SHARE: keeps the row from being deleted or given another key. Foreign keys take it
-    /// on the referenced row.
-    KeyShare,
-    /// FOR SHARE: keeps the row as it is.
-    Share,
-    /// FOR NO KEY UPDATE: what changing columns outside of any key takes.
-    NoKeyUpdate,
-    /// FOR UPDATE: what deleting a row and changing a key takes.
-    Update,
-}
-
-impl RowLock {
-    /// Whether two transactions cannot hold a row like this at the same time.
-    pub fn conflicts(self, other: RowLock) -> bool {
-        use RowLock::{KeyShare, NoKeyUpdate, Share, Update};
-        match self {
-            KeyShare => other == Update,
-            Share => matches!(other, NoKeyUpdate | Update),
-            NoKeyUpdate => other != KeyShare,
-            Update => true,
-        }
-    }
-
-    /// Whether several transactions may hold a row like this.
-    pub fn is_shared(self) -> bool {
-        !self.conflicts(self)
-    }
-}
-
-/// How strongly a transaction holds a table until it ends. (PostgreSQL's eight modes find their
-/// place here.)
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TableLock {
-    /// Reading or writing rows: conflicts with [`TableLock::Exclusive`].
-    Shared,
-    /// Changing the definition: conflicts with everything.
-    Exclusive,
-}
-
 /// A savepoint's handle; handles nest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SavepointId(pub u32);
 
 /// A transaction. Calls may come from several threads, writes are serialised inside.
 pub trait Txn: Send + Sync {
-    /// Its number, if it has written or locked anything.
+    /// Its number, if it has written anything, locked rows, or was asked for it.
     fn id(&self) -> Option<TxnId>;
+
+    /// Its number, given now if it had none.
+    fn assign_id(&self) -> TxnId;
 
     /// Its isolation.
     fn isolation(&self) -> Isolation;
+
+    /// Makes it a session's: what the session holds is not in its way, and messages and monitoring
+    /// name the session. 0 takes it from the session that had it. The caller has not locked
+    /// anything yet, or is the only one who uses the transaction.
+    fn belong_to(&self, session: u32);
 
     /// Begins a statement: what it sees is fixed now (READ COMMITTED: anew; REPEATABLE READ: at
     /// the first call). A statement does not see its own changes; the next one does.
@@ -261,6 +248,9 @@ pub trait Txn: Send + Sync {
 
     /// Takes a table lock until the end of the transaction; `Some` asks to wait and call again.
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>>;
+
+    /// Takes an advisory lock until the end of the transaction; `Some` asks to wait and call again.
+    fn lock_advisory(&self, key: AdvisoryKey, lock: TableLock) -> Result<Option<Wait>>;
 
     /// Inserts a row (values by position in the layout, each fitting its physical type).
     fn insert(&self, table: TableId, row: &[Datum]) -> Result<InsertOutcome>;
@@ -312,14 +302,14 @@ pub trait Txn: Send + Sync {
 
     /// Changes a table's layout: columns added (rows read their `missing` value), dropped or
     /// reordered. Columns that are there already keep their values, whatever `missing` now says.
-    /// The caller holds the exclusive lock.
+    /// The caller holds [`TableLock::AccessExclusive`].
     fn alter_table(&self, table: TableId, layout: TableLayout) -> Result<()>;
 
     /// Drops a table's storage and its indexes at commit.
     fn drop_table(&self, table: TableId) -> Result<()>;
 
     /// Creates an index and fills it from the rows visible to this transaction; `Err` with
-    /// `23505` if they are not unique (detail names the key). The caller holds the exclusive lock.
+    /// `23505` if they are not unique (detail names the key). The caller holds [`TableLock::Share`] or more.
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()>;
 
     /// Drops an index at commit.

@@ -14,7 +14,8 @@ use oxi_exec::{
 };
 use oxi_model::{
     Datum,
-    descriptor::{RelationDescriptor, TableDescriptor, TypeRef},
+    descriptor::{RelationDescriptor, TypeRef},
+    engine::TableLock,
 };
 use oxi_sql::{
     ast::{Expr, Statement},
@@ -99,10 +100,19 @@ impl BoundStatement {
         &self.query.relations
     }
 
-    /// Storages of the tables it reads or writes.
-    pub(crate) fn tables(&self, catalog: &Catalog) -> Vec<TableId> {
+    /// Storages of the tables it reads or writes, and how it locks them.
+    pub(crate) fn tables(&self, catalog: &Catalog) -> Vec<(TableId, TableLock)> {
+        let lock_of = |oid| {
+            if self.query.changed.contains(&oid) {
+                TableLock::RowExclusive
+            } else if self.query.row_locked.contains(&oid) {
+                TableLock::RowShare
+            } else {
+                TableLock::AccessShare
+            }
+        };
         let relations = self.query.relations.iter().filter_map(|oid| catalog.relation(*oid));
-        relations.filter_map(|relation| relation.as_table()).map(TableDescriptor::storage).collect()
+        relations.filter_map(|one| Some((one.as_table()?.storage(), lock_of(one.oid)))).collect()
     }
 
     /// Whether it gives rows rather than a count.

@@ -86,7 +86,7 @@ async fn utility(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
         }
         Kind::CloseCursor(close) => statement::cursor::close(session, close)?,
         Kind::Checkpoint => statement::maintenance::checkpoint(session)?,
-        Kind::Vacuum(vacuum) => statement::maintenance::vacuum(session, vacuum)?,
+        Kind::Vacuum(vacuum) => statement::maintenance::vacuum(session, vacuum).await?,
         Kind::LockTable(lock) => statement::lock::run(session, lock).await?,
         Kind::Truncate(truncate) => statement::truncate::run(session, truncate).await?,
         other => return Err(Error::unsupported(format!("{} is not supported", verb(other)))),

@@ -111,6 +111,10 @@ pub struct BoundQuery {
     pub relations: Vec<u32>,
     /// The relation written, if any.
     pub writes: Option<u32>,
+    /// All of `relations` that are written, also by changes in WITH.
+    pub changed: Vec<u32>,
+    /// Those whose rows a locking clause locks.
+    pub row_locked: Vec<u32>,
     /// What is done to it.
     pub command: Command,
     /// The worst volatility of the functions called.
@@ -147,6 +151,10 @@ pub struct Binder<'a> {
     pub(crate) qualifiers: FxHashSet<String>,
     pub(crate) ctes: Vec<CteEntry>,
     pub(crate) relations: BTreeSet<u32>,
+    /// Those of them that are written.
+    pub(crate) changed: BTreeSet<u32>,
+    /// Those of them whose rows are locked.
+    pub(crate) row_locked: BTreeSet<u32>,
     pub(crate) volatility: Volatility,
     pub(crate) view_depth: usize,
     pub(crate) counter: usize,
@@ -174,6 +182,8 @@ impl<'a> Binder<'a> {
             qualifiers: FxHashSet::default(),
             ctes: Vec::new(),
             relations: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            row_locked: BTreeSet::new(),
             volatility: Volatility::Immutable,
             view_depth: 0,
             counter: 0,
@@ -251,6 +261,8 @@ impl<'a> Binder<'a> {
             parameters,
             relations: self.relations.into_iter().collect(),
             writes,
+            changed: self.changed.into_iter().collect(),
+            row_locked: self.row_locked.into_iter().collect(),
             command,
             volatility: self.volatility,
         })

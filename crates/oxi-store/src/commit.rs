@@ -11,11 +11,14 @@ use std::{
 
 use oxi_base::{IndexId, Lsn, Result, TableId, Ts, TxnId};
 use oxi_log::FrameKind;
-use oxi_model::engine::BoxFuture;
+use oxi_model::{
+    engine::{BoxFuture, TableLock},
+    lock::AdvisoryKey,
+};
 
 use crate::{
     engine::Core,
-    lock::{row::Taken, unlock_table},
+    lock::{queue::Modes, row::Taken},
     options::Flush,
     redo::{self, Marks},
     table::Table,
@@ -54,7 +57,8 @@ struct Pending {
 pub(crate) struct Ended {
     pub(crate) state: Arc<TxnState>,
     pub(crate) undo: Vec<UndoEntry>,
-    pub(crate) tables: Vec<Arc<Table>>,
+    pub(crate) tables: Vec<(Arc<Table>, Modes)>,
+    pub(crate) advisory: Vec<(AdvisoryKey, TableLock)>,
     pub(crate) shared_rows: Vec<Taken>,
     pub(crate) drops: Vec<DropAction>,
     pub(crate) catalog: bool,
@@ -75,8 +79,11 @@ impl Core {
         for taken in ended.shared_rows.drain(..).rev() {
             self.shared_rows.undo(taken, &ended.state);
         }
-        for table in ended.tables.drain(..) {
-            unlock_table(&table, &ended.state, false);
+        for (table, modes) in ended.tables.drain(..) {
+            table.locks.release(&ended.state, modes);
+        }
+        for (key, lock) in ended.advisory.drain(..) {
+            self.advisory.release(key, lock, &ended.state);
         }
         ended.state.wake();
     }
@@ -103,9 +110,7 @@ impl Core {
     pub(crate) fn remove_index(&self, id: IndexId) {
         let Some(index) = self.indexes.write().remove(&id) else { return };
         if let Ok(table) = self.table(index.table) {
-            let shape = table.shape();
-            let kept = shape.all.iter().filter(|index| index.id != id);
-            table.set_indexes(kept.cloned().collect());
+            table.change_indexes(|all| all.retain(|index| index.id != id));
         }
     }
 

@@ -9,7 +9,11 @@ use oxi_base::{ColumnId, Error, IndexId, Result, SqlState, TableId, Ts};
 use oxi_log::Log;
 use oxi_model::{
     Datum,
-    engine::{CheckpointReport, Engine, Isolation, KeyAccess, RowVisitor, TableStatistics, Txn},
+    engine::{
+        CheckpointReport, Engine, Isolation, KeyAccess, RowVisitor, TableNamer, TableStatistics,
+        Txn,
+    },
+    lock::{LockInfo, LockObject, SessionLocks},
 };
 use oxi_world::{DiskLock, TaskHandle, World};
 use parking_lot::{Mutex, RwLock};
@@ -22,7 +26,11 @@ use crate::{
     commit::Sequencer,
     index::Index,
     key_read,
-    lock::{Waits, row::SharedRows},
+    lock::{
+        advisory::{Advisory, SessionHolder},
+        row::SharedRows,
+        wait::Waits,
+    },
     options::StoreOptions,
     recover::RecoveryReport,
     redo::Marks,
@@ -46,6 +54,7 @@ pub(crate) struct Core {
     pub(crate) snapshots: Registry,
     pub(crate) waits: Arc<Waits>,
     pub(crate) shared_rows: SharedRows,
+    pub(crate) advisory: Advisory,
     pub(crate) sequencer: Mutex<Sequencer>,
     /// Held for writing by a checkpoint while it fixes its position.
     pub(crate) gate: RwLock<()>,
@@ -231,5 +240,29 @@ impl Engine for Store {
 
     fn failure(&self) -> Option<Error> {
         self.core.waits.failure().or_else(|| self.core.log.failure())
+    }
+
+    fn session_locks(&self, session: u32) -> Arc<dyn SessionLocks> {
+        Arc::new(SessionHolder::new(self.core.clone(), session))
+    }
+
+    fn locks(&self) -> Vec<LockInfo> {
+        let mut locks = Vec::new();
+        let mut tables: Vec<_> = self.core.tables.read().values().cloned().collect();
+        tables.sort_unstable_by_key(|table| table.id);
+        for table in tables {
+            table.locks.list(LockObject::Table(table.id), &mut locks);
+        }
+        self.core.advisory.list(&mut locks);
+        self.core.waits.list(&mut locks);
+        locks
+    }
+
+    fn blockers(&self, session: u32) -> Vec<u32> {
+        self.core.waits.blockers(session)
+    }
+
+    fn name_tables(&self, namer: TableNamer) {
+        self.core.waits.name_tables(namer);
     }
 }

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use crate::{
     block::{Block, SLOTS, column::Column, place},
     index::{Index, IndexUse},
-    lock::TableLocks,
+    lock::queue::LockQueue,
     undo::TxnState,
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Table {
     pub(crate) id: TableId,
     /// Who created it.
     pub(crate) created: Arc<TxnState>,
-    pub(crate) locks: TableLocks,
+    pub(crate) locks: Arc<LockQueue>,
     shape: RwLock<Arc<Shape>>,
     /// All layouts since the last checkpoint with who introduced them, oldest first.
     pub(crate) layouts: Mutex<Vec<(Arc<TxnState>, TableLayout)>>,
@@ -107,7 +107,7 @@ impl Table {
     pub(crate) fn new(id: TableId, layout: TableLayout, created: Arc<TxnState>) -> Self {
         Table {
             id,
-            locks: TableLocks::default(),
+            locks: LockQueue::of_table(),
             layouts: Mutex::new(vec![(created.clone(), layout.clone())]),
             created,
             shape: RwLock::new(Arc::new(Shape::new(layout, Vec::new()))),
@@ -129,8 +129,15 @@ impl Table {
 
     /// Replaces indexes of the shape.
     pub(crate) fn set_indexes(&self, indexes: Vec<Arc<Index>>) {
+        self.change_indexes(|all| *all = indexes);
+    }
+
+    /// Changes the indexes of the shape; several transactions may do so at the same time.
+    pub(crate) fn change_indexes(&self, change: impl FnOnce(&mut Vec<Arc<Index>>)) {
         let mut shape = self.shape.write();
-        *shape = Arc::new(Shape::new(shape.layout.clone(), indexes));
+        let mut all = shape.all.clone();
+        change(&mut all);
+        *shape = Arc::new(Shape::new(shape.layout.clone(), all));
     }
 
     /// Switches to another layout, converting every block. Columns that the new layout lacks are

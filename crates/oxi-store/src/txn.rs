@@ -14,6 +14,7 @@ use oxi_model::{
         BoxFuture, IndexLayout, InsertOutcome, Isolation, RowLock, SavepointId, SequenceStep,
         Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome, WriteTarget,
     },
+    lock::{AdvisoryKey, LockObject},
 };
 use parking_lot::Mutex;
 
@@ -21,7 +22,7 @@ use crate::{
     block::Block,
     commit::{DropAction, Ended},
     engine::Core,
-    lock::{self, Granted, row::Taken, unlock_table},
+    lock::{advisory, queue::Modes, row::Taken, wait},
     snapshot::{Registration, StoreSnapshot, register},
     table::Table,
     undo::{Sight, TxnState},
@@ -73,7 +74,8 @@ struct Work {
     ended: bool,
     undo: Vec<UndoEntry>,
     redo: Redo,
-    tables: Vec<(Arc<Table>, TableLock)>,
+    tables: Vec<(Arc<Table>, Modes)>,
+    advisory: Vec<(AdvisoryKey, TableLock)>,
     shared_rows: Vec<Taken>,
     drops: Vec<DropAction>,
     catalog: bool,
@@ -100,7 +102,8 @@ struct Savepoint {
     id: SavepointId,
     undo: usize,
     redo: usize,
-    tables: Vec<TableLock>,
+    tables: Vec<Modes>,
+    advisory: usize,
     shared_rows: usize,
     drops: usize,
     catalog: bool,
@@ -186,7 +189,9 @@ impl Transaction {
     /// Locks the work of a transaction that may still write.
     fn writable(&self) -> Result<parking_lot::MutexGuard<'_, Work>> {
         self.core.check_usable()?;
-        self.running()
+        let work = self.running()?;
+        self.own_id();
+        Ok(work)
     }
 
     /// Locks the work of a transaction that has not ended.
@@ -198,7 +203,6 @@ impl Transaction {
                 "the transaction has ended",
             ));
         }
-        self.state.id_or_assign(&self.core.next_txn);
         Ok(work)
     }
 
@@ -207,7 +211,7 @@ impl Transaction {
     }
 
     fn wait_for(&self, target: Arc<TxnState>) -> Wait {
-        lock::wait_for(&self.core.waits, self.own_id(), target)
+        wait::wait_for(&self.core.waits, &self.state, target)
     }
 
     /// Sends the redo ahead when it has become large.
@@ -269,7 +273,8 @@ impl Transaction {
         Ended {
             state: self.state.clone(),
             undo: std::mem::take(&mut work.undo),
-            tables: std::mem::take(&mut work.tables).into_iter().map(|(table, _)| table).collect(),
+            tables: std::mem::take(&mut work.tables),
+            advisory: std::mem::take(&mut work.advisory),
             shared_rows: std::mem::take(&mut work.shared_rows),
             drops: std::mem::take(&mut work.drops),
             catalog: work.catalog,
@@ -288,13 +293,13 @@ impl Transaction {
         self.core.release(&mut ended);
     }
 
-    fn give_back_tables(&self, work: &mut Work, keep: &[TableLock]) {
-        for (table, _) in work.tables.drain(keep.len()..) {
-            unlock_table(&table, &self.state, false);
+    fn give_back_tables(&self, work: &mut Work, keep: &[Modes]) {
+        for (table, modes) in work.tables.drain(keep.len()..) {
+            table.locks.release(&self.state, modes);
         }
         for ((table, held), before) in work.tables.iter_mut().zip(keep) {
             if held != before {
-                unlock_table(table, &self.state, true);
+                table.locks.release(&self.state, held.without(*before));
                 *held = *before;
             }
         }
@@ -312,8 +317,16 @@ impl Txn for Transaction {
         self.state.id()
     }
 
+    fn assign_id(&self) -> TxnId {
+        self.own_id()
+    }
+
     fn isolation(&self) -> Isolation {
         self.isolation
+    }
+
+    fn belong_to(&self, session: u32) {
+        self.state.belong_to(session);
     }
 
     fn begin_statement(&self) -> Arc<dyn Snapshot> {
@@ -328,31 +341,39 @@ impl Txn for Transaction {
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>> {
         // Reading goes on after a failure of the log.
         let mut work = match lock {
-            TableLock::Shared => self.running()?,
-            TableLock::Exclusive => self.writable()?,
+            TableLock::AccessShare | TableLock::RowShare => self.running()?,
+            _ => self.writable()?,
         };
-        if work.tables.iter().any(|(held, mode)| {
-            held.id == table && (lock == TableLock::Shared || *mode == TableLock::Exclusive)
-        }) {
+        let held = work.tables.iter().position(|(held, _)| held.id == table);
+        if held.is_some_and(|at| work.tables[at].1.has(lock)) {
             return Ok(None);
         }
-        let table = self.core.table(table)?;
-        match lock::lock_table(&self.core.waits, &table, &self.state, self.own_id(), lock) {
-            Ok(Granted::Held) => Ok(None),
-            Ok(Granted::New) => {
-                work.tables.push((table, lock));
-                Ok(None)
-            }
-            Ok(Granted::Upgraded) => {
-                for (held, mode) in &mut work.tables {
-                    if held.id == table.id {
-                        *mode = lock;
-                    }
-                }
-                Ok(None)
-            }
-            Err(wait) => Ok(Some(wait)),
+        let table = match held {
+            Some(at) => work.tables[at].0.clone(),
+            None => self.core.table(table)?,
+        };
+        if !table.locks.acquire(&self.state, lock) {
+            let object = LockObject::Table(table.id);
+            return Ok(Some(table.locks.wait(&self.core.waits, &self.state, object, lock)));
         }
+        match held {
+            Some(at) => work.tables[at].1 = work.tables[at].1.with(lock),
+            None => work.tables.push((table, lock.into())),
+        }
+        Ok(None)
+    }
+
+    fn lock_advisory(&self, key: AdvisoryKey, lock: TableLock) -> Result<Option<Wait>> {
+        let mut work = self.running()?;
+        self.core.check_usable()?;
+        if work.advisory.contains(&(key, lock)) {
+            return Ok(None);
+        }
+        let wait = advisory::acquire(&self.core, &self.state, key, lock);
+        if wait.is_none() {
+            work.advisory.push((key, lock));
+        }
+        Ok(wait)
     }
 
     fn insert(&self, table: TableId, row: &[Datum]) -> Result<InsertOutcome> {
@@ -458,7 +479,8 @@ impl Txn for Transaction {
             id,
             undo: work.undo.len(),
             redo: work.redo.position(),
-            tables: work.tables.iter().map(|(_, mode)| *mode).collect(),
+            tables: work.tables.iter().map(|(_, modes)| *modes).collect(),
+            advisory: work.advisory.len(),
             shared_rows: work.shared_rows.len(),
             drops: work.drops.len(),
             catalog: work.catalog,
@@ -478,6 +500,7 @@ impl Txn for Transaction {
             (to.undo, to.redo, to.shared_rows, to.drops, to.catalog)
         };
         let keep = work.savepoints[at].tables.clone();
+        let advisory = work.savepoints[at].advisory;
         let changed = work.undo.len() > undo || work.shared_rows.len() > shared_rows;
         self.undo_to(&mut work.undo, undo);
         work.sealed = undo;
@@ -488,6 +511,9 @@ impl Txn for Transaction {
             self.core.shared_rows.undo(taken, &self.state);
         }
         self.give_back_tables(&mut work, &keep);
+        for (key, lock) in work.advisory.drain(advisory..) {
+            self.core.advisory.release(key, lock, &self.state);
+        }
         if changed {
             self.state.give_way();
         }

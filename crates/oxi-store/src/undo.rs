@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
 };
@@ -21,6 +21,17 @@ pub(crate) struct TxnState {
     /// Grows when a rollback to a savepoint gives rows back, so that waiters look again.
     epoch: AtomicU64,
     waiters: Mutex<Vec<Waker>>,
+    /// The session it belongs to; 0 is none.
+    session: AtomicU32,
+}
+
+/// Who holds locks: what one party holds is not in its own way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Party {
+    /// A session with its transaction.
+    Session(u32),
+    /// A transaction without a session, by the address of its state.
+    Txn(usize),
 }
 
 const ABORTED: u64 = u64::MAX;
@@ -40,7 +51,23 @@ impl TxnState {
             id: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             waiters: Mutex::default(),
+            session: AtomicU32::new(0),
         })
+    }
+
+    pub(crate) fn belong_to(&self, session: u32) {
+        self.session.store(session, Ordering::Release);
+    }
+
+    pub(crate) fn session(&self) -> u32 {
+        self.session.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn party(self: &Arc<Self>) -> Party {
+        match self.session() {
+            0 => Party::Txn(Arc::as_ptr(self).addr()),
+            session => Party::Session(session),
+        }
     }
 
     /// The state of what was there before anything else: what recovery brings back.

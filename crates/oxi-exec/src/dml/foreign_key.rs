@@ -40,7 +40,7 @@ pub struct Queue {
     seen: FxHashMap<(u32, usize), FxHashSet<Vec<u8>>>,
     targets: FxHashMap<u32, Arc<Target>>,
     /// Tables held against changes of their definition.
-    held: FxHashSet<u32>,
+    held: FxHashSet<(TableId, TableLock)>,
 }
 
 enum Note {
@@ -123,16 +123,20 @@ impl Queue {
             statement.cancel.check()?;
             match note {
                 Note::Refers { target, key, values } => {
-                    self.hold(statement, target.outgoing[key].parent_table).await?;
+                    let parent = target.outgoing[key].parent_table;
+                    self.hold(statement, parent, TableLock::RowShare).await?;
                     require_parent(statement, &target, &target.outgoing[key], &values).await?;
                 }
                 Note::Departed { target, key, old, new } => {
+                    let is_update = new.is_some();
                     let mut departed = vec![(old, new)];
                     if target.incoming[key].child_index.is_none() {
                         // Without an index the table is scanned once for all keys.
                         self.take_departed(&target, key, &mut departed);
                     }
-                    self.hold(statement, target.incoming[key].child_table).await?;
+                    let incoming = &target.incoming[key];
+                    let rule = if is_update { incoming.on_update } else { incoming.on_delete };
+                    self.hold(statement, incoming.child_table, lock_of(rule)).await?;
                     self.act(statement, &target, key, departed).await?;
                 }
             }
@@ -141,9 +145,14 @@ impl Queue {
     }
 
     /// Holds another table until the end of the transaction.
-    async fn hold(&mut self, statement: &StatementContext, table: TableId) -> Result<()> {
-        if self.held.insert(table.0) {
-            while let Some(wait) = statement.txn.lock_table(table, TableLock::Shared)? {
+    async fn hold(
+        &mut self,
+        statement: &StatementContext,
+        table: TableId,
+        lock: TableLock,
+    ) -> Result<()> {
+        if self.held.insert((table, lock)) {
+            while let Some(wait) = statement.txn.lock_table(table, lock)? {
                 statement.wait(wait).await?;
             }
         }
@@ -214,6 +223,14 @@ impl Queue {
         let target = Arc::new(Target::new(&statement.catalog, relation)?);
         self.targets.insert(relation.oid, Arc::clone(&target));
         Ok(target)
+    }
+}
+
+/// How a rule locks the referencing table.
+fn lock_of(rule: ReferentialAction) -> TableLock {
+    match rule {
+        ReferentialAction::NoAction | ReferentialAction::Restrict => TableLock::RowShare,
+        _ => TableLock::RowExclusive,
     }
 }
 

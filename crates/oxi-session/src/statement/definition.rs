@@ -8,7 +8,7 @@ use oxi_catalog::{Catalog, CatalogTxn, catalog::FIRST_USER_OID, removal};
 use oxi_model::{
     Datum, Row,
     descriptor::{ColumnDescriptor, RelationDescriptor, RelationKind, TableDescriptor, TypeRef},
-    engine::TableLock,
+    engine::{TableLock, Wait},
 };
 use oxi_sql::ast::{Expr, ExprKind, Literal, ObjectName};
 
@@ -23,7 +23,12 @@ use crate::{
 pub(crate) fn begin_change(session: &mut Session) -> Result<CatalogTxn> {
     let catalog = session.catalog()?;
     let txn = Arc::clone(&session.ensure_transaction().txn);
-    Ok(CatalogTxn::new(txn, &catalog))
+    let cancel = Arc::clone(&session.cancel);
+    let patience = move |wait| -> Wait {
+        let cancel = Arc::clone(&cancel);
+        Box::pin(async move { cancel.wait_for_lock(wait).await? })
+    };
+    Ok(CatalogTxn::new(txn, &catalog).with_patience(Box::new(patience)))
 }
 
 /// What IF EXISTS makes of an object that is not there: a notice, and `None`.
@@ -54,10 +59,19 @@ pub(crate) async fn table_for_change(
     session: &mut Session,
     name: &ObjectName,
 ) -> Result<Arc<RelationDescriptor>> {
+    locked_table(session, name, TableLock::AccessExclusive).await
+}
+
+/// A table by name, locked until the transaction ends.
+pub(crate) async fn locked_table(
+    session: &mut Session,
+    name: &ObjectName,
+    lock: TableLock,
+) -> Result<Arc<RelationDescriptor>> {
     let mut found = find_table(session, name)?;
     loop {
         let storage = found.as_table().map(TableDescriptor::storage).unwrap_or_default();
-        lock::acquire(session, storage, TableLock::Exclusive).await?;
+        lock::acquire(session, storage, lock).await?;
         // Whoever held the lock may have changed what the name stands for.
         let again = find_table(session, name)?;
         if again.as_table().map(TableDescriptor::storage) == Some(storage) {

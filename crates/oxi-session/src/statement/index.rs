@@ -2,13 +2,16 @@
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{alter, identifier::Generated};
-use oxi_model::descriptor::{IndexColumn, IndexDescriptor, RelationDescriptor, RelationKind};
+use oxi_model::{
+    descriptor::{IndexColumn, IndexDescriptor, RelationDescriptor, RelationKind},
+    engine::TableLock,
+};
 use oxi_sql::ast::{CreateIndex, ExprKind, IndexElement};
 
 use crate::{
     outcome::CommandTag,
     session::Session,
-    statement::definition::{begin_change, finish_change, table_for_change},
+    statement::definition::{begin_change, finish_change, locked_table},
 };
 
 /// CREATE INDEX.
@@ -22,7 +25,7 @@ pub(crate) async fn create(session: &mut Session, create: &CreateIndex) -> Resul
             "CREATE INDEX CONCURRENTLY cannot run inside a transaction block",
         ));
     }
-    let relation = table_for_change(session, &create.table).await?;
+    let relation = locked_table(session, &create.table, TableLock::Share).await?;
     let mut change = begin_change(session)?;
     let columns: Vec<IndexColumn> = create
         .elements

@@ -76,7 +76,8 @@ async fn add_referencing(
             session.notice(SqlState::SUCCESSFUL_COMPLETION, message);
             let storage =
                 incoming.table.as_table().map(TableDescriptor::storage).unwrap_or_default();
-            super::lock::acquire(session, storage, oxi_model::engine::TableLock::Exclusive).await?;
+            super::lock::acquire(session, storage, oxi_model::engine::TableLock::AccessExclusive)
+                .await?;
             tables.push(incoming.table);
         }
     }

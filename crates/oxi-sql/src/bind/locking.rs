@@ -74,6 +74,7 @@ impl Binder<'_> {
     /// The node that locks the rows.
     pub(crate) fn lock_rows(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let tables = std::mem::take(&mut self.locked);
+        self.row_locked.extend(tables.iter().map(|table| table.table.relation));
         let count = plan.schema().fields().len() - tables.len();
         let fields = plan
             .schema()

@@ -109,6 +109,7 @@ impl Binder<'_> {
         match &relation.kind {
             RelationKind::Table(_) => {
                 self.relations.insert(relation.oid);
+                self.changed.insert(relation.oid);
                 Ok(relation)
             }
             RelationKind::View(_) => Err(Error::new(

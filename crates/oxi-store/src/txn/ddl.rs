@@ -80,9 +80,7 @@ impl Transaction {
         if self.core.indexes.write().insert(id, index.clone()).is_some() {
             return Err(Error::bug(format!("index storage {id} exists already")));
         }
-        let mut indexes = shape.all.clone();
-        indexes.push(index);
-        table.set_indexes(indexes);
+        table.change_indexes(|all| all.push(index));
         work.undo.push(UndoEntry::CreateIndex(id));
         Ok(())
     }

@@ -161,6 +161,13 @@ impl Transaction {
         }
     }
 
+    fn write_outcome(&self, obstacle: Obstacle) -> WriteOutcome {
+        match obstacle {
+            Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
+            Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
+        }
+    }
+
     pub(super) fn update_row(
         &self,
         work: &mut Work,
@@ -186,10 +193,9 @@ impl Transaction {
             if let Some(outcome) = self.refused(access)? {
                 return Ok(outcome);
             }
-            let mut key = false;
-            for (position, value) in changes {
-                key |= shape.key[*position] && rows.columns[*position].get(slot.into()) != *value;
-            }
+            let key = changes.iter().any(|(position, value)| {
+                shape.key[*position] && rows.columns[*position].get(slot.into()) != *value
+            });
             let lock = if key { RowLock::Update } else { RowLock::NoKeyUpdate };
             if let Some(wait) = self.shared_with(&table, row, lock) {
                 return Ok(wait);
@@ -223,10 +229,7 @@ impl Transaction {
                     for (entry, key) in &added {
                         entry.index.remove(key, row);
                     }
-                    return Ok(match obstacle {
-                        Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
-                        Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
-                    });
+                    return Ok(self.write_outcome(obstacle));
                 }
             }
         }

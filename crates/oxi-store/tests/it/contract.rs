@@ -64,7 +64,7 @@ fn columns_are_added_dropped_and_given_back() {
 
     let c = ColumnLayout { missing: Datum::Int32(7), ..column(2, PhysicalType::Int32) };
     let txn = begin(&store);
-    assert!(txn.lock_table(T, TableLock::Exclusive).unwrap().is_none());
+    assert!(txn.lock_table(T, TableLock::AccessExclusive).unwrap().is_none());
     txn.alter_table(T, table(vec![c.clone(), a.clone()])).unwrap();
     txn.insert(T, &[Datum::Null, Datum::Int64(9)]).unwrap();
     let rows = rows_of(&*txn.begin_statement(), 2);
@@ -453,7 +453,7 @@ fn reading_by_key_outside_of_transactions() {
     assert_eq!(read_key(&store, 3, 1), Some(vec![Datum::text("three")]));
     // A locked table, or one of another shape, is not read so.
     let txn = begin(&store);
-    assert!(txn.lock_table(TABLE, TableLock::Exclusive).unwrap().is_none());
+    assert!(txn.lock_table(TABLE, TableLock::AccessExclusive).unwrap().is_none());
     assert_eq!(read_key(&store, 3, 1), None);
     txn.rollback();
     assert_eq!(read_key(&store, 3, 1), Some(vec![Datum::text("three")]));

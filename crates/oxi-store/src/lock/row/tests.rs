@@ -1,19 +1,10 @@
-//! The conflict table, and the shared locks of a row.
+//! The shared locks of a row.
 
 use oxi_base::{RowId, TableId};
-use oxi_model::engine::RowLock::{self, KeyShare, NoKeyUpdate, Share, Update};
+use oxi_model::engine::RowLock::{KeyShare, NoKeyUpdate, Share, Update};
 
 use super::SharedRows;
 use crate::undo::TxnState;
-
-const ALL: [RowLock; 4] = [KeyShare, Share, NoKeyUpdate, Update];
-
-#[test]
-fn conflicts_are_postgresqls() {
-    let table = ALL.map(|held| ALL.map(|wanted| u8::from(held.conflicts(wanted))));
-    assert_eq!(table, [[0, 0, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1], [1, 1, 1, 1]]);
-    assert_eq!(ALL.map(RowLock::is_shared), [true, true, false, false]);
-}
 
 #[test]
 fn steps_are_taken_back_in_reverse() {
