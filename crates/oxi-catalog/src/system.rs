@@ -10,7 +10,7 @@ use std::{
 };
 
 use oxi_base::TableId;
-use oxi_model::{PhysicalType, Row, engine::TableStatistics};
+use oxi_model::{PhysicalType, Row, engine::TableStatistics, lock::LockInfo};
 
 use crate::catalog::Catalog;
 
@@ -20,6 +20,7 @@ mod class;
 mod cluster;
 mod constraint;
 mod information;
+mod lock;
 mod routine;
 mod usage;
 
@@ -78,6 +79,10 @@ pub trait ServerState: Send + Sync {
     fn settings(&self) -> Vec<SettingInfo>;
     /// The sessions of the database.
     fn sessions(&self) -> Vec<SessionInfo>;
+    /// Locks on tables and advisory keys, and waits for any lock.
+    fn locks(&self) -> Vec<LockInfo> {
+        Vec::new()
+    }
 }
 
 /// A row of `pg_settings`.
@@ -132,6 +137,12 @@ pub struct SessionInfo {
     pub state_changed_us: Option<i64>,
     /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
     pub state: String,
+    /// `wait_event_type` and `wait_event`.
+    pub wait_event: Option<(&'static str, &'static str)>,
+    /// The number of the open transaction, if it has one.
+    pub transaction_id: Option<u64>,
+    /// Which transaction of the session is open.
+    pub transaction_number: Option<u64>,
     /// Text of the current or last statement.
     pub query: String,
 }
@@ -251,7 +262,8 @@ const ROWS: &[((&str, &str), RowsFn)] = &[
     ((PG, "pg_user"), cluster::pg_user),
     ((PG, "pg_shadow"), cluster::pg_user),
     ((PG, "pg_settings"), cluster::pg_settings),
-    ((PG, "pg_stat_activity"), cluster::pg_stat_activity),
+    ((PG, "pg_stat_activity"), lock::pg_stat_activity),
+    ((PG, "pg_locks"), lock::pg_locks),
     ((PG, "pg_stat_database"), cluster::pg_stat_database),
     ((PG, "pg_stat_all_tables"), cluster::pg_stat_tables),
     ((PG, "pg_stat_user_tables"), cluster::pg_stat_tables),

@@ -116,6 +116,8 @@ pub type Sleep = fn(u64) -> BoxFuture<'static, ()>;
 #[derive(Debug, Default)]
 pub struct CancelFlag {
     reason: AtomicU8,
+    /// The session is to end: its statements are stopped from now on.
+    terminated: AtomicBool,
     wakers: Mutex<Vec<Waker>>,
     /// Somebody waits with, or has a timer on, the running statement.
     watched: AtomicBool,
@@ -136,6 +138,37 @@ impl CancelFlag {
     pub fn cancel(&self, reason: CancelReason) {
         let mut wakers = self.wakers.lock();
         self.stop(reason, &mut wakers);
+    }
+
+    /// Asks the session to end.
+    pub fn terminate(&self) {
+        let mut wakers = self.wakers.lock();
+        self.terminated.store(true, Ordering::Release);
+        self.stop(CancelReason::Shutdown, &mut wakers);
+    }
+
+    /// Whether the session was asked to end.
+    pub fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::Acquire)
+    }
+
+    /// Runs a future to its end, or to the request to end the session: `None`.
+    pub async fn unless_terminated<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|context| {
+            if let Poll::Ready(value) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(value));
+            }
+            let mut wakers = self.wakers.lock();
+            if self.is_terminated() {
+                return Poll::Ready(None);
+            }
+            if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                wakers.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Asks a certain statement to stop; nothing happens when it is not the running one any more.
@@ -196,13 +229,15 @@ impl CancelFlag {
 
     /// Whether stopping was asked for.
     pub fn is_cancelled(&self) -> bool {
-        self.reason.load(Ordering::Relaxed) != 0
+        self.reason.load(Ordering::Relaxed) != 0 || self.is_terminated()
     }
 
     /// # Errors
     /// `57014` and its like if stopping was asked for.
     pub fn check(&self) -> Result<()> {
         match CancelReason::of(self.reason.load(Ordering::Acquire)) {
+            // A request to end the session is not forgotten with the statement.
+            _ if self.is_terminated() => Err(CancelReason::Shutdown.error()),
             None => Ok(()),
             Some(reason) => Err(reason.error()),
         }

@@ -125,6 +125,7 @@ impl Session {
         sql: &str,
         parameter_types: &[u32],
     ) -> Result<Arc<Prepared>> {
+        self.refuse_if_terminated()?;
         let made = self.prepare_unnamed(name, sql, parameter_types);
         if made.is_err() {
             self.statement_failed();

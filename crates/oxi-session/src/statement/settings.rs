@@ -209,6 +209,7 @@ pub(crate) fn discard(session: &mut Session, what: Discard) -> Result<CommandTag
             }
             session.prepared.clear();
             session.cursors.clear();
+            session.advisory.give_all_back();
             *session.sequences.lock() = crate::functions::SequenceMemory::default();
             let mut settings = session.settings.lock();
             settings.effective.reset_all();
