@@ -47,6 +47,8 @@ pub fn run(seed: u64, lie: Lie) -> Result<Statistics, String> {
         log_segment_bytes: choose(&mut prng, [4_096, 16_384, 65_536]),
         chunk_bytes: choose(&mut prng, [300, 3_000, 1 << 20]) as usize,
         collect_every: choose(&mut prng, [3, 40, 512]) as usize,
+        memory_limit: [Some(1), Some(40_000), None, None][(seed % 4) as usize],
+        ..StoreOptions::default()
     };
     let mut history = History {
         world,

@@ -93,7 +93,7 @@ pub(crate) fn check_table(
     report.tables += 1;
     let shape = table.shape();
     for block in table.blocks() {
-        let rows = block.rows.read();
+        let rows = block.read()?;
         for slot in 0..rows.len as u16 {
             report.rows += u64::from(!matches!(rows.see(slot, sight), Seen::No));
         }
@@ -108,7 +108,7 @@ pub(crate) fn check_table(
 /// Each state of each row has its entry.
 fn check_index_covers(table: &Table, entry: &IndexUse) -> Result<()> {
     for block in table.blocks() {
-        let rows = block.rows.read();
+        let rows = block.read()?;
         for slot in 0..rows.len as u16 {
             // A row that is being written gets its entries after its values.
             let settled = rows.newest_owner(slot).0.is_none();
@@ -156,7 +156,7 @@ fn check_entries(
         let Some(block) = table.block(number) else {
             return Err(broken(entry, row, "is not there"));
         };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         if rows.chain(slot).is_none() && !rows.is_live(slot) {
             return Err(broken(entry, row, "is dead"));
         }

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use oxi_base::{Error, IndexId, Lsn, Result, TableId, Ts, TxnId};
+use oxi_base::{IndexId, Lsn, Result, TableId, Ts, TxnId};
 use oxi_log::FrameKind;
 use oxi_model::engine::{CheckpointReport, IndexLayout};
 use oxi_world::{File, OpenMode, World};
@@ -63,7 +63,7 @@ impl Drop for Fresh {
 impl Fresh {
     fn install(mut self) {
         for (block, image) in self.blocks.drain(..) {
-            *block.image.lock() = image;
+            block.install(image);
         }
     }
 }
@@ -114,6 +114,7 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
     for table in &position.tables {
         forget_layouts(table, ts);
     }
+    close_files(&position.tables, &state)?;
     remove_unreferenced(&core.world, &paths, &root, &state)?;
     core.log
         .append(FrameKind::Checkpoint, TxnId(0), Ts(0), &root.number.to_le_bytes())
@@ -185,15 +186,16 @@ impl ImageFile {
         Ok(ImageFile { number, file, length: 0, buffer: image::MAGIC.to_vec() })
     }
 
-    fn put(&mut self, image: &image::Image) -> Result<ImageRef> {
+    /// Adds the bytes of an image with this checksum and number of rows.
+    fn put(&mut self, bytes: &[u8], crc: u32, rows: u32) -> Result<ImageRef> {
         let reference = ImageRef {
             file: self.number,
             offset: self.length + self.buffer.len() as u64,
-            length: image.bytes.len() as u32,
-            crc: image.crc,
-            rows: image.rows,
+            length: bytes.len() as u32,
+            crc,
+            rows,
         };
-        self.buffer.extend_from_slice(&image.bytes);
+        self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= BUFFER_BYTES {
             self.write()?;
         }
@@ -214,6 +216,15 @@ impl ImageFile {
     }
 }
 
+/// Writing the images of one table.
+struct Writing<'a> {
+    core: &'a Core,
+    paths: &'a Paths,
+    table: &'a Table,
+    sight: Sight<'a>,
+    out: Option<ImageFile>,
+}
+
 /// Writes the images of the blocks that changed; returns those of all blocks.
 fn write_images(
     core: &Core,
@@ -225,57 +236,81 @@ fn write_images(
 ) -> Result<Vec<(u64, ImageRef)>> {
     let blocks = table.blocks();
     let sparse = sparse_files(core, paths, table, &blocks);
-    let sight = Sight::committed(ts);
-    let mut out: Option<ImageFile> = None;
+    let mut writing = Writing { core, paths, table, sight: Sight::committed(ts), out: None };
     let mut images = Vec::with_capacity(blocks.len());
     for block in blocks {
-        let known = block.image.lock().clone();
-        let rows = block.rows.read();
-        if !block.dirty.load(Ordering::Acquire) {
-            match known {
-                Some(image) if !sparse.contains(&image.file) => {
-                    images.push((block.number, image));
-                    continue;
-                }
-                None => continue,
-                Some(_) => {}
-            }
-        }
-        let image = image::encode(block.number, &rows, &sight);
-        let settled = rows.all_settled(&sight);
-        if settled {
-            // Under the latch: whoever writes next marks it dirty again.
-            block.dirty.store(false, Ordering::Release);
-        }
-        drop(rows);
-        let reference = image.map(|image| {
-            report.rows_written += u64::from(image.rows);
-            if out.is_none() {
-                out = Some(ImageFile::create(&core.world, paths, table.id, &table.next_file)?);
-            }
-            out.as_mut().ok_or_else(|| Error::bug("no image file"))?.put(&image)
-        });
-        // Registered before the error of writing is looked at, so that it ends up dirty again.
-        let reference = match reference {
-            Some(Err(error)) => {
-                block.touch();
-                return Err(error);
-            }
-            Some(Ok(reference)) => Some(reference),
-            None => None,
+        core.storage.relieve()?;
+        let number = block.number;
+        let reference = match block.clean_image() {
+            Some(None) => continue,
+            Some(Some(image)) if !sparse.contains(&image.file) => Some(image),
+            Some(Some(image)) => Some(writing.copy(block, &image, fresh)?),
+            None => writing.encode(block, fresh, report)?,
         };
-        if let Some(reference) = &reference {
-            images.push((block.number, reference.clone()));
-        }
-        if settled {
-            fresh.blocks.push((block, reference));
-        }
+        images.extend(reference.map(|reference| (number, reference)));
     }
-    if let Some(file) = out {
+    if let Some(file) = writing.out {
         report.bytes_written += file.finish()?;
         core.world.disk.sync_dir(&paths.table(table.id))?;
     }
     Ok(images)
+}
+
+impl Writing<'_> {
+    fn put(&mut self, bytes: &[u8], crc: u32, rows: u32) -> Result<ImageRef> {
+        let out = match &mut self.out {
+            Some(out) => out,
+            None => {
+                let (world, next) = (&self.core.world, &self.table.next_file);
+                self.out.insert(ImageFile::create(world, self.paths, self.table.id, next)?)
+            }
+        };
+        out.put(bytes, crc, rows)
+    }
+
+    /// Moves the image of a block that has not changed to a new file.
+    fn copy(&mut self, block: Arc<Block>, image: &ImageRef, fresh: &mut Fresh) -> Result<ImageRef> {
+        let bytes = self.table.home.image_bytes(block.number, image)?;
+        let reference = self.put(&bytes, image.crc, image.rows)?;
+        fresh.blocks.push((block, Some(reference.clone())));
+        Ok(reference)
+    }
+
+    /// Writes the image of a block that has changed; `None` when nothing is to be seen of it.
+    fn encode(
+        &mut self,
+        block: Arc<Block>,
+        fresh: &mut Fresh,
+        report: &mut CheckpointReport,
+    ) -> Result<Option<ImageRef>> {
+        let was_away = block.is_away();
+        let rows = block.read()?;
+        let plain = image::encode(block.number, &rows, &self.sight);
+        // Under the latch: whoever writes next marks it dirty again.
+        let is_settled = rows.all_settled(&self.sight) && block.begin_clean();
+        drop(rows);
+        if was_away {
+            block.send_back();
+        }
+        let written = plain.map(|plain| {
+            let image = plain.compress();
+            report.rows_written += u64::from(image.rows);
+            self.put(&image.bytes, image.crc, image.rows)
+        });
+        // Registered before the error of writing is looked at, so that it ends up dirty again.
+        match written.transpose() {
+            Err(error) => {
+                block.touch();
+                Err(error)
+            }
+            Ok(reference) => {
+                if is_settled {
+                    fresh.blocks.push((block, reference.clone()));
+                }
+                Ok(reference)
+            }
+        }
+    }
 }
 
 /// Files of which less than half is still referred to: their blocks are written again.
@@ -311,6 +346,17 @@ fn forget_layouts(table: &Table, ts: Ts) {
     if let Some(newest) = layouts.iter().rposition(|(by, _)| by.committed_by(ts)) {
         layouts.drain(..newest);
     }
+}
+
+/// Closes the files that are about to be removed.
+fn close_files(tables: &[Arc<Table>], state: &CheckpointState) -> Result<()> {
+    for table in tables {
+        let Some((_, bytes)) = state.tables.get(&table.id) else { continue };
+        let manifest = TableManifest::decode(bytes, "of this checkpoint")?;
+        let kept: BTreeSet<u64> = manifest.blocks.iter().map(|(_, image)| image.file).collect();
+        table.home.keep_files(|file| kept.contains(&file));
+    }
+    Ok(())
 }
 
 /// Removes the files that the new root does not reach.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use oxi_base::Ts;
+use oxi_base::{Result, Ts};
 
 use crate::{
     block::{Block, Overlay, Rows, SLOTS, row_id},
@@ -69,7 +69,11 @@ impl Core {
                         shape
                     }
                 };
-                collect_entry(entry, table, &shape, block, &horizon);
+                if let Err(error) = collect_entry(entry, table, &shape, block, &horizon) {
+                    // What was left would stay for ever.
+                    self.fail(error);
+                    return;
+                }
             }
         }
     }
@@ -81,8 +85,8 @@ fn collect_entry(
     shape: &Shape,
     block: &Block,
     horizon: &Sight<'_>,
-) {
-    let mut rows = block.rows.write();
+) -> Result<()> {
+    let mut rows = block.write()?;
     match entry {
         UndoEntry::Insert { .. } => rows.forget_creators(horizon),
         UndoEntry::Change { slot, .. } => {
@@ -90,12 +94,13 @@ fn collect_entry(
                 drop_versions(&mut rows, shape, block.number, *slot, *cut);
             }
         }
-        _ => return,
+        _ => return Ok(()),
     }
     if rows.len == SLOTS && rows.dead == SLOTS {
         drop(rows);
         table.drop_block(block.number);
     }
+    Ok(())
 }
 
 /// Removes what only the cut-off versions needed.

@@ -3,20 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState, TableId, Ts};
 use oxi_log::inspect::{FileFigures, Inspection as LogInspection};
 use oxi_world::{World, disk};
 
 use crate::{
-    block::ImageRef,
+    block::{Block, ImageRef},
     check::{CheckReport, check_table},
     engine::Store,
     manifest::{self, Paths, Root, TableManifest},
-    recover::{ImageFiles, adopt, build_indexes, check_magic},
+    recover::{ImageFiles, build_indexes, check_magic},
     replay::Replay,
     sequence::SequenceState,
+    storage::Storage,
     table::Table,
     undo::{Sight, TxnState},
 };
@@ -98,7 +98,7 @@ impl Store {
         let mut inspector = Inspector {
             world,
             paths,
-            replay: Replay::default(),
+            replay: Replay::new(&Storage::new(world, Paths::new(dir), None)),
             referred: BTreeSet::new(),
             found: Inspection::default(),
         };
@@ -218,7 +218,8 @@ impl Inspector<'_> {
 
     /// The images of a table's blocks.
     fn images(&mut self, id: TableId, manifest: &TableManifest) {
-        let table = Table::new(id, manifest.layout.clone(), TxnState::ancient());
+        let layout = manifest.layout.clone();
+        let table = Table::new(id, layout, TxnState::ancient(), &self.replay.storage);
         let (world, paths) = (self.world, self.paths.clone());
         let mut files = ImageFiles::new(world, &paths, id);
         let wanted: BTreeSet<u64> = manifest.blocks.iter().map(|(_, image)| image.file).collect();
@@ -244,7 +245,7 @@ impl Inspector<'_> {
                     self.found.images += 1;
                     self.found.image_bytes += u64::from(image.length);
                     self.found.image_rows += decoded.slots.len() as u64;
-                    adopt(&table, manifest, decoded, image);
+                    table.adopt(Block::cold(*number, image.clone(), &table.home));
                 }
                 Err(error) => {
                     self.image_problem(&paths.image(id, image.file), *number, image, &error)
@@ -253,7 +254,7 @@ impl Inspector<'_> {
         }
         table.start_at(manifest.next_block);
         self.replay.indexes.extend(manifest.indexes.clone());
-        self.replay.tables.insert(id, Arc::new(table));
+        self.replay.tables.insert(id, table);
     }
 
     fn image_problem(&mut self, path: &str, number: u64, image: &ImageRef, error: &Error) {
@@ -271,7 +272,7 @@ impl Inspector<'_> {
         });
         self.log_begin(log, root, has_current);
         // With problems so far the rows are incomplete, and replay would only repeat that.
-        let mut replay = self.found.problems.is_empty().then(|| std::mem::take(&mut self.replay));
+        let mut replay = self.found.problems.is_empty().then_some(&mut self.replay);
         let mut refused = None;
         log.read(&mut |frame| {
             if let Some(replay) = &mut replay
@@ -282,9 +283,6 @@ impl Inspector<'_> {
                 refused = Some(error);
             }
         });
-        if let Some(replay) = replay {
-            self.replay = replay;
-        }
         for fault in log.faults.drain(..) {
             self.problem(disk::join(&dir, &fault.name), Some(fault.offset), fault.what);
         }

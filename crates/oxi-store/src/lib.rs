@@ -36,6 +36,9 @@ mod block;
 mod index;
 mod table;
 
+mod spill;
+mod storage;
+
 mod collect;
 mod commit;
 mod redo;
@@ -52,5 +55,5 @@ mod manifest;
 pub use check::CheckReport;
 pub use engine::Store;
 pub use inspect::{CheckpointFigures, Inspection, Problem};
-pub use options::{Flush, StoreOptions};
+pub use options::{Flush, Observer, RecoveryProgress, StoreOptions};
 pub use recover::RecoveryReport;

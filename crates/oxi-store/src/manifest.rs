@@ -221,6 +221,10 @@ impl Paths {
     pub(crate) fn log(&self) -> String {
         disk::join(&self.dir, "wal")
     }
+    /// The directory of what does not outlive the process.
+    pub(crate) fn temporary(&self) -> String {
+        disk::join(&self.dir, "tmp")
+    }
     pub(crate) fn manifests(&self) -> String {
         disk::join(&self.dir, "manifest")
     }

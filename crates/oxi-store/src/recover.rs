@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    block::ImageRef,
+    block::{Block, ImageRef},
     checkpoint::CheckpointState,
     collect::Garbage,
     commit::Sequencer,
@@ -26,11 +26,12 @@ use crate::{
     index::Index,
     lock::{KeyShares, Waits},
     manifest::{Paths, Root, TableManifest, is_trusted, read_newest},
-    options::{Flush, StoreOptions},
+    options::{Flush, RecoveryProgress, StoreOptions},
     redo::Marks,
     replay::Replay,
     sequence::SequenceState,
     snapshot::Registry,
+    storage::Storage,
     table::Table,
     txn::build_index,
     undo::{Sight, TxnState},
@@ -53,6 +54,10 @@ pub struct RecoveryReport {
     pub discarded: u64,
     /// Bytes of an unfinished write behind the log's end.
     pub torn_bytes: u64,
+    /// Microseconds from the beginning to the end of opening.
+    pub elapsed_us: u64,
+    /// Threads that applied row changes.
+    pub lanes: u64,
 }
 
 impl fmt::Display for RecoveryReport {
@@ -85,6 +90,9 @@ impl fmt::Display for RecoveryReport {
             let bytes = count(self.torn_bytes, "byte");
             write!(f, "; cut off {bytes} of a write that the end of the last run interrupted")?;
         }
+        if self.frames > 0 {
+            write!(f, "; took {:.2} s", self.elapsed_us as f64 / 1e6)?;
+        }
         Ok(())
     }
 }
@@ -103,6 +111,7 @@ impl Store {
     /// Opens the database in `options.dir`, creating it when nothing is there, and brings back
     /// everything that was committed.
     pub fn open(world: World, options: StoreOptions) -> Result<Arc<Store>> {
+        let started_us = world.clock.monotonic_us();
         let paths = Paths::new(&options.dir);
         world.disk.create_dir_all(paths.dir())?;
         let lock = world.disk.lock(&paths.lock())?;
@@ -110,13 +119,17 @@ impl Store {
         let (log, torn_bytes) = open_log(&world, &options, &paths, root.as_ref())?;
         let root = if is_trusted(&world, &paths, &log)? { root } else { None };
         let mut report = RecoveryReport { torn_bytes, ..RecoveryReport::default() };
-        let mut replay = Replay::default();
+        let storage = Storage::new(&world, paths.clone(), options.memory_limit);
+        storage.spill.clear()?;
+        let mut replay = Replay::new(&storage);
         let mut state = CheckpointState::default();
         if let Some(root) = &root {
             load_root(&world, &paths, root, &mut replay, &mut state, &mut report)?;
         }
-        read_log(&log, root.as_ref(), &mut replay, &mut report)?;
-        let mut core = assemble(world, options, log, replay, state)?;
+        let observing = Observing::new(&world, &options);
+        read_log(&log, root.as_ref(), &mut replay, &mut report, observing)?;
+        let mut core = assemble(world, options, log, replay, state, storage)?;
+        report.elapsed_us = core.world.clock.monotonic_us().saturating_sub(started_us);
         let core = Arc::new_cyclic(|this| {
             core.this = this.clone();
             core
@@ -186,46 +199,19 @@ fn load_root(
             return Err(Error::corrupt(format!("manifest \"{path}\" is not the one referred to")));
         }
         let manifest = TableManifest::decode(&bytes, &path)?;
-        let table = Table::new(*id, manifest.layout.clone(), TxnState::ancient());
+        let layout = manifest.layout.clone();
+        let table = Table::new(*id, layout, TxnState::ancient(), &replay.storage);
         table.next_file.store(manifest.next_file, Ordering::Relaxed);
-        report.image_rows += load_blocks(world, paths, &table, &manifest)?;
+        for (number, image) in &manifest.blocks {
+            report.image_rows += u64::from(image.rows);
+            table.adopt(Block::cold(*number, image.clone(), &table.home));
+        }
         table.start_at(manifest.next_block);
         replay.indexes.extend(manifest.indexes);
-        replay.tables.insert(*id, Arc::new(table));
+        replay.tables.insert(*id, table);
         state.tables.insert(*id, (*number, bytes));
     }
     Ok(())
-}
-
-fn load_blocks(
-    world: &World,
-    paths: &Paths,
-    table: &Table,
-    manifest: &TableManifest,
-) -> Result<u64> {
-    let mut rows = 0;
-    let mut files = ImageFiles::new(world, paths, table.id);
-    for (number, image) in &manifest.blocks {
-        let decoded = files
-            .read(*number, image)
-            .map_err(|error| error.with_context(files.place(*number, image)))?;
-        rows += decoded.slots.len() as u64;
-        adopt(table, manifest, decoded, image);
-    }
-    Ok(rows)
-}
-
-/// Gives a table the block of an image.
-pub(crate) fn adopt(
-    table: &Table,
-    manifest: &TableManifest,
-    decoded: image::Decoded,
-    image: &ImageRef,
-) {
-    let block = decoded.into_block(&manifest.layout);
-    block.dirty.store(false, Ordering::Relaxed);
-    *block.image.lock() = Some(image.clone());
-    table.adopt(block);
 }
 
 /// The image files of one table; the one read last stays open.
@@ -278,11 +264,40 @@ pub(crate) fn check_magic(file: &dyn oxi_world::File) -> Result<()> {
     Err(Error::corrupt("it does not begin as a file of block images of version 1 does"))
 }
 
+/// Tells the observer how far reading the log has come.
+struct Observing<'a> {
+    world: &'a World,
+    options: &'a StoreOptions,
+    told_us: u64,
+}
+
+/// Frames between two looks at the clock.
+const LOOK_FRAMES: u64 = 1024;
+const TELL_EVERY_US: u64 = 1_000_000;
+
+impl<'a> Observing<'a> {
+    fn new(world: &'a World, options: &'a StoreOptions) -> Self {
+        Observing { world, options, told_us: world.clock.monotonic_us() }
+    }
+
+    fn frame(&mut self, number: u64, progress: impl FnOnce() -> RecoveryProgress) {
+        if !number.is_multiple_of(LOOK_FRAMES) {
+            return;
+        }
+        let now = self.world.clock.monotonic_us();
+        if now.saturating_sub(self.told_us) >= TELL_EVERY_US {
+            self.told_us = now;
+            self.options.observer.tell(progress());
+        }
+    }
+}
+
 fn read_log(
     log: &Log,
     root: Option<&Root>,
     replay: &mut Replay,
     report: &mut RecoveryReport,
+    mut observing: Observing<'_>,
 ) -> Result<()> {
     let oldest = log.oldest_lsn();
     let (redo, from) = root.map_or((oldest, oldest), |root| (root.redo, root.from));
@@ -292,11 +307,20 @@ fn read_log(
     if oldest > redo {
         return Err(Error::corrupt("the log begins after the checkpoint it must continue"));
     }
+    let log_bytes_total = log.durable_lsn().0.saturating_sub(redo.0);
+    replay.start_lanes(observing.world)?;
+    report.lanes = replay.lanes() as u64;
     for frame in log.read(redo) {
         let frame = frame?;
         replay.apply(&frame, from)?;
         report.frames += 1;
+        observing.frame(report.frames, || RecoveryProgress {
+            log_bytes: frame.end_lsn.0.saturating_sub(redo.0),
+            log_bytes_total,
+            operations: replay.operations,
+        });
     }
+    replay.finish()?;
     report.transactions = replay.transactions;
     report.operations = replay.operations;
     report.discarded = replay.unfinished();
@@ -329,21 +353,17 @@ pub(crate) fn build_indexes(
 }
 
 /// Counts the rows of a replayed table and gives back what is empty.
-fn settle(table: &Table) {
+fn settle(table: &Table) -> Result<()> {
     let mut live = 0;
     for block in table.blocks() {
-        let mut rows = block.rows.write();
-        let here = rows.live_count();
-        rows.dead = rows.len - here;
+        let (here, is_empty) = block.settle();
         live += here;
-        let empty = rows.len == crate::block::SLOTS && here == 0;
-        drop(rows);
-        if empty {
+        if is_empty {
             table.drop_block(block.number);
         }
     }
     table.rows.store(live, Ordering::Relaxed);
-    table.reopen_last();
+    table.reopen_last()
 }
 
 /// Builds the indexes and everything that lives only in memory.
@@ -353,10 +373,11 @@ fn assemble(
     log: Log,
     replay: Replay,
     state: CheckpointState,
+    storage: Arc<Storage>,
 ) -> Result<Core> {
     let indexes = build_indexes(&replay.tables, replay.indexes)?;
     for table in replay.tables.values() {
-        settle(table);
+        settle(table)?;
     }
     let marks = replay.marks;
     // Never 0 (active) nor 1 (recovered), so that a snapshot taken now sees what was recovered.
@@ -371,6 +392,7 @@ fn assemble(
         options,
         world,
         log,
+        storage,
         tables: RwLock::new(replay.tables),
         indexes: RwLock::new(indexes),
         sequences: Mutex::new(replay.sequences),

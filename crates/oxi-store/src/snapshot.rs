@@ -147,7 +147,7 @@ impl Snapshot for StoreSnapshot {
         out.clear();
         let table = self.core().table(table)?;
         let Some((block, slot)) = table.locate(row) else { return Ok(false) };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         match rows.see(slot, &self.sight()) {
             Seen::No => return Ok(false),
             Seen::InPlace => {
@@ -173,7 +173,7 @@ impl Snapshot for StoreSnapshot {
         let fetch = Fetch::new(&index, &table, &shape, self.sight(), columns)?;
         let mut values: Row = Vec::with_capacity(columns.len());
         index.visit(range, |key, row| {
-            if fetch.row(key, row, &mut values) { visit(row, &values) } else { Ok(true) }
+            if fetch.row(key, row, &mut values)? { visit(row, &values) } else { Ok(true) }
         })
     }
 
@@ -237,6 +237,7 @@ impl<'a> Fetch<'a> {
     ) -> Result<Self> {
         let entry = shape.indexes.iter().find(|entry| entry.index.id == index.id);
         let entry = entry.ok_or_else(|| missing_index(index.id))?;
+        table.home.storage.relieve()?;
         Ok(Fetch { index, table, entry, sight, columns })
     }
 
@@ -248,7 +249,7 @@ impl<'a> Fetch<'a> {
         let (key, _) = self.index.key(|number| &key[number]);
         let mut values: Row = Vec::with_capacity(self.columns.len());
         for row in self.index.rows_of(&key) {
-            if self.row(&key, row, &mut values) && !visit(row, &mut values)? {
+            if self.row(&key, row, &mut values)? && !visit(row, &mut values)? {
                 break;
             }
         }
@@ -256,12 +257,12 @@ impl<'a> Fetch<'a> {
     }
 
     /// Reads the columns of a row, unless it is not seen or what is seen has another key.
-    fn row(&self, key: &Key, row: RowId, values: &mut Row) -> bool {
-        let Some((block, slot)) = self.table.locate(row) else { return false };
-        let rows = block.rows.read();
+    fn row(&self, key: &Key, row: RowId, values: &mut Row) -> Result<bool> {
+        let Some((block, slot)) = self.table.locate(row) else { return Ok(false) };
+        let rows = block.read()?;
         values.clear();
         let overlay = match rows.see(slot, &self.sight) {
-            Seen::No => return false,
+            Seen::No => return Ok(false),
             Seen::InPlace => None,
             Seen::Older(overlay) => Some(overlay),
         };
@@ -271,10 +272,10 @@ impl<'a> Fetch<'a> {
         if (overlay.is_some() || rows.chain(slot).is_some())
             && self.entry.key(|position| rows.value(slot, position, overlay)).0 != *key
         {
-            return false;
+            return Ok(false);
         }
         values.extend(self.columns.iter().map(|position| rows.value(slot, *position, overlay)));
-        true
+        Ok(true)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use oxi_base::Result;
 use oxi_model::engine::Engine;
 use oxi_session::DatabaseOptions;
-use oxi_store::{Flush, Store, StoreOptions};
+use oxi_store::{Flush, Observer, Store, StoreOptions};
 use oxi_world::{World, tasks::TaskHandle};
 use parking_lot::Mutex;
 
@@ -42,7 +42,11 @@ impl Assembly {
         };
         // Where nothing reaches a disk, there is nothing to gather for one sync.
         let flush = if directory.is_some() { Flush::Writer } else { Flush::Caller };
-        let store = Store::open(world.clone(), StoreOptions { flush, ..StoreOptions::default() })?;
+        let observer = Observer::new(|progress| {
+            tracing::info!("{}", crate::check::progress_line(&progress));
+        });
+        let store_options = StoreOptions { flush, observer, ..StoreOptions::default() };
+        let store = Store::open(world.clone(), store_options)?;
         let engine: Arc<dyn Engine> = Arc::clone(&store) as Arc<dyn Engine>;
         let session_options = DatabaseOptions {
             connections_max: options.connections_max,

@@ -26,7 +26,7 @@ impl Transaction {
     ) -> Result<()> {
         check_layout(&layout)?;
         redo::put_create_table(&mut work.redo.bytes, id, &layout);
-        let table = Arc::new(Table::new(id, layout, self.state.clone()));
+        let table = Table::new(id, layout, self.state.clone(), &self.core.storage);
         if self.core.tables.write().insert(id, table).is_some() {
             return Err(Error::bug(format!("table storage {id} exists already")));
         }
@@ -116,7 +116,8 @@ pub(crate) fn build(
     let mut entries: Vec<(Key, u64)> = Vec::new();
     let mut unique: Vec<(Key, u64)> = Vec::new();
     for block in table.blocks() {
-        let rows = block.rows.read();
+        table.home.storage.relieve()?;
+        let rows = block.read()?;
         for slot in 0..rows.len as u16 {
             if !rows.is_live(slot) && rows.chain(slot).is_none() {
                 continue;
@@ -144,11 +145,9 @@ pub(crate) fn build(
     unique.sort_unstable();
     if let Some(twice) = unique.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         let row = oxi_base::RowId(twice[0].1);
-        let values = table.locate(row).map(|(block, slot)| {
-            let rows = block.rows.read();
-            positions.iter().map(|p| rows.value(slot, *p, None)).collect::<Vec<_>>()
-        });
-        return Err(not_unique(values.unwrap_or_default()));
+        let Some((block, slot)) = table.locate(row) else { return Err(not_unique(Vec::new())) };
+        let rows = block.read()?;
+        return Err(not_unique(positions.iter().map(|p| rows.value(slot, *p, None)).collect()));
     }
     index.fill(entries);
     Ok(Arc::new(index))

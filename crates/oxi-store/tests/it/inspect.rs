@@ -239,7 +239,8 @@ fn recovery_speaks_in_sentences() {
     let store = open(&world, options()).unwrap();
     assert_eq!(
         store.recovery_report().to_string(),
-        "opened checkpoint 1 with 30 rows; replayed 40 transactions (40 changes) from 41 log records"
+        "opened checkpoint 1 with 30 rows; replayed 40 transactions (40 changes) from 41 log records; \
+         took 0.00 s"
     );
     let (fresh, _control) = World::simulated(1);
     let store = open(&fresh, StoreOptions::default()).unwrap();

@@ -6,5 +6,6 @@ mod contract;
 mod crash;
 mod histories;
 mod inspect;
+mod memory;
 mod scripts;
 mod support;
