@@ -149,13 +149,12 @@ impl Run {
                 let value = ScalarValue::try_from_array(batch.column(*index), row);
                 key.push(value.map_err(from_datafusion)?);
             }
-            let value = match self.known.get(&key) {
-                Some(value) => value.clone(),
-                None => {
-                    let value = self.value(&key).await?;
-                    self.known.insert(key, value.clone());
-                    value
-                }
+            let value = if let Some(value) = self.known.get(&key) {
+                value.clone()
+            } else {
+                let value = self.value(&key).await?;
+                self.known.insert(key, value.clone());
+                value
             };
             values.push(value);
         }

@@ -1,5 +1,7 @@
 //! The simple query protocol, and sending rows for both protocols.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use oxi_base::Result;
 use oxi_session::{Chunk, CommandTag, Cursor, Outcome, Request};
@@ -73,7 +75,7 @@ impl Connection {
     /// Hands a request to the session and watches the client meanwhile.
     pub(crate) async fn run_request(&mut self, request: Request) -> Result<Outcome, Failure> {
         let Connection { session, wire, interrupt, .. } = self;
-        Ok(wire.watch(|| interrupt.cancel(), session.execute(request)).await?)
+        Ok(wire.watch(|| interrupt.cancel(), session.execute(request).into_future()).await?)
     }
 
     /// Sends an outcome of the simple protocol up to its tag.
@@ -111,7 +113,7 @@ impl Connection {
         limit: u64,
     ) -> Result<(Sent, u64), Failure> {
         let context = if columns.iter().any(Column::needs_context) {
-            Some(self.session.output_context()?)
+            Some(Arc::clone(self.session.output_context()?))
         } else {
             None
         };

@@ -33,7 +33,7 @@ mod transaction;
 
 pub use copy::{CopyIn, CopyOut};
 pub use database::{Authentication, CancelTarget, ConnectOptions, Database, DatabaseOptions};
-pub use outcome::{Chunk, CommandTag, Cursor, Notice, Outcome, OutputField};
+pub use outcome::{Chunk, CommandTag, Cursor, Execution, Notice, Outcome, OutputField};
 pub use prepared::Prepared;
 pub use request::{Parsed, Request};
 pub use session::Session;

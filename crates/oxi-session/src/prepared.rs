@@ -11,7 +11,7 @@ use std::{
 use oxi_base::{Error, Result, SqlState, TableId};
 use oxi_exec::fast::FastPlan;
 use oxi_sql::ast::StatementKind;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
     binding::BoundStatement,
@@ -70,8 +70,8 @@ impl Prepared {
     }
 
     /// The plan as it was last made, which need not be current.
-    pub(crate) fn last_plan(&self) -> Option<Arc<Plan>> {
-        self.plan.as_ref().map(|slot| Arc::clone(&slot.read()))
+    pub(crate) fn last_plan(&self) -> Option<RwLockReadGuard<'_, Arc<Plan>>> {
+        self.plan.as_ref().map(RwLock::read)
     }
 
     pub(crate) fn is_planned(&self) -> bool {
@@ -115,7 +115,7 @@ impl Session {
     /// # Errors
     /// Syntax and binding errors; `42P05` if the name is taken; `42P18` for a parameter whose type
     /// nothing tells.
-    pub async fn prepare(
+    pub fn prepare(
         &mut self,
         name: &str,
         sql: &str,
