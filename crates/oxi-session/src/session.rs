@@ -75,7 +75,7 @@ impl Session {
         options: ConnectOptions,
         cancel: Arc<CancelFlag>,
     ) -> Result<Self> {
-        let mut settings = Settings::default();
+        let mut settings = Settings::of_server(&shared.options.server_settings);
         for (name, value) in &options.settings {
             settings.set(name, Some(value))?;
         }

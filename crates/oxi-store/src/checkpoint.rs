@@ -5,30 +5,33 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use oxi_base::{IndexId, Lsn, Result, TableId, Ts, TxnId};
 use oxi_log::FrameKind;
 use oxi_model::engine::{CheckpointReport, IndexLayout};
-use oxi_world::{File, OpenMode, World};
+use oxi_world::{OpenMode, World};
 
 use crate::{
     block::{Block, ImageRef},
     engine::Core,
     image,
-    index::Index,
+    index::{Index, save::Saved},
     manifest::{
-        Paths, Root, TableManifest, create_new, image_name, root_name, table_manifest_name,
-        write_new,
+        IndexManifest, Paths, Root, TableManifest, base_name, image_name, index_manifest_name,
+        root_name, table_manifest_name, write_new,
     },
     snapshot::{Registration, register},
     table::Table,
     undo::Sight,
 };
+
+mod indexes;
+mod out;
+
+use indexes::Indexes;
+use out::OutFile;
 
 /// What the newest checkpoint consists of.
 #[derive(Default)]
@@ -36,6 +39,8 @@ pub(crate) struct CheckpointState {
     pub(crate) number: u64,
     /// The manifest of each table: its number and its bytes.
     pub(crate) tables: BTreeMap<TableId, (u64, Vec<u8>)>,
+    /// The same of each index that has a base.
+    pub(crate) indexes: BTreeMap<IndexId, (u64, IndexManifest)>,
 }
 
 /// The position of a checkpoint, and everything that was there at it.
@@ -48,8 +53,10 @@ struct Position {
 
 /// Blocks whose image is new: dirty again unless the checkpoint succeeds.
 #[derive(Default)]
-struct Fresh {
+pub(crate) struct Fresh {
     blocks: Vec<(Arc<Block>, Option<ImageRef>)>,
+    /// Indexes that were written: as changed as before unless the checkpoint succeeds.
+    indexes: Vec<Saved>,
 }
 
 impl Drop for Fresh {
@@ -64,6 +71,9 @@ impl Fresh {
     fn install(mut self) {
         for (block, image) in self.blocks.drain(..) {
             block.install(image);
+        }
+        for saved in &self.indexes {
+            saved.install();
         }
     }
 }
@@ -84,14 +94,18 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
     let mut root = position.root;
     let mut fresh = Fresh::default();
     let mut written = BTreeMap::new();
+    let mut bases = BTreeMap::new();
     for table in &position.tables {
         let Some(layout) = table.layout_at(ts).filter(|_| table.created.committed_by(ts)) else {
             continue;
         };
         let blocks = write_images(core, &paths, table, ts, &mut fresh, &mut report)?;
+        let layouts = indexes_at(&position.indexes, table.id, ts);
+        let saving = Indexes { core, paths: &paths, table, ts, number: root.number };
+        let indexes = saving.save(layouts, &state.indexes, &mut bases, &mut fresh, &mut report)?;
         let manifest = TableManifest {
             layout,
-            indexes: indexes_at(&position.indexes, table.id, ts),
+            indexes,
             next_block: table.next_block(),
             next_file: table.next_file.load(Ordering::Relaxed),
             blocks,
@@ -111,6 +125,7 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
     // From here on the new files are the database, whatever fails afterwards.
     fresh.install();
     state.tables = written;
+    state.indexes = bases;
     for table in &position.tables {
         forget_layouts(table, ts);
     }
@@ -167,62 +182,13 @@ fn indexes_at(indexes: &[Arc<Index>], table: TableId, ts: Ts) -> BTreeMap<IndexI
         .collect()
 }
 
-/// An image file being written.
-struct ImageFile {
-    number: u64,
-    file: Arc<dyn File>,
-    length: u64,
-    buffer: Vec<u8>,
-}
-
-/// Bytes gathered before they are written.
-const BUFFER_BYTES: usize = 1 << 20;
-
-impl ImageFile {
-    fn create(world: &World, paths: &Paths, table: TableId, next: &AtomicU64) -> Result<Self> {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        world.disk.create_dir_all(&paths.table(table))?;
-        let file = create_new(world, &paths.image(table, number))?;
-        Ok(ImageFile { number, file, length: 0, buffer: image::MAGIC.to_vec() })
-    }
-
-    /// Adds the bytes of an image with this checksum and number of rows.
-    fn put(&mut self, bytes: &[u8], crc: u32, rows: u32) -> Result<ImageRef> {
-        let reference = ImageRef {
-            file: self.number,
-            offset: self.length + self.buffer.len() as u64,
-            length: bytes.len() as u32,
-            crc,
-            rows,
-        };
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_BYTES {
-            self.write()?;
-        }
-        Ok(reference)
-    }
-
-    fn write(&mut self) -> Result<()> {
-        self.file.write_at(&self.buffer, self.length)?;
-        self.length += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<u64> {
-        self.write()?;
-        self.file.sync_data()?;
-        Ok(self.length)
-    }
-}
-
 /// Writing the images of one table.
 struct Writing<'a> {
     core: &'a Core,
     paths: &'a Paths,
     table: &'a Table,
     sight: Sight<'a>,
-    out: Option<ImageFile>,
+    out: Option<OutFile>,
 }
 
 /// Writes the images of the blocks that changed; returns those of all blocks.
@@ -261,11 +227,15 @@ impl Writing<'_> {
         let out = match &mut self.out {
             Some(out) => out,
             None => {
-                let (world, next) = (&self.core.world, &self.table.next_file);
-                self.out.insert(ImageFile::create(world, self.paths, self.table.id, next)?)
+                let number = self.table.next_file.fetch_add(1, Ordering::Relaxed);
+                let path = self.paths.image(self.table.id, number);
+                self.core.world.disk.create_dir_all(&self.paths.table(self.table.id))?;
+                let file = OutFile::create(&self.core.world, &path, number, image::MAGIC)?;
+                self.out.insert(file)
             }
         };
-        out.put(bytes, crc, rows)
+        let (file, offset) = (out.number, out.put(bytes)?);
+        Ok(ImageRef { file, offset, length: bytes.len() as u32, crc, rows })
     }
 
     /// Moves the image of a block that has not changed to a new file.
@@ -355,6 +325,11 @@ fn close_files(tables: &[Arc<Table>], state: &CheckpointState) -> Result<()> {
         let manifest = TableManifest::decode(bytes, "of this checkpoint")?;
         let kept: BTreeSet<u64> = manifest.blocks.iter().map(|(_, image)| image.file).collect();
         table.home.keep_files(|file| kept.contains(&file));
+        for index in &table.shape().all {
+            if let Some((_, base)) = state.indexes.get(&index.id) {
+                index.keep_files(base);
+            }
+        }
     }
     Ok(())
 }
@@ -371,6 +346,9 @@ fn remove_unreferenced(
     for (table, (number, _)) in &root.tables {
         kept.insert(table_manifest_name(*table, *number));
     }
+    for (index, (number, _)) in &state.indexes {
+        kept.insert(index_manifest_name(*index, *number));
+    }
     remove_others(world, &paths.manifests(), &kept)?;
     if !world.disk.exists(&paths.data())? {
         return Ok(());
@@ -381,6 +359,10 @@ fn remove_unreferenced(
         if let Some((_, bytes)) = state.tables.get(&table) {
             let manifest = TableManifest::decode(bytes, &name)?;
             kept.extend(manifest.blocks.iter().map(|(_, image)| image_name(image.file)));
+            for index in manifest.indexes.keys() {
+                let base = state.indexes.get(index).map(|(_, base)| base.files());
+                kept.extend(base.into_iter().flatten().map(|file| base_name(*index, file)));
+            }
         }
         remove_others(world, &paths.table(table), &kept)?;
     }

@@ -91,7 +91,7 @@ fn collect_entry(
         UndoEntry::Insert { .. } => rows.forget_creators(horizon),
         UndoEntry::Change { slot, .. } => {
             if let Some(cut) = rows.truncate(*slot, horizon) {
-                drop_versions(&mut rows, shape, block.number, *slot, *cut);
+                drop_versions(&mut rows, shape, block.number, *slot, *cut)?;
             }
         }
         _ => return Ok(()),
@@ -104,7 +104,13 @@ fn collect_entry(
 }
 
 /// Removes what only the cut-off versions needed.
-fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Version) {
+fn drop_versions(
+    rows: &mut Rows,
+    shape: &Shape,
+    block: u64,
+    slot: u16,
+    cut: Version,
+) -> Result<()> {
     let gone = rows.chain(slot).is_none() && !rows.is_live(slot);
     let row = row_id(block, slot);
     for entry in &shape.indexes {
@@ -114,7 +120,7 @@ fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Ver
         // Keys of the cut-off states: each lies between what is still there and the next older.
         for key in cut_keys(rows, entry, slot, &cut, gone) {
             if gone || !has_key(rows, entry, slot, &key) {
-                entry.index.remove(&key, row);
+                entry.index.remove(&key, row)?;
             }
         }
     }
@@ -122,6 +128,7 @@ fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Ver
         rows.clear_values(slot);
         rows.dead += 1;
     }
+    Ok(())
 }
 
 /// Whether some version changed a column of the index.

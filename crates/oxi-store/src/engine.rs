@@ -80,6 +80,11 @@ impl Core {
         self.this.upgrade().ok_or_else(|| Error::bug("the store is being dropped"))
     }
 
+    /// The same disk without a limit of memory, for looking at files.
+    pub(crate) fn unlimited(&self) -> Arc<Storage> {
+        Storage::new(&self.world, self.storage.paths.clone(), None)
+    }
+
     pub(crate) fn visible_ts(&self) -> Ts {
         Ts(self.visible.load(Ordering::SeqCst))
     }

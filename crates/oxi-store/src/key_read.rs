@@ -67,7 +67,7 @@ pub(crate) fn read_key(
     };
     let key = entry.index.whole_key(key)?;
     let now = core.visible_ts();
-    let rows = entry.index.rows_of(&key);
+    let rows = entry.index.rows_of(&key)?;
     if rows.len() <= 1 {
         let mut fetch = Fetch::new(&table, entry, Sight::committed(now), &way.columns);
         let mut values = Row::with_capacity(way.columns.len());

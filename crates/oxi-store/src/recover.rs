@@ -25,7 +25,7 @@ use crate::{
     image,
     index::Index,
     lock::{KeyShares, Waits},
-    manifest::{Paths, Root, TableManifest, is_trusted, read_newest},
+    manifest::{IndexManifest, Paths, Root, TableManifest, is_trusted, read_newest},
     options::{Flush, RecoveryProgress, StoreOptions},
     redo::Marks,
     replay::Replay,
@@ -207,11 +207,55 @@ fn load_root(
             table.adopt(Block::cold(*number, image.clone(), &table.home));
         }
         table.start_at(manifest.next_block);
-        replay.indexes.extend(manifest.indexes);
+        load_indexes(paths, &table, &manifest, replay, state)?;
         replay.tables.insert(*id, table);
         state.tables.insert(*id, (*number, bytes));
     }
     Ok(())
+}
+
+/// Gives a table the indexes that have a base; the others are built from the rows at the end.
+fn load_indexes(
+    paths: &Paths,
+    table: &Table,
+    manifest: &TableManifest,
+    replay: &mut Replay,
+    state: &mut CheckpointState,
+) -> Result<()> {
+    let mut loaded = Vec::new();
+    for (id, saved) in &manifest.indexes {
+        let Some((number, crc)) = saved.base else {
+            replay.indexes.insert(*id, saved.layout.clone());
+            continue;
+        };
+        let path = paths.index_manifest(*id, number);
+        let bytes = replay.storage.world.disk.read(&path)?;
+        if crc32c::crc32c(&bytes) != crc {
+            return Err(Error::corrupt(format!("manifest \"{path}\" is not the one referred to")));
+        }
+        let base = IndexManifest::decode(&bytes, &path)?;
+        loaded.push(load_index(*id, &saved.layout, &base, table)?);
+        state.indexes.insert(*id, (number, base));
+    }
+    table.set_indexes(loaded);
+    Ok(())
+}
+
+/// An index whose entries are in a base.
+pub(crate) fn load_index(
+    id: IndexId,
+    layout: &IndexLayout,
+    base: &IndexManifest,
+    table: &Table,
+) -> Result<Arc<Index>> {
+    let shape = table.shape();
+    let (created, storage) = (TxnState::ancient(), &table.home.storage);
+    let index = Index::new(id, layout.clone(), &shape.layout, created, storage);
+    let mut index =
+        index.ok_or_else(|| Error::corrupt(format!("index storage {id} has unknown columns")))?;
+    let adopted = index.adopt(base);
+    adopted.ok_or_else(|| Error::corrupt(format!("index storage {id} has a malformed base")))?;
+    Ok(Arc::new(index))
 }
 
 /// The image files of one table; the one read last stays open.
@@ -327,27 +371,30 @@ fn read_log(
     Ok(())
 }
 
-/// Builds the indexes of replayed tables.
+/// Builds the indexes of replayed tables that have no base; all indexes there are.
 pub(crate) fn build_indexes(
     tables: &FxHashMap<TableId, Arc<Table>>,
     layouts: BTreeMap<IndexId, IndexLayout>,
 ) -> Result<FxHashMap<IndexId, Arc<Index>>> {
     let ancient = TxnState::ancient();
     let sight = Sight::committed(Ts(u64::MAX - 1));
-    let mut indexes = FxHashMap::default();
     for (id, layout) in layouts {
         let table = tables.get(&layout.table).ok_or_else(|| {
             Error::corrupt(format!("index storage {id} belongs to a table that is not there"))
         })?;
         let shape = table.shape();
-        let index = Index::new(id, layout, &shape.layout, ancient.clone())
+        let storage = &table.home.storage;
+        let index = Index::new(id, layout, &shape.layout, ancient.clone(), storage)
             .ok_or_else(|| Error::corrupt(format!("index storage {id} has unknown columns")))?;
         let index = build_index(table, index, &sight)
             .map_err(|e| Error::corrupt(e.message()).with_detail(e.detail().unwrap_or("")))?;
         let mut all = shape.all.clone();
         all.push(index.clone());
         table.set_indexes(all);
-        indexes.insert(id, index);
+    }
+    let mut indexes = FxHashMap::default();
+    for table in tables.values() {
+        indexes.extend(table.shape().all.iter().map(|index| (index.id, index.clone())));
     }
     Ok(indexes)
 }

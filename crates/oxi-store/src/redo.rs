@@ -13,6 +13,7 @@ use oxi_model::{
     array::{TypedArray, decode_datum, encode_datum, skip_datum},
     engine::{ColumnLayout, IndexColumnLayout, IndexLayout, TableLayout},
 };
+use smallvec::SmallVec;
 
 const CREATE_TABLE: u8 = 1;
 const ALTER_TABLE: u8 = 2;
@@ -301,6 +302,20 @@ pub(crate) fn skip_values(
         }
     }
     Some(())
+}
+
+/// The positions of the columns that an update changes, whose values come next.
+pub(crate) fn positions(
+    mut reader: Reader<'_>,
+    layout: &TableLayout,
+) -> Option<SmallVec<[usize; 8]>> {
+    let mut positions = SmallVec::new();
+    for _ in 0..reader.varint()? {
+        let position = usize::try_from(reader.varint()?).ok()?;
+        skip_datum(&mut reader, &layout.columns.get(position)?.physical)?;
+        positions.push(position);
+    }
+    Some(positions)
 }
 
 /// Decodes one operation that is not a row's.

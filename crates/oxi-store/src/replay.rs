@@ -31,7 +31,7 @@ use lanes::Lanes;
 pub(crate) struct Replay {
     pub(crate) storage: Arc<Storage>,
     pub(crate) tables: FxHashMap<TableId, Arc<Table>>,
-    /// Indexes are built at the end.
+    /// Indexes that are built at the end; those that have a base are with their tables.
     pub(crate) indexes: BTreeMap<IndexId, IndexLayout>,
     pub(crate) sequences: FxHashMap<u32, SequenceState>,
     pub(crate) marks: Marks,
@@ -205,7 +205,9 @@ impl Replay {
                 self.indexes.insert(id, layout);
             }
             Op::DropIndex(id) => {
-                self.indexes.remove(&id);
+                if self.indexes.remove(&id).is_none() {
+                    self.drop_loaded(id);
+                }
             }
             Op::Sequence(id, value, is_called) => {
                 self.sequences.insert(id, SequenceState::new(value, is_called));
@@ -217,6 +219,16 @@ impl Replay {
             }
         }
         Some(())
+    }
+
+    /// Takes an index that has a base from its table.
+    fn drop_loaded(&self, id: IndexId) {
+        for table in self.tables.values() {
+            let shape = table.shape();
+            if shape.all.iter().any(|index| index.id == id) {
+                table.set_indexes(shape.all.iter().filter(|index| index.id != id).cloned().collect());
+            }
+        }
     }
 
     /// How many transactions never ended.

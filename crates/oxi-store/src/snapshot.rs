@@ -217,7 +217,7 @@ impl<'a> Fetch<'a> {
     /// Visits the rows of one whole key.
     pub(crate) fn all_of(mut self, key: &Key, visit: &mut RowVisitor<'_>) -> Result<()> {
         let mut values: Row = Vec::with_capacity(self.columns.len());
-        for row in self.entry.index.rows_of(key) {
+        for row in self.entry.index.rows_of(key)? {
             if self.row(key, row, &mut values)? && !visit(row, &mut values)? {
                 break;
             }

@@ -124,6 +124,13 @@ impl Storage {
                 }
                 block.send_away()?;
             }
+            for index in &table.shape().all {
+                index.send_away(&|| self.used() <= target)?;
+            }
+            if self.used() <= target {
+                *hand = (table.id, u64::MAX);
+                return Ok(true);
+            }
         }
         *hand = (TableId(0), 0);
         Ok(self.used() <= target)

@@ -190,6 +190,14 @@ impl Block {
         self.rows.read().cold.away.is_some()
     }
 
+    /// Whether the block is in its image, or in the one being written, as it is, and has no
+    /// history.
+    pub(crate) fn is_plain(&self) -> bool {
+        let rows = self.rows.read();
+        let has_versions = rows.cold.spilled.as_ref().is_some_and(|s| !s.txns.is_empty());
+        !self.dirty.load(Ordering::Acquire) && rows.chains.is_empty() && !has_versions
+    }
+
     fn bring_back(&self, rows: &mut Rows) -> Result<()> {
         match rows.cold.away {
             None => return Ok(()),

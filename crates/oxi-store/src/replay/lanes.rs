@@ -157,11 +157,10 @@ impl Lane {
 impl Queue {
     /// The body of a lane's thread.
     fn work(&self) {
-        let mut applier = Applier::default();
         loop {
             let Some(batch) = self.take() else { return };
             let unwinding = FailOnUnwind { queue: self };
-            let applied = apply(&mut applier, &batch);
+            let applied = apply(&batch);
             std::mem::forget(unwinding);
             self.done(batch, applied.err());
         }
@@ -220,7 +219,9 @@ impl Drop for FailOnUnwind<'_> {
     }
 }
 
-fn apply(applier: &mut Applier, batch: &Batch) -> Result<()> {
+fn apply(batch: &Batch) -> Result<()> {
+    // Of this batch only: a table may have another shape in the next one.
+    let mut applier = Applier::default();
     for (number, run) in batch.runs.iter().enumerate() {
         let end = batch.runs.get(number + 1).map_or(batch.bytes.len(), |next| next.start);
         let mut reader = Reader::new(&batch.bytes[run.start..end]);

@@ -72,7 +72,7 @@ impl Transaction {
     ) -> Result<()> {
         let table = self.core.table(layout.table)?;
         let shape = table.shape();
-        let index = Index::new(id, layout.clone(), &shape.layout, self.state.clone())
+        let index = Index::new(id, layout.clone(), &shape.layout, self.state.clone(), &self.core.storage)
             .ok_or_else(|| Error::bug("index on a column that is not there"))?;
         let sight = self.newest_sight();
         let index = build(&table, index, &sight)?;

@@ -144,6 +144,14 @@ impl Transaction {
         Ok((usize::from(placed - start), stopped))
     }
 
+    /// Takes back index entries; as with rows, a failure needs a restart.
+    fn take_back_entries(&self, added: &Added<'_>, row: RowId) -> Result<()> {
+        for (entry, key) in added {
+            entry.index.remove(key, row).map_err(|error| self.core.fail(error))?;
+        }
+        Ok(())
+    }
+
     /// Takes back a row that has no index entries (any more). A failure leaves it behind, which
     /// only a restart can mend.
     fn take_back(&self, block: &Block, slot: u16) -> Result<()> {
@@ -171,9 +179,7 @@ impl Transaction {
                 Ok(Err(obstacle)) => Ok(Some(obstacle)),
                 Err(error) => Err(error),
             };
-            for (entry, key) in &added {
-                entry.index.remove(key, row);
-            }
+            self.take_back_entries(&added, row)?;
             return refused;
         }
         Ok(None)
@@ -253,9 +259,7 @@ impl Transaction {
             let mut rows = block.write().map_err(|error| self.core.fail(error))?;
             rows.undo(slot, &self.state);
             drop(rows);
-            for (entry, key) in &added {
-                entry.index.remove(key, row);
-            }
+            self.take_back_entries(&added, row)?;
             return refused;
         }
         redo::put_update(&mut work.redo.bytes, table.id, row, changes);
@@ -378,17 +382,17 @@ impl Transaction {
     ) -> Result<std::result::Result<bool, Obstacle>> {
         let index = &entry.index;
         if !index.checks(has_null) {
-            return Ok(Ok(index.insert(key, row)));
+            return Ok(Ok(index.insert(key, row)?));
         }
         let _stripe = index.stripe(key);
-        for other in index.rows_of(key) {
+        for other in index.rows_of(key)? {
             if other != row
                 && let Some(obstacle) = self.obstacle(table, entry, key, other)?
             {
                 return Ok(Err(obstacle));
             }
         }
-        Ok(Ok(index.insert(key, row)))
+        Ok(Ok(index.insert(key, row)?))
     }
 
     /// Whether another row holds the key, or may come to hold it.
@@ -451,7 +455,7 @@ pub(super) fn undo_insert(table: &Table, block: &Arc<Block>, slot: u16) -> Resul
     let row = row_id(block.number, slot);
     for entry in &shape.indexes {
         let (key, _) = entry.key(|position| rows.value(slot, position, None));
-        entry.index.remove(&key, row);
+        entry.index.remove(&key, row)?;
     }
     rows.remove_inserted(slot);
     block.touch();
@@ -495,7 +499,7 @@ pub(super) fn undo_change(
     block.touch();
     for (entry, key) in keys {
         if !has_key(&rows, entry, slot, &key) {
-            entry.index.remove(&key, row);
+            entry.index.remove(&key, row)?;
         }
     }
     Ok(())
