@@ -142,6 +142,8 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
 /// Stops commits for the moment in which everything before the position is published and nothing
 /// after it has begun.
 fn fix_position(core: &Core, number: u64) -> Result<Position> {
+    // Most of what waits goes to the disk before commits have to wait for it.
+    core.log.flush().map_err(|error| core.fail(error))?;
     let _gate = core.gate.write();
     core.log.flush().map_err(|error| core.fail(error))?;
     let sequences = core.sequences.lock();
@@ -207,11 +209,12 @@ fn write_images(
     for block in blocks {
         core.storage.relieve()?;
         let number = block.number;
-        let reference = match block.clean_image() {
-            Some(None) => continue,
-            Some(Some(image)) if !sparse.contains(&image.file) => Some(image),
-            Some(Some(image)) => Some(writing.copy(block, &image, fresh)?),
-            None => writing.encode(block, fresh, report)?,
+        let reference = match block.look() {
+            (true, _) => writing.encode(block, fresh, report)?,
+            (false, Some(image)) if sparse.contains(&image.file) => {
+                Some(writing.copy(block, &image, fresh)?)
+            }
+            (false, image) => image,
         };
         images.extend(reference.map(|reference| (number, reference)));
     }
@@ -224,15 +227,14 @@ fn write_images(
 
 impl Writing<'_> {
     fn put(&mut self, bytes: &[u8], crc: u32, rows: u32) -> Result<ImageRef> {
-        let out = match &mut self.out {
-            Some(out) => out,
-            None => {
-                let number = self.table.next_file.fetch_add(1, Ordering::Relaxed);
-                let path = self.paths.image(self.table.id, number);
-                self.core.world.disk.create_dir_all(&self.paths.table(self.table.id))?;
-                let file = OutFile::create(&self.core.world, &path, number, image::MAGIC)?;
-                self.out.insert(file)
-            }
+        let out = if let Some(out) = &mut self.out {
+            out
+        } else {
+            let number = self.table.next_file.fetch_add(1, Ordering::Relaxed);
+            let path = self.paths.image(self.table.id, number);
+            self.core.world.disk.create_dir_all(&self.paths.table(self.table.id))?;
+            let file = OutFile::create(&self.core.world, &path, number, image::MAGIC)?;
+            self.out.insert(file)
         };
         let (file, offset) = (out.number, out.put(bytes)?);
         Ok(ImageRef { file, offset, length: bytes.len() as u32, crc, rows })

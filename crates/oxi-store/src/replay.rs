@@ -131,12 +131,11 @@ impl Replay {
     fn operations(&mut self, bytes: &[u8], frame: &Frame) -> Result<()> {
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
-            match redo::peek_row(&reader) {
-                Some((head, length)) => self.row(head, length, &mut reader, frame)?,
-                None => {
-                    let op = redo::read_op(&mut reader).ok_or_else(|| malformed(frame))?;
-                    self.operation(op)?.ok_or_else(|| malformed(frame))?;
-                }
+            if let Some((head, length)) = redo::peek_row(&reader) {
+                self.row(head, length, &mut reader, frame)?;
+            } else {
+                let op = redo::read_op(&mut reader).ok_or_else(|| malformed(frame))?;
+                self.operation(op)?.ok_or_else(|| malformed(frame))?;
             }
             self.operations += 1;
         }

@@ -36,7 +36,8 @@ pub(crate) struct Storage {
 
 impl Storage {
     pub(crate) fn new(world: &World, paths: Paths, limit: Option<u64>) -> Arc<Storage> {
-        let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+        // The rest is for what nobody counts: directories, buffers of the log, the allocator's gaps.
+        let limit = limit.map_or(usize::MAX, |limit| (limit - limit / 4) as usize);
         Arc::new(Storage {
             world: world.clone(),
             spill: Spill::new(world, paths.temporary()),

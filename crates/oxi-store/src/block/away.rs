@@ -17,7 +17,7 @@ use oxi_world::{File, OpenMode};
 use parking_lot::{Mutex, RwLockReadGuard, RwLockWriteGuard};
 use rustc_hash::FxHashMap;
 
-use super::{Block, ImageRef, Rows, SLOTS, column::Column};
+use super::{Bits, Block, ImageRef, Rows, SLOTS, column::Column};
 use crate::{
     image,
     redo::{put_physical, read_bool, read_physical, read_u32},
@@ -278,12 +278,12 @@ impl Block {
         Ok(())
     }
 
-    /// The current image of a block that has not changed since it was written, `Some(None)` if
-    /// there is nothing to be seen of it.
-    pub(crate) fn clean_image(&self) -> Option<Option<ImageRef>> {
+    /// Whether the block has changed since its image was taken, and that image: none if there is
+    /// nothing to be seen of it.
+    pub(crate) fn look(&self) -> (bool, Option<ImageRef>) {
         let _rows = self.rows.read();
         let image = self.image.lock().clone();
-        (!self.dirty.load(Ordering::Acquire)).then_some(image)
+        (self.dirty.load(Ordering::Acquire), image)
     }
 
     /// Calls the block clean, to have another image soon. To be called under the latch.
@@ -364,7 +364,7 @@ impl Rows {
     /// Takes over what an image holds.
     fn take_image(&mut self, decoded: image::Decoded) {
         self.len = decoded.len;
-        self.live = Default::default();
+        self.live = Bits::default();
         for slot in &decoded.slots {
             self.live.set((*slot).into(), true);
         }

@@ -99,14 +99,13 @@ struct Sink<'a> {
 impl BlockSink for Sink<'_> {
     fn put(&mut self, bytes: &[u8], count: u32) -> Result<Place> {
         let Indexes { core, paths, table, .. } = self.indexes;
-        let out = match &mut self.out {
-            Some(out) => out,
-            None => {
-                let number = table.next_file.fetch_add(1, Ordering::Relaxed);
-                core.world.disk.create_dir_all(&paths.table(table.id))?;
-                let path = paths.base(table.id, self.index, number);
-                self.out.insert(OutFile::create(&core.world, &path, number, MAGIC)?)
-            }
+        let out = if let Some(out) = &mut self.out {
+            out
+        } else {
+            let number = table.next_file.fetch_add(1, Ordering::Relaxed);
+            core.world.disk.create_dir_all(&paths.table(table.id))?;
+            let path = paths.base(table.id, self.index, number);
+            self.out.insert(OutFile::create(&core.world, &path, number, MAGIC)?)
         };
         let (file, offset) = (out.number, out.put(bytes)?);
         Ok(Place { file, offset, length: bytes.len() as u32, crc: crc32c::crc32c(bytes), count })

@@ -75,7 +75,7 @@ impl Saving<'_> {
         let mut out = Vec::new();
         let mut from = None;
         loop {
-            let (pieces, next) = tree.gather(&from)?;
+            let (pieces, next) = tree.gather(from.as_ref())?;
             for piece in pieces {
                 let (block, place) = match piece {
                     Piece::Kept(block) => {

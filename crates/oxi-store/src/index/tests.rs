@@ -86,9 +86,9 @@ fn change() -> impl Strategy<Value = (u64, u64, bool)> {
 fn save<K: TreeKey>(tree: &Tree<K>, shelf: &Shelf, number: u64) -> Vec<Arc<BaseBlock>> {
     let file = shelf.storage.world.disk.open(&shelf.path(number), OpenMode::Create).unwrap();
     file.write_at(MAGIC, 0).unwrap();
-    let (mut blocks, mut from) = (Vec::new(), None);
+    let (mut blocks, mut from) = (Vec::new(), None::<(K, u64)>);
     loop {
-        let (pieces, next) = tree.gather(&from).unwrap();
+        let (pieces, next) = tree.gather(from.as_ref()).unwrap();
         for piece in pieces {
             blocks.push(match piece {
                 Piece::Kept(block) => block,

@@ -23,7 +23,7 @@ impl<K: TreeKey> Tree<K> {
     /// The next pieces from an entry on, and where they end (`None` at the end of the index).
     /// Leaves whose entries are taken count as unchanged from then on, if their block comes to
     /// hold.
-    pub(crate) fn gather(&self, from: &Mark<K>) -> Result<(Vec<Piece<K>>, Mark<K>)> {
+    pub(crate) fn gather(&self, from: Option<&(K, u64)>) -> Result<(Vec<Piece<K>>, Mark<K>)> {
         let directory = self.directory.read();
         let (chunk, leaf) = match from {
             None => (0, 0),
@@ -40,7 +40,7 @@ impl<K: TreeKey> Tree<K> {
         let mut at = leaf;
         while at < end {
             // A leaf that begins before the entry was taken in part.
-            let is_whole = at > leaf || from.is_none() || leaves[at].low == *from;
+            let is_whole = at > leaf || from.is_none() || leaves[at].low.as_ref() == from;
             if is_whole && let Some((block, count)) = held(&leaves[at..end]) {
                 Filling::finish(filling.take(), &mut pieces);
                 pieces.push(Piece::Kept(block));
@@ -54,7 +54,7 @@ impl<K: TreeKey> Tree<K> {
             }
             let entries = body.look_up(&self.shelf)?;
             let entries = entries.into_iter().filter(|entry| {
-                is_whole || from.as_ref().is_none_or(|from| entry >= from)
+                is_whole || from.is_none_or(|from| entry >= from)
             });
             let group = match filling.take() {
                 Some(group) if group.bytes < GROUP_BYTES => filling.insert(group),
