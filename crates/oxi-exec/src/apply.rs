@@ -29,6 +29,7 @@ use crate::{
     context::StatementContext,
     error::{convert_arrow, from_datafusion, to_datafusion},
     executor::{configured, optimized},
+    interrupt::interruptible,
     node::{bounded, single_input_methods},
 };
 
@@ -121,6 +122,9 @@ pub(crate) async fn start(
     let plan = optimized(state, plan).map_err(from_datafusion)?;
     let planner = Arc::clone(state.query_planner());
     let physical = planner.create_physical_plan(&plan, state).await.map_err(from_datafusion)?;
+    let statement = state.config().get_extension::<StatementContext>();
+    let statement = statement.ok_or_else(|| Error::bug("a subquery outside of any statement"))?;
+    let physical = interruptible(physical, &statement.cancel).map_err(from_datafusion)?;
     execute_stream(physical, state.task_ctx()).map_err(from_datafusion)
 }
 

@@ -52,14 +52,13 @@ impl Connection {
         let mut body = Body::new(self.wire.body(frame));
         self.text.push_str(body.text()?);
         body.end()?;
-        let statements = self.session.split(&self.text)?;
-        let count = statements.len();
+        let requests = self.session.requests(&self.text)?;
+        let count = requests.len();
         if count == 0 {
             self.session.sync().await?;
             encode::empty_message(&mut self.wire.output, b'I');
         }
-        for (at, parsed) in statements.into_iter().enumerate() {
-            let request = Request::Simple { parsed, implicit_block: count > 1 };
+        for (at, request) in requests.into_iter().enumerate() {
             let outcome = self.run_request(request).await?;
             let tag = self.answer(outcome).await?;
             if at + 1 == count {

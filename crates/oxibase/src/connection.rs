@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use oxi_base::{Error, Result, SqlState};
-use oxi_session::{Chunk, Execution, Outcome, Parsed, Prepared, Request, Session};
+use oxi_session::{Chunk, Execution, Outcome, Prepared, Request, Session};
 use oxi_types::EvalContext;
 use oxi_world::net::Runtime;
 
@@ -74,17 +74,16 @@ impl Connection {
     /// Runs several statements separated by semicolons, as one transaction unless they say
     /// otherwise; rows are thrown away.
     pub fn execute_batch(&mut self, sql: &str) -> Result<()> {
-        let statements = self.session.split(sql)?;
+        let requests = self.session.requests(sql)?;
         self.runtime.clone().block_on(async {
-            for parsed in statements {
-                self.run_one(parsed).await?;
+            for request in requests {
+                self.run_one(request).await?;
             }
             self.session.sync().await
         })
     }
 
-    async fn run_one(&mut self, parsed: Parsed) -> Result<()> {
-        let request = Request::Simple { parsed, implicit_block: true };
+    async fn run_one(&mut self, request: Request) -> Result<()> {
         match self.session.execute(request).await? {
             Outcome::Rows(mut cursor) => {
                 while !matches!(cursor.next(&mut self.session).await?, Chunk::End(_)) {}
