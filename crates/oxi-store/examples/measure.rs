@@ -269,24 +269,28 @@ fn memory(world: &World, rows: i64) {
     };
     let store = limited();
     create(&store);
-    let step = |what: &str, count: i64, started: Instant| {
+    let step = |store: &Store, what: &str, count: i64, started: Instant| {
         let (now, most) = resident();
         let seconds = started.elapsed().as_secs_f64();
         let speed = count as f64 / seconds;
-        println!("{what}: {seconds:.1} s ({speed:.0}/s), {now} MB resident, {most} MB at most");
+        let counted = store.memory_used() >> 20;
+        println!(
+            "{what}: {seconds:.1} s ({speed:.0}/s), {now} MB resident ({most} MB at most), \
+             {counted} MB of them counted",
+        );
     };
     let started = Instant::now();
     load(&store, rows);
-    step("load", rows, started);
+    step(&store, "load", rows, started);
     let started = Instant::now();
     let (mut seed, count) = (7, rows / 100);
     for number in 0..count {
         update(&store, (scramble(&mut seed) % rows as u64) as i64, number as f64);
     }
-    step("updates", count, started);
+    step(&store, "updates", count, started);
     let started = Instant::now();
     store.checkpoint().unwrap();
-    step("checkpoint", 1, started);
+    step(&store, "checkpoint", 1, started);
     let started = Instant::now();
     for _ in 0..count {
         let id = (scramble(&mut seed) % rows as u64) as i64;
@@ -301,10 +305,10 @@ fn memory(world: &World, rows: i64) {
             .unwrap();
         assert_eq!(found, 1);
     }
-    step("point reads", count, started);
+    step(&store, "point reads", count, started);
     drop(store);
     let started = Instant::now();
     let store = limited();
-    step("reopen", 1, started);
+    step(&store, "reopen", 1, started);
     drop(store);
 }

@@ -116,6 +116,7 @@ pub(crate) fn check_table(
     report.tables += 1;
     let shape = table.shape();
     for block in table.blocks() {
+        table.home.storage.relieve()?;
         let rows = block.read()?;
         for slot in 0..rows.len as u16 {
             report.rows += u64::from(!matches!(rows.see(slot, sight), Seen::No));
@@ -131,6 +132,7 @@ pub(crate) fn check_table(
 /// Each state of each row has its entry.
 fn check_index_covers(table: &Table, entry: &IndexUse) -> Result<()> {
     for block in table.blocks() {
+        table.home.storage.relieve()?;
         let rows = block.read()?;
         for slot in 0..rows.len as u16 {
             // A row that is being written gets its entries after its values.

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use crate::{storage::Storage, undo::TxnState};
 
 pub(crate) mod base;
+pub(crate) mod build;
 pub(crate) mod key;
 pub(crate) mod save;
 pub(crate) mod tree;

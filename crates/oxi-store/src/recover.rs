@@ -23,7 +23,7 @@ use crate::{
     commit::Sequencer,
     engine::{Core, Store},
     image,
-    index::Index,
+    index::{Index, build::build},
     lock::{KeyShares, Waits},
     manifest::{IndexManifest, Paths, Root, TableManifest, is_trusted, read_newest},
     options::{Flush, RecoveryProgress, StoreOptions},
@@ -33,7 +33,6 @@ use crate::{
     snapshot::Registry,
     storage::Storage,
     table::Table,
-    txn::build_index,
     undo::{Sight, TxnState},
 };
 
@@ -386,7 +385,7 @@ pub(crate) fn build_indexes(
         let storage = &table.home.storage;
         let index = Index::new(id, layout, &shape.layout, ancient.clone(), storage)
             .ok_or_else(|| Error::corrupt(format!("index storage {id} has unknown columns")))?;
-        let index = build_index(table, index, &sight)
+        let index = build(table, index, &sight)
             .map_err(|e| Error::corrupt(e.message()).with_detail(e.detail().unwrap_or("")))?;
         let mut all = shape.all.clone();
         all.push(index.clone());

@@ -22,9 +22,11 @@ use crate::{
 };
 
 mod apply;
+mod chunks;
 mod lanes;
 
 use apply::Applier;
+use chunks::Chunks;
 use lanes::Lanes;
 
 /// A database being put together, before anybody sees it.
@@ -40,7 +42,7 @@ pub(crate) struct Replay {
     pub(crate) transactions: u64,
     pub(crate) operations: u64,
     /// Chunks of transactions whose end was not read yet.
-    chunks: BTreeMap<TxnId, Vec<u8>>,
+    chunks: BTreeMap<TxnId, Chunks>,
     /// The table of the operation before, which often is the next one's too.
     last: Option<(Arc<Table>, Arc<Shape>)>,
     applier: Applier,
@@ -97,7 +99,7 @@ impl Replay {
                 let (keep, rest) = split(frame)?;
                 let chunks = self.chunks.entry(frame.txn).or_default();
                 chunks.truncate(keep);
-                chunks.extend_from_slice(rest);
+                chunks.push(rest, &self.storage)?;
             }
             FrameKind::Abort => {
                 self.chunks.remove(&frame.txn);
@@ -108,14 +110,13 @@ impl Replay {
                 if frame.lsn < from {
                     return Ok(());
                 }
-                match chunks {
-                    Some(mut bytes) => {
-                        bytes.truncate(keep);
-                        bytes.extend_from_slice(rest);
-                        self.operations(&bytes, frame)?;
+                if let Some(mut chunks) = chunks {
+                    chunks.truncate(keep);
+                    for chunk in chunks.into_chunks() {
+                        self.operations(&chunk.bytes()?, frame)?;
                     }
-                    None => self.operations(rest, frame)?,
                 }
+                self.operations(rest, frame)?;
                 self.last_ts = self.last_ts.max(frame.commit_ts.0);
                 self.transactions += 1;
             }

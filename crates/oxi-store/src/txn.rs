@@ -28,7 +28,6 @@ use crate::{
 };
 
 mod ddl;
-pub(crate) use ddl::build as build_index;
 mod write;
 
 /// One step of a transaction, as rollback and collection need it.
