@@ -55,7 +55,7 @@ pub(crate) struct Block {
 }
 
 /// Where a block image lies.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ImageRef {
     /// Number of the image file of the table.
     pub(crate) file: u64,
@@ -63,6 +63,9 @@ pub(crate) struct ImageRef {
     pub(crate) length: u32,
     pub(crate) crc: u32,
     pub(crate) rows: u32,
+    /// Of the table's layout when it was written by this process, 0 for earlier ones; not part of
+    /// the manifest.
+    pub(crate) generation: u64,
 }
 
 /// Slots inserted by one command of one transaction.
@@ -223,6 +226,11 @@ impl Rows {
             return None;
         }
         self.chains.get(&slot).map(AsRef::as_ref)
+    }
+
+    /// Slots that have older versions.
+    pub(crate) fn changed_slots(&self) -> impl Iterator<Item = u16> {
+        self.chains.keys().copied()
     }
 
     fn creator(&self, slot: u16) -> Option<&Run> {

@@ -14,7 +14,7 @@ use oxi_model::engine::{CheckpointReport, IndexLayout};
 use oxi_world::{OpenMode, World};
 
 use crate::{
-    block::{Block, ImageRef},
+    block::{Block, ImageRef, Overlay, Rows, Seen, row_id},
     engine::Core,
     image,
     index::{Index, save::Saved},
@@ -23,7 +23,7 @@ use crate::{
         root_name, table_manifest_name, write_new,
     },
     snapshot::{Registration, register},
-    table::Table,
+    table::{Shape, Table},
     undo::Sight,
 };
 
@@ -189,6 +189,7 @@ struct Writing<'a> {
     core: &'a Core,
     paths: &'a Paths,
     table: &'a Table,
+    shape: Arc<Shape>,
     sight: Sight<'a>,
     out: Option<OutFile>,
 }
@@ -204,7 +205,8 @@ fn write_images(
 ) -> Result<Vec<(u64, ImageRef)>> {
     let blocks = table.blocks();
     let sparse = sparse_files(core, paths, table, &blocks);
-    let mut writing = Writing { core, paths, table, sight: Sight::committed(ts), out: None };
+    let (shape, sight) = (table.shape(), Sight::committed(ts));
+    let mut writing = Writing { core, paths, table, shape, sight, out: None };
     let mut images = Vec::with_capacity(blocks.len());
     for block in blocks {
         core.storage.relieve()?;
@@ -226,7 +228,7 @@ fn write_images(
 }
 
 impl Writing<'_> {
-    fn put(&mut self, bytes: &[u8], crc: u32, rows: u32) -> Result<ImageRef> {
+    fn put(&mut self, bytes: &[u8], like: &ImageRef) -> Result<ImageRef> {
         let out = if let Some(out) = &mut self.out {
             out
         } else {
@@ -237,15 +239,39 @@ impl Writing<'_> {
             self.out.insert(file)
         };
         let (file, offset) = (out.number, out.put(bytes)?);
-        Ok(ImageRef { file, offset, length: bytes.len() as u32, crc, rows })
+        Ok(ImageRef { file, offset, length: bytes.len() as u32, ..like.clone() })
     }
 
     /// Moves the image of a block that has not changed to a new file.
     fn copy(&mut self, block: Arc<Block>, image: &ImageRef, fresh: &mut Fresh) -> Result<ImageRef> {
         let bytes = self.table.home.image_bytes(block.number, image)?;
-        let reference = self.put(&bytes, image.crc, image.rows)?;
+        let reference = self.put(&bytes, image)?;
         fresh.blocks.push((block, Some(reference.clone())));
         Ok(reference)
+    }
+
+    /// Index blocks must not keep entries of states that only others than the checkpoint see: after
+    /// a restart nobody would remove them.
+    fn doubt_entries(&self, number: u64, rows: &Rows) {
+        for slot in rows.changed_slots() {
+            let seen = rows.see(slot, &self.sight);
+            for entry in &self.shape.indexes {
+                let key = |overlay: &Overlay<'_>| {
+                    entry.key(|position| rows.value(slot, position, Some(overlay))).0
+                };
+                let wanted = match &seen {
+                    Seen::No => None,
+                    Seen::InPlace => Some(key(&Overlay::new())),
+                    Seen::Older(overlay) => Some(key(overlay)),
+                };
+                rows.each_state(slot, |overlay| {
+                    let found = key(overlay);
+                    if wanted.as_ref() != Some(&found) {
+                        entry.index.doubt(&found, row_id(number, slot));
+                    }
+                });
+            }
+        }
     }
 
     /// Writes the image of a block that has changed; `None` when nothing is to be seen of it.
@@ -258,7 +284,9 @@ impl Writing<'_> {
         let was_away = block.is_away();
         let rows = block.read()?;
         let plain = image::encode(block.number, &rows, &self.sight);
+        self.doubt_entries(block.number, &rows);
         // Under the latch: whoever writes next marks it dirty again.
+        let generation = self.table.home.generation();
         let is_settled = rows.all_settled(&self.sight) && block.begin_clean();
         drop(rows);
         if was_away {
@@ -267,7 +295,13 @@ impl Writing<'_> {
         let written = plain.map(|plain| {
             let image = plain.compress();
             report.rows_written += u64::from(image.rows);
-            self.put(&image.bytes, image.crc, image.rows)
+            let like = ImageRef {
+                crc: image.crc,
+                rows: image.rows,
+                generation,
+                ..ImageRef::default()
+            };
+            self.put(&image.bytes, &like)
         });
         // Registered before the error of writing is looked at, so that it ends up dirty again.
         match written.transpose() {

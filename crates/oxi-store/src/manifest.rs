@@ -236,7 +236,8 @@ impl TableManifest {
             let offset = reader.varint()?;
             let length = read_u32(reader)?;
             let rows = read_u32(reader)?;
-            blocks.push((number, ImageRef { file, offset, length, crc: reader.u32()?, rows }));
+            let crc = reader.u32()?;
+            blocks.push((number, ImageRef { file, offset, length, crc, rows, generation: 0 }));
         }
         reader.is_empty().then_some(TableManifest {
             layout,

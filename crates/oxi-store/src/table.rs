@@ -164,7 +164,7 @@ impl Table {
         let before = self.layouts.lock();
         let ids = before.iter().flat_map(|(_, layout)| &layout.columns).map(|column| column.id);
         let kept = ids.filter(|id| !layout.columns.iter().any(|column| column.id == *id));
-        self.home.expect(&layout, kept.collect());
+        self.home.expect(&layout, &kept.collect::<Vec<_>>());
         drop(before);
         for block in self.blocks() {
             block.convert(&layout, undone);

@@ -47,11 +47,12 @@ impl Assembly {
             StoreOptions { flush, observer, memory_limit, ..StoreOptions::default() };
         let store = Store::open(world.clone(), store_options)?;
         let engine: Arc<dyn Engine> = Arc::clone(&store) as Arc<dyn Engine>;
+        let server_settings = Arc::new(units::shown(&options));
         let session_options = DatabaseOptions {
             connections_max: options.connections_max,
             authentication: options.authentication,
             server_files: options.server_files,
-            server_settings: Arc::new(units::shown(&options)),
+            server_settings,
             ..DatabaseOptions::default()
         };
         let pace = Pace {

@@ -38,6 +38,8 @@ enum Away {
 /// Values in the temporary file, with the transactions that the versions among them belong to.
 struct Spilled {
     extent: Extent,
+    /// The home's when it was written.
+    generation: u64,
     txns: Vec<Arc<TxnState>>,
 }
 
@@ -69,24 +71,45 @@ pub(crate) struct Home {
 /// The columns that values are brought back with.
 struct Expected {
     layout: TableLayout,
-    /// Columns that the layout lacks, but may have again when its change is undone.
-    kept: Vec<ColumnId>,
+    /// Grows with each change of the layout.
+    generation: u64,
+    /// Since when there are the columns of the layout, and those that it lacks but may have again
+    /// when its change is undone. What was written before has nothing of such a column, even if it
+    /// has one of the same number.
+    since: FxHashMap<ColumnId, u64>,
 }
 
 impl Home {
     pub(crate) fn new(storage: &Arc<Storage>, table: TableId, layout: TableLayout) -> Arc<Home> {
-        let expected = Mutex::new(Expected { layout, kept: Vec::new() });
+        let since = layout.columns.iter().map(|column| (column.id, 0)).collect();
+        let expected = Mutex::new(Expected { layout, generation: 0, since });
         Arc::new(Home { storage: Arc::clone(storage), table, files: Mutex::default(), expected })
     }
 
     /// Changes what values are brought back with.
-    pub(crate) fn expect(&self, layout: &TableLayout, kept: Vec<ColumnId>) {
-        *self.expected.lock() = Expected { layout: layout.clone(), kept };
+    /// Columns of `kept` may be wanted again.
+    pub(crate) fn expect(&self, layout: &TableLayout, kept: &[ColumnId]) {
+        let mut expected = self.expected.lock();
+        expected.generation += 1;
+        let generation = expected.generation;
+        let is_wanted = |id: &ColumnId| layout.columns.iter().any(|column| column.id == *id);
+        expected.since.retain(|id, _| is_wanted(id) || kept.contains(id));
+        for column in &layout.columns {
+            expected.since.entry(column.id).or_insert(generation);
+        }
+        expected.layout = layout.clone();
     }
 
     /// Nothing can be undone any more.
     pub(crate) fn forget_kept(&self) {
-        self.expected.lock().kept = Vec::new();
+        let expected = &mut *self.expected.lock();
+        let layout = &expected.layout;
+        expected.since.retain(|id, _| layout.columns.iter().any(|column| column.id == *id));
+    }
+
+    /// The number of the layout that values are written with now.
+    pub(crate) fn generation(&self) -> u64 {
+        self.expected.lock().generation
     }
 
     /// Closes files other than these.
@@ -199,13 +222,14 @@ impl Block {
     }
 
     fn bring_back(&self, rows: &mut Rows) -> Result<()> {
-        match rows.cold.away {
+        let generation = match rows.cold.away {
             None => return Ok(()),
             Some(Away::Image) => {
                 let image = self.image.lock().clone();
                 let image = image.ok_or_else(|| Error::bug("a block is nowhere"))?;
                 let decoded = self.home.image(self.number, &image)?;
                 rows.take_image(decoded);
+                image.generation
             }
             Some(Away::Spilled) => {
                 let spilled = rows.cold.spilled.take();
@@ -214,15 +238,17 @@ impl Block {
                     decode(&bytes, rows, &spilled.txns)
                         .ok_or_else(|| Error::corrupt("malformed block in the temporary file"))
                 });
+                let generation = spilled.generation;
                 rows.cold.spilled = Some(spilled);
                 read?;
+                generation
             }
-        }
+        };
         let expected = self.home.expected.lock();
         let mut old = std::mem::take(&mut rows.columns);
         old.append(&mut rows.dropped);
-        let (columns, mut rest) = arrange(old, &expected.layout, rows.len);
-        rest.retain(|column| expected.kept.contains(&column.id));
+        old.retain(|column| expected.since.get(&column.id).is_some_and(|at| *at <= generation));
+        let (columns, rest) = arrange(old, &expected.layout, rows.len);
         drop(expected);
         rows.columns = columns;
         rows.dropped = rest;
@@ -267,7 +293,8 @@ impl Block {
             if rows.cold.spilled.is_none() {
                 let (bytes, txns) = encode(&rows);
                 let extent = self.home.storage.spill.put(&bytes)?;
-                rows.cold.spilled = Some(Spilled { extent, txns });
+                let generation = self.home.generation();
+                rows.cold.spilled = Some(Spilled { extent, generation, txns });
             }
             if rows.can_spill_chains() {
                 rows.chains = FxHashMap::default();

@@ -239,6 +239,19 @@ impl Index {
         sound
     }
 
+    /// Lets the block that holds an entry be written again: the entry is still needed, but not by
+    /// who sees what the next checkpoint sees.
+    pub(crate) fn doubt(&self, key: &Key, row: RowId) {
+        match (&self.entries, key) {
+            (_, Key::Null) => self.nulls.doubt(&(), row.0),
+            (Entries::U64(tree), Key::U64(key)) => tree.doubt(key, row.0),
+            (Entries::U128(tree), Key::U128(key)) => tree.doubt(key, row.0),
+            (Entries::Bytes(tree), Key::Bytes(key)) => tree.doubt(key, row.0),
+            // Keys come from this index's own `key`.
+            _ => {}
+        }
+    }
+
     /// Closes the files that hold none of these blocks.
     pub(crate) fn keep_files(&self, manifest: &IndexManifest) {
         let files = manifest.files();

@@ -20,6 +20,15 @@ pub(crate) enum Piece<K> {
 }
 
 impl<K: TreeKey> Tree<K> {
+    /// Lets the block that holds an entry, if any, be written again with the next checkpoint.
+    pub(crate) fn doubt(&self, key: &K, row: u64) {
+        let directory = self.directory.read();
+        let (chunk, leaf) = find(&directory, key, row);
+        if let Some(block) = &directory[chunk][leaf].body.read().base {
+            block.change();
+        }
+    }
+
     /// The next pieces from an entry on, and where they end (`None` at the end of the index).
     /// Leaves whose entries are taken count as unchanged from then on, if their block comes to
     /// hold.
