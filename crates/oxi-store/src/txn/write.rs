@@ -152,6 +152,29 @@ impl Transaction {
         Ok(())
     }
 
+    /// Takes back the newest change of a row, with the index entries it added.
+    fn take_back_change(
+        &self,
+        block: &Block,
+        slot: u16,
+        added: &Added<'_>,
+        row: RowId,
+    ) -> Result<()> {
+        let mut rows = block.write().map_err(|error| self.core.fail(error))?;
+        rows.undo(slot, &self.state);
+        drop(rows);
+        self.take_back_entries(added, row)
+    }
+
+    /// The outcome of a change whose key was placed, or met an obstacle.
+    fn write_outcome(&self, placed: std::result::Result<bool, Obstacle>) -> WriteOutcome {
+        match placed {
+            Ok(_) => WriteOutcome::Done,
+            Err(Obstacle::Active(state)) => WriteOutcome::Wait(self.wait_for(state)),
+            Err(Obstacle::Duplicate(duplicate)) => WriteOutcome::Duplicate(duplicate),
+        }
+    }
+
     /// Takes back a row that has no index entries (any more). A failure leaves it behind, which
     /// only a restart can mend.
     fn take_back(&self, block: &Block, slot: u16) -> Result<()> {
@@ -243,24 +266,16 @@ impl Transaction {
         }
         let mut added = Added::new();
         for (entry, key, null) in entries {
-            let refused = match self.place_key(&table, entry, &key, null, row) {
-                Ok(Ok(is_new)) => {
-                    // Else an older version of the row has the key: the entry is not ours to take
-                    // back.
-                    if is_new {
-                        added.push((entry, key));
-                    }
-                    continue;
+            let placed = self.place_key(&table, entry, &key, null, row);
+            if let Ok(Ok(is_new)) = placed {
+                // Else an older version of the row has the key: the entry is not ours to take back.
+                if is_new {
+                    added.push((entry, key));
                 }
-                Ok(Err(Obstacle::Active(state))) => Ok(WriteOutcome::Wait(self.wait_for(state))),
-                Ok(Err(Obstacle::Duplicate(duplicate))) => Ok(WriteOutcome::Duplicate(duplicate)),
-                Err(error) => Err(error),
-            };
-            let mut rows = block.write().map_err(|error| self.core.fail(error))?;
-            rows.undo(slot, &self.state);
-            drop(rows);
-            self.take_back_entries(&added, row)?;
-            return refused;
+                continue;
+            }
+            self.take_back_change(&block, slot, &added, row)?;
+            return placed.map(|placed| self.write_outcome(placed));
         }
         redo::put_update(&mut work.redo.bytes, table.id, row, changes);
         work.catalog |= shape.layout.catalog;

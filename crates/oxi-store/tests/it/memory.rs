@@ -60,7 +60,7 @@ fn a_transaction_larger_than_memory_rolls_back() {
     create(&store);
     load(&store);
     let txn = store.begin(Isolation::ReadCommitted);
-    for k in (0..ROWS).step_by(3) {
+    for k in (0..ROWS).step_by(20) {
         change(&*txn, k, "changed by what will not have been");
     }
     assert_eq!(read(&store, 77), Some(text(77)));
