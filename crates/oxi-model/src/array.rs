@@ -273,10 +273,9 @@ pub fn skip_datum(reader: &mut codec::Reader<'_>, physical: &PhysicalType) -> Op
     let length = match physical {
         PhysicalType::Bool => 1,
         PhysicalType::Int16 => 2,
-        PhysicalType::Int32
-        | PhysicalType::Date
-        | PhysicalType::UInt32
-        | PhysicalType::Float32 => 4,
+        PhysicalType::Int32 | PhysicalType::Date | PhysicalType::UInt32 | PhysicalType::Float32 => {
+            4
+        }
         PhysicalType::Int64
         | PhysicalType::Time
         | PhysicalType::Timestamp

@@ -587,7 +587,6 @@ impl Rows {
         }
     }
 
-
     /// Writes a slot directly, for recovery, from a row's encoded values: extends the block as
     /// needed. `None` on malformed bytes.
     pub(crate) fn restore(&mut self, slot: u16, values: &mut Reader<'_>) -> Option<()> {

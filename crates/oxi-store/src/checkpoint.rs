@@ -295,12 +295,8 @@ impl Writing<'_> {
         let written = plain.map(|plain| {
             let image = plain.compress();
             report.rows_written += u64::from(image.rows);
-            let like = ImageRef {
-                crc: image.crc,
-                rows: image.rows,
-                generation,
-                ..ImageRef::default()
-            };
+            let like =
+                ImageRef { crc: image.crc, rows: image.rows, generation, ..ImageRef::default() };
             self.put(&image.bytes, &like)
         });
         // Registered before the error of writing is looked at, so that it ends up dirty again.

@@ -135,10 +135,7 @@ impl Index {
                 Key::Bytes(key) => bytes.push((key, row)),
             }
         }
-        fn sorted<K: tree::TreeKey>(
-            mut entries: Vec<(K, u64)>,
-            shelf: &Arc<Shelf>,
-        ) -> Tree<K> {
+        fn sorted<K: tree::TreeKey>(mut entries: Vec<(K, u64)>, shelf: &Arc<Shelf>) -> Tree<K> {
             entries.sort_unstable();
             entries.dedup();
             Tree::from_sorted(entries, shelf)

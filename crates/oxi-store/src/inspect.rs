@@ -269,13 +269,16 @@ impl Inspector<'_> {
             self.referred.insert(path.clone());
             let Some(bytes) = self.whole(&path) else { continue };
             if crc32c::crc32c(&bytes) != crc {
-                self.problem(&path, Some(0), "it is not the one that the table's manifest refers to");
+                self.problem(
+                    &path,
+                    Some(0),
+                    "it is not the one that the table's manifest refers to",
+                );
                 continue;
             }
             let base = IndexManifest::decode(&bytes, &path);
-            let index = base.and_then(|base| {
-                Ok((load_index(*id, &saved.layout, &base, table)?, base))
-            });
+            let index =
+                base.and_then(|base| Ok((load_index(*id, &saved.layout, &base, table)?, base)));
             match index {
                 Ok((index, base)) => {
                     self.blocks(table.id, &index, &base);
@@ -414,7 +417,8 @@ impl Inspector<'_> {
         match build_indexes(&self.replay.tables, layouts) {
             Ok(indexes) => self.found.indexes = indexes.len() as u64,
             Err(error) => {
-                let detail = error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+                let detail =
+                    error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
                 self.problem("rows", None, format!("{}{detail}", error.message()));
                 return;
             }

@@ -96,12 +96,7 @@ pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
 }
 
 /// A manifest's content and version, which is at most `newest`.
-fn open<'a>(
-    bytes: &'a [u8],
-    magic: [u8; 8],
-    newest: u32,
-    path: &str,
-) -> Result<(Reader<'a>, u32)> {
+fn open<'a>(bytes: &'a [u8], magic: [u8; 8], newest: u32, path: &str) -> Result<(Reader<'a>, u32)> {
     let damaged = || Error::corrupt(format!("manifest \"{path}\" is damaged"));
     let (covered, _) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
     if !is_sealed(bytes) {
@@ -273,8 +268,8 @@ impl IndexManifest {
         let sections = Self::decode_section(&mut reader)
             .and_then(|nulls| Some((nulls, Self::decode_section(&mut reader)?)))
             .filter(|_| reader.is_empty());
-        let (nulls, entries) = sections
-            .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))?;
+        let (nulls, entries) =
+            sections.ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))?;
         Ok(IndexManifest { nulls, entries })
     }
 

@@ -226,7 +226,9 @@ impl Replay {
         for table in self.tables.values() {
             let shape = table.shape();
             if shape.all.iter().any(|index| index.id == id) {
-                table.set_indexes(shape.all.iter().filter(|index| index.id != id).cloned().collect());
+                table.set_indexes(
+                    shape.all.iter().filter(|index| index.id != id).cloned().collect(),
+                );
             }
         }
     }

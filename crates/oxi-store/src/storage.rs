@@ -36,8 +36,8 @@ pub(crate) struct Storage {
 
 impl Storage {
     pub(crate) fn new(world: &World, paths: Paths, limit: Option<u64>) -> Arc<Storage> {
-        // The other half is for what nobody counts: directories, buffers of the log, and the gaps that the
-        // allocator is left with when blocks and leaves of all sizes come and go.
+        // The other half is for what nobody counts: directories, buffers of the log, and the gaps
+        // that the allocator is left with when blocks and leaves of all sizes come and go.
         let limit = limit.map_or(usize::MAX, |limit| (limit / 2) as usize);
         Arc::new(Storage {
             world: world.clone(),

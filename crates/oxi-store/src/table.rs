@@ -217,7 +217,8 @@ impl Table {
     fn push_block(&self) -> Arc<Block> {
         let columns = self.new_columns();
         let mut directory = self.directory.write();
-        let block = Block::new(directory.first + directory.blocks.len() as u64, columns, &self.home);
+        let block =
+            Block::new(directory.first + directory.blocks.len() as u64, columns, &self.home);
         directory.blocks.push(Some(block.clone()));
         block
     }

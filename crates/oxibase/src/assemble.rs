@@ -55,10 +55,8 @@ impl Assembly {
             server_settings,
             ..DatabaseOptions::default()
         };
-        let pace = Pace {
-            log_bytes: options.max_wal_bytes,
-            every_us: options.checkpoint_timeout_us,
-        };
+        let pace =
+            Pace { log_bytes: options.max_wal_bytes, every_us: options.checkpoint_timeout_us };
         // Nothing here waits for anybody else, so any executor will do.
         let sessions = futures::executor::block_on(oxi_session::Database::open(
             engine,

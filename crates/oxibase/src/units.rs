@@ -24,7 +24,8 @@ const MICROSECONDS: [(&str, u64); 6] = [
 /// # Errors
 /// `22023` if it is not a number with a unit of memory.
 pub fn bytes(name: &str, text: &str) -> Result<u64> {
-    parse(text, &BYTES).ok_or_else(|| invalid(name, text, "\"B\", \"kB\", \"MB\", \"GB\", and \"TB\""))
+    parse(text, &BYTES)
+        .ok_or_else(|| invalid(name, text, "\"B\", \"kB\", \"MB\", \"GB\", and \"TB\""))
 }
 
 /// The microseconds that a text like `5min` means.

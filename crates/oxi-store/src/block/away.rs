@@ -401,9 +401,8 @@ impl Rows {
 
     /// Locks are held in memory, with the chains they are part of.
     fn can_spill_chains(&self) -> bool {
-        let is_change = |version: &Version| {
-            matches!(version.before, Before::Columns { .. } | Before::Live)
-        };
+        let is_change =
+            |version: &Version| matches!(version.before, Before::Columns { .. } | Before::Live);
         self.chains.values().all(|version| {
             let mut step = Some(&**version);
             while let Some(version) = step {

@@ -367,7 +367,9 @@ impl Column {
                 let bytes = reader.bytes()?;
                 match &self.physical {
                     PhysicalType::Text => str::from_utf8(bytes).map(|_| ()).ok()?,
-                    PhysicalType::List(element) => array::decode_list(bytes, element).map(|_| ())?,
+                    PhysicalType::List(element) => {
+                        array::decode_list(bytes, element).map(|_| ())?
+                    }
                     _ => {}
                 }
                 if slot == views.entries.len() {

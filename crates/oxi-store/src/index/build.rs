@@ -85,8 +85,7 @@ struct Group {
 
 /// Refuses two rows that `sight` sees with one key.
 fn check_unique(table: &Table, entry: &IndexUse, sight: &Sight<'_>) -> Result<()> {
-    let everything =
-        KeyRange { lower: Bound::Unbounded, upper: Bound::Unbounded, reverse: false };
+    let everything = KeyRange { lower: Bound::Unbounded, upper: Bound::Unbounded, reverse: false };
     let mut group: Option<Group> = None;
     entry.index.visit(&everything, |key, row| {
         match &mut group {

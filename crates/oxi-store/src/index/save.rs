@@ -183,9 +183,8 @@ impl Index {
     /// Takes over the base that a checkpoint wrote; `None` if it is not one of this index.
     pub(crate) fn adopt(&mut self, manifest: &IndexManifest) -> Option<()> {
         fn tree<K: TreeKey>(entries: &[BaseEntry], shelf: &Arc<Shelf>) -> Option<Tree<K>> {
-            let block = |entry: &BaseEntry| {
-                BaseBlock::current((entry.key.clone(), entry.row), entry.place)
-            };
+            let block =
+                |entry: &BaseEntry| BaseBlock::current((entry.key.clone(), entry.row), entry.place);
             Tree::from_base(entries.iter().map(block).collect(), shelf)
         }
         self.nulls = tree(&manifest.nulls, &self.shelf)?;

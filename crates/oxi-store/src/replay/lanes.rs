@@ -1,10 +1,6 @@
 //! Threads that apply row operations, each those of its own blocks, in the order of the log.
 
-use std::{
-    collections::VecDeque,
-    hash::Hasher,
-    sync::Arc,
-};
+use std::{collections::VecDeque, hash::Hasher, sync::Arc};
 
 use oxi_base::{Error, Lsn, Result, codec::Reader};
 use oxi_world::{TaskHandle, World};

@@ -1,6 +1,5 @@
 //! Tables and indexes coming, changing and going, within a transaction.
 
-
 use oxi_base::{Error, IndexId, Result, TableId};
 use oxi_model::engine::{IndexLayout, TableLayout};
 
@@ -67,8 +66,9 @@ impl Transaction {
     ) -> Result<()> {
         let table = self.core.table(layout.table)?;
         let shape = table.shape();
-        let index = Index::new(id, layout.clone(), &shape.layout, self.state.clone(), &self.core.storage)
-            .ok_or_else(|| Error::bug("index on a column that is not there"))?;
+        let index =
+            Index::new(id, layout.clone(), &shape.layout, self.state.clone(), &self.core.storage)
+                .ok_or_else(|| Error::bug("index on a column that is not there"))?;
         let sight = self.newest_sight();
         let index = build(&table, index, &sight)?;
         redo::put_create_index(&mut work.redo.bytes, id, &layout);

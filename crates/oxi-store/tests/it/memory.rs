@@ -6,9 +6,9 @@ use oxi_world::World;
 
 use crate::support::*;
 
-/// Three blocks, of which two fit into the limit.
+/// Three blocks, of which two fit into what the limit leaves for them.
 const ROWS: i64 = 6_000;
-const LIMIT: u64 = 400_000;
+const LIMIT: u64 = 800_000;
 
 fn limited(world: &World, bytes: u64) -> std::sync::Arc<Store> {
     let memory_limit = Some(bytes);
@@ -137,10 +137,9 @@ fn columns_come_and_go_while_rows_are_away() {
         }
         let txn = store.begin(Isolation::ReadCommitted);
         let mut wider = layout();
-        wider.columns.push(ColumnLayout {
-            missing: Datum::Int32(42),
-            ..column(8, PhysicalType::Int32)
-        });
+        wider
+            .columns
+            .push(ColumnLayout { missing: Datum::Int32(42), ..column(8, PhysicalType::Int32) });
         txn.alter_table(TABLE, wider.clone()).unwrap();
         let snapshot = txn.begin_statement();
         let mut out = Vec::new();

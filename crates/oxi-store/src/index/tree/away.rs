@@ -82,9 +82,8 @@ impl<K: TreeKey> Tree<K> {
             return Ok(());
         }
         let base = group[0].body.get_mut().base.clone();
-        let is_held = |block: &Arc<BaseBlock>| {
-            block.holds() && block.place().count as usize == count
-        };
+        let is_held =
+            |block: &Arc<BaseBlock>| block.holds() && block.place().count as usize == count;
         let away = if base.as_ref().is_some_and(is_held) {
             Away::Base
         } else {

@@ -62,9 +62,9 @@ impl<K: TreeKey> Tree<K> {
                 body.bring_back(&self.shelf)?;
             }
             let entries = body.look_up(&self.shelf)?;
-            let entries = entries.into_iter().filter(|entry| {
-                is_whole || from.is_none_or(|from| entry >= from)
-            });
+            let entries = entries
+                .into_iter()
+                .filter(|entry| is_whole || from.is_none_or(|from| entry >= from));
             let group = match filling.take() {
                 Some(group) if group.bytes < GROUP_BYTES => filling.insert(group),
                 full => {
