@@ -45,6 +45,8 @@ pub struct DatabaseOptions {
     pub authentication: Authentication,
     /// COPY may read and write files of the server.
     pub server_files: bool,
+    /// What settings that cannot be changed show, where it is not their default.
+    pub server_settings: Arc<BTreeMap<&'static str, String>>,
 }
 
 impl Default for DatabaseOptions {
@@ -54,6 +56,7 @@ impl Default for DatabaseOptions {
             connections_max: 1000,
             authentication: Authentication::Trust,
             server_files: false,
+            server_settings: Arc::default(),
         }
     }
 }

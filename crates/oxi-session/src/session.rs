@@ -86,7 +86,7 @@ impl Session {
         cancel: Arc<CancelFlag>,
         activity: Arc<Activity>,
     ) -> Result<Self> {
-        let mut settings = Settings::default();
+        let mut settings = Settings::of_server(&shared.options.server_settings);
         for (name, value) in &options.settings {
             settings.set(name, Some(value))?;
         }

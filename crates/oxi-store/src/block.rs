@@ -9,22 +9,30 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use oxi_base::{ColumnId, RowId};
-use oxi_model::{Datum, array::TypedArray, engine::RowLock};
+use oxi_base::{ColumnId, RowId, codec::Reader};
+use oxi_model::{
+    Datum,
+    array::TypedArray,
+    engine::{RowLock, TableLayout},
+};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::undo::{Before, Sight, Status, TxnState, Version};
 
+pub(crate) mod away;
 pub(crate) mod column;
 pub(crate) mod sink;
 
+use away::{Cold, Home};
 use column::Column;
 
 /// Slots of a block; row id = block number * SLOTS + slot.
 pub(crate) const SLOTS: usize = 2048;
 const SHIFT: u32 = 11;
+/// About what a version takes.
+pub(crate) const VERSION_BYTES: usize = 160;
 
 /// The block number and slot of a row.
 pub(crate) fn place(row: RowId) -> (u64, u16) {
@@ -43,11 +51,15 @@ pub(crate) struct Block {
     pub(crate) dirty: AtomicBool,
     /// Where the newest checkpoint has this block.
     pub(crate) image: Mutex<Option<ImageRef>>,
-    pub(crate) rows: RwLock<Rows>,
+    /// Looked at since the last look for what can be sent away.
+    used: AtomicBool,
+    home: Arc<Home>,
+    /// To be looked at through [`Block::read`] and [`Block::write`].
+    rows: RwLock<Rows>,
 }
 
 /// Where a block image lies.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ImageRef {
     /// Number of the image file of the table.
     pub(crate) file: u64,
@@ -55,6 +67,9 @@ pub(crate) struct ImageRef {
     pub(crate) length: u32,
     pub(crate) crc: u32,
     pub(crate) rows: u32,
+    /// Of the table's layout when it was written by this process, 0 for earlier ones; not part of
+    /// the manifest.
+    pub(crate) generation: u64,
 }
 
 /// Slots inserted by one command of one transaction.
@@ -81,6 +96,7 @@ pub(crate) struct Rows {
     /// Ordered by slot.
     pub(crate) created: Vec<Run>,
     chains: FxHashMap<u16, Box<Version>>,
+    cold: Cold,
 }
 
 struct Bits([u64; SLOTS / 64]);
@@ -130,17 +146,69 @@ pub(crate) enum Access {
 }
 
 impl Block {
-    pub(crate) fn new(number: u64, columns: Vec<Column>) -> Arc<Self> {
+    pub(crate) fn new(number: u64, columns: Vec<Column>, home: &Arc<Home>) -> Arc<Self> {
         Arc::new(Block {
             number,
             dirty: AtomicBool::new(true),
             image: Mutex::new(None),
+            used: AtomicBool::new(true),
+            home: Arc::clone(home),
             rows: RwLock::new(Rows { columns, ..Rows::default() }),
         })
     }
 
     pub(crate) fn touch(&self) {
         self.dirty.store(true, Ordering::Release);
+    }
+
+    /// Forgets that `txn` created anything here (it rolled back).
+    pub(crate) fn forget_creator(&self, txn: &Arc<TxnState>) {
+        self.rows.write().created.retain(|run| !Arc::ptr_eq(&run.txn, txn));
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.rows.read().memory()
+    }
+
+    /// Counts live and dead rows after recovery: how many are live, and whether the block is full
+    /// of dead ones.
+    pub(crate) fn settle(&self) -> (usize, bool) {
+        let mut rows = self.rows.write();
+        if rows.is_away() {
+            let rows = self.image.lock().as_ref().map_or(0, |image| image.rows as usize);
+            return (rows, false);
+        }
+        let live = rows.live_count();
+        rows.dead = rows.len - live;
+        (live, rows.dead == SLOTS)
+    }
+
+    /// Gives the block the columns of a layout. Others are kept aside, except those of `undone`.
+    pub(crate) fn convert(&self, layout: &TableLayout, undone: Option<&TableLayout>) {
+        let mut rows = self.rows.write();
+        if rows.is_away() {
+            // It comes back as its home expects it.
+            return;
+        }
+        let mut old = std::mem::take(&mut rows.columns);
+        old.append(&mut rows.dropped);
+        let (columns, mut rest) = away::arrange(old, layout, rows.len);
+        if let Some(undone) = undone {
+            rest.retain(|column| !undone.columns.iter().any(|c| c.id == column.id));
+        }
+        rows.columns = columns;
+        rows.dropped = rest;
+        rows.cold.changed();
+    }
+
+    /// Frees the columns kept aside.
+    pub(crate) fn forget_dropped(&self) {
+        let mut rows = self.rows.write();
+        if !rows.dropped.is_empty() {
+            rows.dropped = Vec::new();
+            rows.cold.changed();
+        }
     }
 }
 
@@ -162,6 +230,11 @@ impl Rows {
             return None;
         }
         self.chains.get(&slot).map(AsRef::as_ref)
+    }
+
+    /// Slots that have older versions.
+    pub(crate) fn changed_slots(&self) -> impl Iterator<Item = u16> {
+        self.chains.keys().copied()
     }
 
     fn creator(&self, slot: u16) -> Option<&Run> {
@@ -512,35 +585,50 @@ impl Rows {
         }
     }
 
-    /// Forgets that `txn` created anything here (it rolled back).
-    pub(crate) fn forget_creator(&mut self, txn: &Arc<TxnState>) {
-        self.created.retain(|run| !Arc::ptr_eq(&run.txn, txn));
-    }
-
-    /// Writes a slot directly, for recovery: extends the block as needed.
-    pub(crate) fn restore(&mut self, slot: u16, values: &[Datum]) {
-        while self.len <= slot.into() {
+    /// Writes a slot directly, for recovery, from a row's encoded values: extends the block as
+    /// needed. `None` on malformed bytes.
+    pub(crate) fn restore(&mut self, slot: u16, values: &mut Reader<'_>) -> Option<()> {
+        let at = usize::from(slot);
+        while self.len < at {
             let next = self.len;
             for column in &mut self.columns {
                 column.put(next, &Datum::Null);
             }
             self.len += 1;
         }
-        let len = self.len;
-        for (column, value) in self.columns.iter_mut().zip(values) {
-            column.replace(slot.into(), len, value);
+        for column in &mut self.columns {
+            column.materialise(self.len);
+            column.read(at, values)?;
         }
-        self.live.set(slot.into(), true);
-        if self.len == SLOTS && usize::from(slot) == SLOTS - 1 {
+        self.len = self.len.max(at + 1);
+        self.live.set(at, true);
+        if at == SLOTS - 1 {
             self.shrink();
         }
+        Some(())
+    }
+
+    /// Changes values of a slot directly, for recovery. `None` on malformed bytes, or when there
+    /// is no such row.
+    pub(crate) fn restore_change(&mut self, slot: u16, changes: &mut Reader<'_>) -> Option<()> {
+        if !self.is_live(slot) {
+            return None;
+        }
+        for _ in 0..changes.varint()? {
+            let position = usize::try_from(changes.varint()?).ok()?;
+            let column = self.columns.get_mut(position)?;
+            column.materialise(self.len);
+            column.read(slot.into(), changes)?;
+        }
+        Some(())
     }
 
     /// Bytes of memory of the block.
     pub(crate) fn memory(&self) -> usize {
         self.columns.iter().map(Column::memory).sum::<usize>()
             + self.created.capacity() * size_of::<Run>()
-            + self.chains.capacity() * 64
+            + self.chains.capacity() * 16
+            + self.chains.len() * VERSION_BYTES
             + size_of::<Block>()
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use oxi_base::Ts;
+use oxi_base::{Result, Ts};
 
 use crate::{
     block::{Block, Overlay, Rows, SLOTS, row_id},
@@ -69,7 +69,11 @@ impl Core {
                         shape
                     }
                 };
-                collect_entry(entry, table, &shape, block, &horizon);
+                if let Err(error) = collect_entry(entry, table, &shape, block, &horizon) {
+                    // What was left would stay for ever.
+                    self.fail(error);
+                    return;
+                }
             }
         }
     }
@@ -81,25 +85,32 @@ fn collect_entry(
     shape: &Shape,
     block: &Block,
     horizon: &Sight<'_>,
-) {
-    let mut rows = block.rows.write();
+) -> Result<()> {
+    let mut rows = block.write()?;
     match entry {
         UndoEntry::Insert { .. } => rows.forget_creators(horizon),
         UndoEntry::Change { slot, .. } => {
             if let Some(cut) = rows.truncate(*slot, horizon) {
-                drop_versions(&mut rows, shape, block.number, *slot, *cut);
+                drop_versions(&mut rows, shape, block.number, *slot, *cut)?;
             }
         }
-        _ => return,
+        _ => return Ok(()),
     }
     if rows.len == SLOTS && rows.dead == SLOTS {
         drop(rows);
         table.drop_block(block.number);
     }
+    Ok(())
 }
 
 /// Removes what only the cut-off versions needed.
-fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Version) {
+fn drop_versions(
+    rows: &mut Rows,
+    shape: &Shape,
+    block: u64,
+    slot: u16,
+    cut: Version,
+) -> Result<()> {
     let gone = rows.chain(slot).is_none() && !rows.is_live(slot);
     let row = row_id(block, slot);
     for entry in &shape.indexes {
@@ -109,7 +120,7 @@ fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Ver
         // Keys of the cut-off states: each lies between what is still there and the next older.
         for key in cut_keys(rows, entry, slot, &cut, gone) {
             if gone || !has_key(rows, entry, slot, &key) {
-                entry.index.remove(&key, row);
+                entry.index.remove(&key, row)?;
             }
         }
     }
@@ -117,6 +128,7 @@ fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Ver
         rows.clear_values(slot);
         rows.dead += 1;
     }
+    Ok(())
 }
 
 /// Whether some version changed a column of the index.

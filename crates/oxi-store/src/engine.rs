@@ -36,6 +36,7 @@ use crate::{
     redo::Marks,
     sequence::SequenceState,
     snapshot::{Registry, missing_index},
+    storage::Storage,
     table::Table,
     txn::Transaction,
 };
@@ -47,6 +48,7 @@ pub(crate) struct Core {
     pub(crate) options: StoreOptions,
     pub(crate) world: World,
     pub(crate) log: Log,
+    pub(crate) storage: Arc<Storage>,
     pub(crate) tables: RwLock<FxHashMap<TableId, Arc<Table>>>,
     pub(crate) indexes: RwLock<FxHashMap<IndexId, Arc<Index>>>,
     /// Also orders sequence records in the log.
@@ -85,6 +87,11 @@ impl Core {
     /// A counted reference to itself.
     pub(crate) fn self_arc(&self) -> Result<Arc<Core>> {
         self.this.upgrade().ok_or_else(|| Error::bug("the store is being dropped"))
+    }
+
+    /// The same disk without a limit of memory, for looking at files.
+    pub(crate) fn unlimited(&self) -> Arc<Storage> {
+        Storage::new(&self.world, self.storage.paths.clone(), None)
     }
 
     pub(crate) fn visible_ts(&self) -> Ts {
@@ -163,6 +170,12 @@ impl Store {
     /// How many bytes the log has had in all, for deciding when a checkpoint is due.
     pub fn log_position(&self) -> u64 {
         self.core.log.next_lsn().0
+    }
+
+    /// Bytes of rows and older versions in memory, about; 0 without a limit, which nobody counts
+    /// for.
+    pub fn memory_used(&self) -> u64 {
+        self.core.storage.used() as u64
     }
 
     /// Verifies files and memory; see [`CheckReport`].

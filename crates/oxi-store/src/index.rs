@@ -12,11 +12,15 @@ use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
-use crate::undo::TxnState;
+use crate::{storage::Storage, undo::TxnState};
 
+pub(crate) mod base;
+pub(crate) mod build;
 pub(crate) mod key;
+pub(crate) mod save;
 pub(crate) mod tree;
 
+use base::Shelf;
 use key::{Key, KeyColumn, KeyKind, fixed_u64, fixed_u128, put_column, successor};
 use tree::{End, Tree};
 
@@ -37,6 +41,7 @@ pub(crate) struct Index {
     /// NULLs of fixed keys.
     nulls: Tree<()>,
     stripes: Vec<Mutex<()>>,
+    shelf: Arc<Shelf>,
 }
 
 /// An end of a range of byte keys.
@@ -93,13 +98,15 @@ impl Index {
         layout: IndexLayout,
         table: &TableLayout,
         created: Arc<TxnState>,
+        storage: &Arc<Storage>,
     ) -> Option<Self> {
         let columns = key_columns(&layout, table)?;
         let kind = KeyKind::of(&columns);
+        let shelf = Shelf::new(storage, layout.table, id);
         let entries = match kind {
-            KeyKind::U64 => Entries::U64(Tree::new()),
-            KeyKind::U128 => Entries::U128(Tree::new()),
-            KeyKind::Bytes => Entries::Bytes(Tree::new()),
+            KeyKind::U64 => Entries::U64(Tree::new(&shelf)),
+            KeyKind::U128 => Entries::U128(Tree::new(&shelf)),
+            KeyKind::Bytes => Entries::Bytes(Tree::new(&shelf)),
         };
         let stripes = if layout.unique { STRIPES } else { 0 };
         Some(Index {
@@ -110,8 +117,9 @@ impl Index {
             columns,
             kind,
             entries,
-            nulls: Tree::new(),
+            nulls: Tree::new(&shelf),
             stripes: (0..stripes).map(|_| Mutex::new(())).collect(),
+            shelf,
         })
     }
 
@@ -127,16 +135,16 @@ impl Index {
                 Key::Bytes(key) => bytes.push((key, row)),
             }
         }
-        fn sorted<K: tree::TreeKey>(mut entries: Vec<(K, u64)>) -> Tree<K> {
+        fn sorted<K: tree::TreeKey>(mut entries: Vec<(K, u64)>, shelf: &Arc<Shelf>) -> Tree<K> {
             entries.sort_unstable();
             entries.dedup();
-            Tree::from_sorted(entries)
+            Tree::from_sorted(entries, shelf)
         }
-        self.nulls = sorted(nulls);
+        self.nulls = sorted(nulls, &self.shelf);
         self.entries = match self.kind {
-            KeyKind::U64 => Entries::U64(sorted(small)),
-            KeyKind::U128 => Entries::U128(sorted(wide)),
-            KeyKind::Bytes => Entries::Bytes(sorted(bytes)),
+            KeyKind::U64 => Entries::U64(sorted(small, &self.shelf)),
+            KeyKind::U128 => Entries::U128(sorted(wide, &self.shelf)),
+            KeyKind::Bytes => Entries::Bytes(sorted(bytes, &self.shelf)),
         };
     }
 
@@ -193,46 +201,46 @@ impl Index {
         Some(self.stripes[(hasher.finish() >> 58) as usize % STRIPES].lock())
     }
 
-    pub(crate) fn insert(&self, key: &Key, row: RowId) -> bool {
+    pub(crate) fn insert(&self, key: &Key, row: RowId) -> Result<bool> {
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.insert(&(), row.0),
             (Entries::U64(tree), Key::U64(key)) => tree.insert(key, row.0),
             (Entries::U128(tree), Key::U128(key)) => tree.insert(key, row.0),
             (Entries::Bytes(tree), Key::Bytes(key)) => tree.insert(key, row.0),
             // Keys come from this index's own `key`.
-            _ => false,
+            _ => Ok(false),
         }
     }
 
-    pub(crate) fn remove(&self, key: &Key, row: RowId) -> bool {
+    pub(crate) fn remove(&self, key: &Key, row: RowId) -> Result<bool> {
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.remove(&(), row.0),
             (Entries::U64(tree), Key::U64(key)) => tree.remove(key, row.0),
             (Entries::U128(tree), Key::U128(key)) => tree.remove(key, row.0),
             (Entries::Bytes(tree), Key::Bytes(key)) => tree.remove(key, row.0),
-            _ => false,
+            _ => Ok(false),
         }
     }
 
     /// Whether an entry is there.
-    pub(crate) fn contains(&self, key: &Key, row: RowId) -> bool {
+    pub(crate) fn contains(&self, key: &Key, row: RowId) -> Result<bool> {
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.contains(&(), row.0),
             (Entries::U64(tree), Key::U64(key)) => tree.contains(key, row.0),
             (Entries::U128(tree), Key::U128(key)) => tree.contains(key, row.0),
             (Entries::Bytes(tree), Key::Bytes(key)) => tree.contains(key, row.0),
-            _ => false,
+            _ => Ok(false),
         }
     }
 
     /// The rows that have entries of exactly this key.
-    pub(crate) fn rows_of(&self, key: &Key) -> SmallVec<[RowId; 4]> {
+    pub(crate) fn rows_of(&self, key: &Key) -> Result<SmallVec<[RowId; 4]>> {
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.rows_of(&()),
             (Entries::U64(tree), Key::U64(key)) => tree.rows_of(key),
             (Entries::U128(tree), Key::U128(key)) => tree.rows_of(key),
             (Entries::Bytes(tree), Key::Bytes(key)) => tree.rows_of(key),
-            _ => SmallVec::new(),
+            _ => Ok(SmallVec::new()),
         }
     }
 
@@ -243,7 +251,7 @@ impl Index {
         mut visit: impl FnMut(&Key, RowId) -> Result<bool>,
     ) -> Result<()> {
         if let Some(key) = self.point(range) {
-            for row in self.rows_of(&key) {
+            for row in self.rows_of(&key)? {
                 if !visit(&key, row)? {
                     break;
                 }
@@ -405,9 +413,9 @@ fn walk<K: tree::TreeKey>(
     loop {
         batch.clear();
         let done = if reverse {
-            tree.descend(&lower, &upper, limit, &mut batch)
+            tree.descend(&lower, &upper, limit, &mut batch)?
         } else {
-            tree.ascend(&lower, &upper, limit, &mut batch)
+            tree.ascend(&lower, &upper, limit, &mut batch)?
         };
         for (key, row) in &batch {
             if !visit(key, RowId(*row))? {

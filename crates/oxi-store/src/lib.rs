@@ -37,6 +37,9 @@ mod block;
 mod index;
 mod table;
 
+mod spill;
+mod storage;
+
 mod collect;
 mod commit;
 mod redo;
@@ -53,5 +56,5 @@ mod manifest;
 pub use check::CheckReport;
 pub use engine::Store;
 pub use inspect::{CheckpointFigures, Inspection, Problem};
-pub use options::{Flush, StoreOptions};
+pub use options::{Flush, Observer, RecoveryProgress, StoreOptions};
 pub use recover::RecoveryReport;

@@ -147,7 +147,7 @@ impl Snapshot for StoreSnapshot {
         out.clear();
         let table = self.core().table(table)?;
         let Some((block, slot)) = table.locate(row) else { return Ok(false) };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         match rows.see(slot, &self.sight()) {
             Seen::No => return Ok(false),
             Seen::InPlace => {
@@ -168,13 +168,14 @@ impl Snapshot for StoreSnapshot {
         columns: &[usize],
         visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
     ) -> Result<()> {
+        self.core().storage.relieve()?;
         let (index, table) = self.core().index_with_table(index)?;
         let shape = table.shape();
         let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
         let mut fetch = Fetch::new(&table, entry, self.sight(), columns);
         let mut values: Row = Vec::with_capacity(columns.len());
         index.visit(range, |key, row| {
-            if fetch.row(key, row, &mut values) { visit(row, &values) } else { Ok(true) }
+            if fetch.row(key, row, &mut values)? { visit(row, &values) } else { Ok(true) }
         })
     }
 
@@ -185,6 +186,7 @@ impl Snapshot for StoreSnapshot {
         columns: &[usize],
         visit: &mut RowVisitor<'_>,
     ) -> Result<()> {
+        self.core().storage.relieve()?;
         let (index, table) = self.core().index_with_table(index)?;
         let shape = table.shape();
         let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
@@ -215,8 +217,8 @@ impl<'a> Fetch<'a> {
     /// Visits the rows of one whole key.
     pub(crate) fn all_of(mut self, key: &Key, visit: &mut RowVisitor<'_>) -> Result<()> {
         let mut values: Row = Vec::with_capacity(self.columns.len());
-        for row in self.entry.index.rows_of(key) {
-            if self.row(key, row, &mut values) && !visit(row, &mut values)? {
+        for row in self.entry.index.rows_of(key)? {
+            if self.row(key, row, &mut values)? && !visit(row, &mut values)? {
                 break;
             }
         }
@@ -224,12 +226,12 @@ impl<'a> Fetch<'a> {
     }
 
     /// Reads the columns of a row, unless it is not seen or what is seen has another key.
-    pub(crate) fn row(&mut self, key: &Key, row: RowId, values: &mut Row) -> bool {
-        let Some((block, slot)) = self.table.locate(row) else { return false };
-        let rows = block.rows.read();
+    pub(crate) fn row(&mut self, key: &Key, row: RowId, values: &mut Row) -> Result<bool> {
+        let Some((block, slot)) = self.table.locate(row) else { return Ok(false) };
+        let rows = block.read()?;
         values.clear();
         let overlay = match rows.see(slot, &self.sight) {
-            Seen::No => return false,
+            Seen::No => return Ok(false),
             Seen::InPlace => None,
             Seen::Older(overlay) => Some(overlay),
         };
@@ -238,10 +240,10 @@ impl<'a> Fetch<'a> {
         // have come between the look into the index and this one.
         let value = |position: usize| rows.value(slot, position, overlay);
         if !self.entry.has_key(key, &mut self.scratch, value) {
-            return false;
+            return Ok(false);
         }
         values.extend(self.columns.iter().map(|position| value(*position)));
-        true
+        Ok(true)
     }
 }
 

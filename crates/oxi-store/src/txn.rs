@@ -29,7 +29,6 @@ use crate::{
 };
 
 mod ddl;
-pub(crate) use ddl::build as build_index;
 mod write;
 
 /// One step of a transaction, as rollback and collection need it.
@@ -196,6 +195,7 @@ impl Transaction {
 
     /// Locks the work of a transaction that has not ended.
     fn running(&self) -> Result<parking_lot::MutexGuard<'_, Work>> {
+        self.core.storage.relieve()?;
         let work = self.work.lock();
         if work.ended {
             return Err(Error::new(
@@ -243,14 +243,14 @@ impl Transaction {
             match undo.pop() {
                 Some(UndoEntry::Insert { table, block, start, end }) => {
                     for slot in (start..end).rev() {
-                        write::undo_insert(&table, &block, slot);
+                        self.or_fail(write::undo_insert(&table, &block, slot));
                     }
                     if length == 0 {
-                        block.rows.write().forget_creator(&self.state);
+                        block.forget_creator(&self.state);
                     }
                 }
                 Some(UndoEntry::Change { table, block, slot, deleted }) => {
-                    write::undo_change(&table, &block, slot, &self.state);
+                    self.or_fail(write::undo_change(&table, &block, slot, &self.state));
                     if deleted {
                         table.count_rows(1);
                     }
@@ -262,6 +262,13 @@ impl Transaction {
                 Some(UndoEntry::CreateIndex(id)) => self.core.remove_index(id),
                 None => return,
             }
+        }
+    }
+
+    /// A step of a rollback that the disk did not allow can only be made up for by a restart.
+    fn or_fail(&self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.core.fail(error);
         }
     }
 
@@ -439,7 +446,7 @@ impl Txn for Transaction {
     fn newest(&self, table: TableId, row: RowId) -> Result<Option<Row>> {
         let table = self.core.table(table)?;
         let Some((block, slot)) = table.locate(row) else { return Ok(None) };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         let all = 0..rows.columns.len();
         Ok(match rows.see(slot, &self.newest_sight()) {
             crate::block::Seen::No => None,

@@ -115,6 +115,9 @@ A TOML file with settings; arguments win over it:
   data = \"/var/lib/oxibase\"
   pg = \"0.0.0.0:5433\"
   max_connections = 200
+  checkpoint_timeout = \"5min\"
+  max_wal_size = \"1GB\"
+  memory_limit = \"256MB\"  # what was not used lately goes to disk; without it all stays in memory
   [tls]
   certificate = \"server.crt\"
   key = \"server.key\"

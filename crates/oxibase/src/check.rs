@@ -4,7 +4,7 @@ use std::{fmt::Write, path::Path};
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::engine::CheckpointReport;
-use oxi_store::{Inspection, Store};
+use oxi_store::{Inspection, RecoveryProgress, Store};
 use oxi_world::World;
 
 /// What an offline verification found.
@@ -127,6 +127,16 @@ pub(crate) fn checkpoint_line(report: &CheckpointReport) -> String {
         count(report.rows_written, "row"),
         count(report.bytes_written, "byte"),
         count(report.log_bytes_retired, "byte")
+    )
+}
+
+/// How far opening has come, for the server's log.
+pub(crate) fn progress_line(progress: &RecoveryProgress) -> String {
+    format!(
+        "recovery: {} % of {} of log read, {}",
+        progress.log_bytes * 100 / progress.log_bytes_total.max(1),
+        count(progress.log_bytes_total, "byte"),
+        count(progress.operations, "change")
     )
 }
 

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 use super::{Transaction, UndoEntry, Work};
 use crate::{
-    block::{Access, Block, Rows, SLOTS, row_id},
+    block::{Access, Block, Rows, SLOTS, VERSION_BYTES, row_id},
     collect::has_key,
     index::{IndexUse, key::Key},
     redo,
@@ -45,15 +45,25 @@ impl Transaction {
     ) -> Result<InsertOutcome> {
         let command = self.command();
         let (block, slot) = table.with_open_block(|block| {
-            let mut rows = block.rows.write();
-            let slot = rows.append(row.iter(), &self.state, command)?;
+            let mut rows = block.write()?;
+            let Some(slot) = rows.append(row.iter(), &self.state, command) else {
+                block.recharge(&mut rows);
+                return Ok(None);
+            };
             block.touch();
-            Some((block.clone(), slot))
-        });
+            Ok(Some((block.clone(), slot)))
+        })?;
         let id = row_id(block.number, slot);
-        if let Some(obstacle) = self.place_row(table, shape, id, |position| &row[position]) {
-            block.rows.write().remove_inserted(slot);
-            return Ok(self.insert_outcome(obstacle));
+        match self.place_row(table, shape, id, |position| &row[position]) {
+            Ok(None) => {}
+            Ok(Some(obstacle)) => {
+                self.take_back(&block, slot)?;
+                return Ok(self.insert_outcome(obstacle));
+            }
+            Err(error) => {
+                self.take_back(&block, slot)?;
+                return Err(error);
+            }
         }
         redo::put_insert(&mut work.redo.bytes, table.id, id, row.iter());
         note_inserted(work, table, shape, block, slot..slot + 1);
@@ -106,22 +116,23 @@ impl Transaction {
         }
         let command = self.command();
         let (block, start, end) = table.with_open_block(|block| {
-            let (start, count) =
-                block.rows.write().append_rows(arrays, from, &self.state, command)?;
+            let mut rows = block.write()?;
+            let appended = rows.append_rows(arrays, from, &self.state, command);
+            block.recharge(&mut rows);
             block.touch();
-            Some((block.clone(), start, start + count))
-        });
+            Ok(appended.map(|(start, count)| (block.clone(), start, start + count)))
+        })?;
         let mut placed = start;
-        let mut stopped = None;
-        while placed < end && stopped.is_none() {
+        let mut stopped = Ok(None);
+        while placed < end && matches!(stopped, Ok(None)) {
             let row = from + usize::from(placed - start);
             // What cannot be decoded was never written, and reads as NULL.
             let value = |position: usize| arrays[position].datum(row).unwrap_or(Datum::Null);
             stopped = self.place_row(table, shape, row_id(block.number, placed), value);
-            placed += u16::from(stopped.is_none());
+            placed += u16::from(matches!(stopped, Ok(None)));
         }
         for slot in (placed..end).rev() {
-            block.rows.write().remove_inserted(slot);
+            self.take_back(&block, slot)?;
         }
         for slot in start..placed {
             let row = from + usize::from(slot - start);
@@ -129,7 +140,47 @@ impl Transaction {
             redo::put_insert_at(&mut work.redo.bytes, table.id, id, arrays, row);
         }
         note_inserted(work, table, shape, block, start..placed);
-        Ok((usize::from(placed - start), stopped.map(|obstacle| self.insert_outcome(obstacle))))
+        let stopped = stopped?.map(|obstacle| self.insert_outcome(obstacle));
+        Ok((usize::from(placed - start), stopped))
+    }
+
+    /// Takes back index entries; as with rows, a failure needs a restart.
+    fn take_back_entries(&self, added: &Added<'_>, row: RowId) -> Result<()> {
+        for (entry, key) in added {
+            entry.index.remove(key, row).map_err(|error| self.core.fail(error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes back the newest change of a row, with the index entries it added.
+    fn take_back_change(
+        &self,
+        block: &Block,
+        slot: u16,
+        added: &Added<'_>,
+        row: RowId,
+    ) -> Result<()> {
+        let mut rows = block.write().map_err(|error| self.core.fail(error))?;
+        rows.undo(slot, &self.state);
+        drop(rows);
+        self.take_back_entries(added, row)
+    }
+
+    /// The outcome of a change whose key was placed, or met an obstacle.
+    fn write_outcome(&self, placed: std::result::Result<bool, Obstacle>) -> WriteOutcome {
+        match placed {
+            Ok(_) => WriteOutcome::Done,
+            Err(Obstacle::Active(state)) => WriteOutcome::Wait(self.wait_for(state)),
+            Err(Obstacle::Duplicate(duplicate)) => WriteOutcome::Duplicate(duplicate),
+        }
+    }
+
+    /// Takes back a row that has no index entries (any more). A failure leaves it behind, which
+    /// only a restart can mend.
+    fn take_back(&self, block: &Block, slot: u16) -> Result<()> {
+        let mut rows = block.write().map_err(|error| self.core.fail(error))?;
+        rows.remove_inserted(slot);
+        Ok(())
     }
 
     /// Adds the index entries of an inserted row; what is in the way, after taking them back.
@@ -139,32 +190,28 @@ impl Transaction {
         shape: &Shape,
         row: RowId,
         mut value: impl FnMut(usize) -> D,
-    ) -> Option<Obstacle> {
+    ) -> Result<Option<Obstacle>> {
         let mut added = Added::new();
         for entry in &shape.indexes {
             let (key, null) = entry.key(&mut value);
-            if let Err(obstacle) = self.place_key(table, entry, &key, null, row) {
-                for (entry, key) in &added {
-                    entry.index.remove(key, row);
+            let refused = match self.place_key(table, entry, &key, null, row) {
+                Ok(Ok(_)) => {
+                    added.push((entry, key));
+                    continue;
                 }
-                return Some(obstacle);
-            }
-            added.push((entry, key));
+                Ok(Err(obstacle)) => Ok(Some(obstacle)),
+                Err(error) => Err(error),
+            };
+            self.take_back_entries(&added, row)?;
+            return refused;
         }
-        None
+        Ok(None)
     }
 
     fn insert_outcome(&self, obstacle: Obstacle) -> InsertOutcome {
         match obstacle {
             Obstacle::Active(state) => InsertOutcome::Wait(self.wait_for(state)),
             Obstacle::Duplicate(duplicate) => InsertOutcome::Duplicate(duplicate),
-        }
-    }
-
-    fn write_outcome(&self, obstacle: Obstacle) -> WriteOutcome {
-        match obstacle {
-            Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
-            Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
         }
     }
 
@@ -186,7 +233,7 @@ impl Transaction {
         let sight = self.sight_of(snapshot)?;
         let mut entries: SmallVec<[(&IndexUse, Key, bool); 4]> = SmallVec::new();
         {
-            let mut rows = block.rows.write();
+            let mut rows = block.write()?;
             // To the row itself the weaker of an update's two locks says as much as the stronger.
             let newest = target == WriteTarget::Newest;
             let access = rows.access(slot, &sight, newest, RowLock::NoKeyUpdate);
@@ -217,21 +264,20 @@ impl Transaction {
             }
             block.touch();
             rows.update(slot, &self.state, self.command(), changes, key);
+            block.charge(&mut rows, VERSION_BYTES);
         }
         let mut added = Added::new();
         for (entry, key, null) in entries {
-            match self.place_key(&table, entry, &key, null, row) {
-                Ok(true) => added.push((entry, key)),
-                // An older version of the row has the key: the entry is not ours to take back.
-                Ok(false) => {}
-                Err(obstacle) => {
-                    block.rows.write().undo(slot, &self.state);
-                    for (entry, key) in &added {
-                        entry.index.remove(key, row);
-                    }
-                    return Ok(self.write_outcome(obstacle));
+            let placed = self.place_key(&table, entry, &key, null, row);
+            if let Ok(Ok(is_new)) = placed {
+                // Else an older version of the row has the key: the entry is not ours to take back.
+                if is_new {
+                    added.push((entry, key));
                 }
+                continue;
             }
+            self.take_back_change(&block, slot, &added, row)?;
+            return placed.map(|placed| self.write_outcome(placed));
         }
         redo::put_update(&mut work.redo.bytes, table.id, row, changes);
         work.catalog |= shape.layout.catalog;
@@ -251,7 +297,7 @@ impl Transaction {
         let Some((block, slot)) = table.locate(row) else { return Ok(WriteOutcome::Gone) };
         let sight = self.sight_of(snapshot)?;
         {
-            let mut rows = block.rows.write();
+            let mut rows = block.write()?;
             let newest = target == WriteTarget::Newest;
             let access = rows.access(slot, &sight, newest, RowLock::Update);
             if let Some(outcome) = self.refused(access)? {
@@ -262,6 +308,7 @@ impl Transaction {
             }
             block.touch();
             rows.delete(slot, &self.state, self.command());
+            block.charge(&mut rows, VERSION_BYTES);
         }
         redo::put_delete(&mut work.redo.bytes, table.id, row);
         work.catalog |= table.shape().layout.catalog;
@@ -284,7 +331,7 @@ impl Transaction {
         let sight = self.sight_of(snapshot)?;
         let newest = target == WriteTarget::Newest;
         if lock.is_shared() {
-            let rows = block.rows.read();
+            let rows = block.read()?;
             if let Some(outcome) = self.refused(rows.access(slot, &sight, newest, lock))? {
                 return Ok(outcome);
             }
@@ -296,7 +343,7 @@ impl Transaction {
             work.shared_rows.extend(taken);
             return Ok(WriteOutcome::Done);
         }
-        let mut rows = block.rows.write();
+        let mut rows = block.write()?;
         if let Some(outcome) = self.refused(rows.access(slot, &sight, newest, lock))? {
             return Ok(outcome);
         }
@@ -356,20 +403,20 @@ impl Transaction {
         key: &Key,
         has_null: bool,
         row: RowId,
-    ) -> std::result::Result<bool, Obstacle> {
+    ) -> Result<std::result::Result<bool, Obstacle>> {
         let index = &entry.index;
         if !index.checks(has_null) {
-            return Ok(index.insert(key, row));
+            return Ok(Ok(index.insert(key, row)?));
         }
         let _stripe = index.stripe(key);
-        for other in index.rows_of(key) {
+        for other in index.rows_of(key)? {
             if other != row
-                && let Some(obstacle) = self.obstacle(table, entry, key, other)
+                && let Some(obstacle) = self.obstacle(table, entry, key, other)?
             {
-                return Err(obstacle);
+                return Ok(Err(obstacle));
             }
         }
-        Ok(index.insert(key, row))
+        Ok(Ok(index.insert(key, row)?))
     }
 
     /// Whether another row holds the key, or may come to hold it.
@@ -379,22 +426,22 @@ impl Transaction {
         entry: &IndexUse,
         key: &Key,
         other: RowId,
-    ) -> Option<Obstacle> {
-        let (block, slot) = table.locate(other)?;
-        let rows = block.rows.read();
+    ) -> Result<Option<Obstacle>> {
+        let Some((block, slot)) = table.locate(other) else { return Ok(None) };
+        let rows = block.read()?;
         let (owner, live) = rows.newest_owner(slot);
         let foreign = owner.filter(|owner| !Arc::ptr_eq(owner, &self.state));
         if live && entry.key(|position| rows.value(slot, position, None)).0 == *key {
-            return Some(match foreign {
+            return Ok(Some(match foreign {
                 Some(owner) => Obstacle::Active(owner.clone()),
                 None => Obstacle::Duplicate(Duplicate { index: entry.index.id, row: other }),
-            });
+            }));
         }
         // A foreign transaction took the key away; its rollback, or one to a savepoint, would bring
         // it back.
-        let owner = foreign?;
+        let Some(owner) = foreign else { return Ok(None) };
         let held = has_key(&rows, entry, slot, key);
-        held.then(|| Obstacle::Active(owner.clone()))
+        Ok(held.then(|| Obstacle::Active(owner.clone())))
     }
 }
 
@@ -426,18 +473,19 @@ fn note_inserted(
 }
 
 /// Takes an inserted row back.
-pub(super) fn undo_insert(table: &Table, block: &Arc<Block>, slot: u16) {
+pub(super) fn undo_insert(table: &Table, block: &Arc<Block>, slot: u16) -> Result<()> {
     let shape = table.shape();
-    let mut rows = block.rows.write();
+    let mut rows = block.write()?;
     let row = row_id(block.number, slot);
     for entry in &shape.indexes {
         let (key, _) = entry.key(|position| rows.value(slot, position, None));
-        entry.index.remove(&key, row);
+        entry.index.remove(&key, row)?;
     }
     rows.remove_inserted(slot);
     block.touch();
     table.count_rows(-1);
     drop_if_dead(table, block, &rows);
+    Ok(())
 }
 
 fn drop_if_dead(table: &Table, block: &Arc<Block>, rows: &Rows) {
@@ -447,9 +495,14 @@ fn drop_if_dead(table: &Table, block: &Arc<Block>, rows: &Rows) {
 }
 
 /// Takes the newest version of a row back, with the index entries only it needed.
-pub(super) fn undo_change(table: &Table, block: &Arc<Block>, slot: u16, state: &Arc<TxnState>) {
+pub(super) fn undo_change(
+    table: &Table,
+    block: &Arc<Block>,
+    slot: u16,
+    state: &Arc<TxnState>,
+) -> Result<()> {
     let shape = table.shape();
-    let mut rows = block.rows.write();
+    let mut rows = block.write()?;
     let row = row_id(block.number, slot);
     let mut keys: SmallVec<[(&IndexUse, Key); 4]> = SmallVec::new();
     if let Some(version) = rows.chain(slot)
@@ -465,12 +518,13 @@ pub(super) fn undo_change(table: &Table, block: &Arc<Block>, slot: u16, state: &
         }
     }
     if !rows.undo(slot, state) {
-        return;
+        return Ok(());
     }
     block.touch();
     for (entry, key) in keys {
         if !has_key(&rows, entry, slot, &key) {
-            entry.index.remove(&key, row);
+            entry.index.remove(&key, row)?;
         }
     }
+    Ok(())
 }

@@ -10,5 +10,6 @@ mod contract;
 mod crash;
 mod histories;
 mod inspect;
+mod memory;
 mod scripts;
 mod support;

@@ -139,14 +139,18 @@ pub(crate) fn scan_index(snapshot: &dyn Snapshot, reverse: bool) -> Vec<(i64, St
 
 /// The row of a key, by the unique index.
 pub(crate) fn find(snapshot: &dyn Snapshot, k: i64) -> Option<(RowId, String)> {
+    try_find(snapshot, k).unwrap()
+}
+
+/// The same, where the disk may have halted.
+pub(crate) fn try_find(snapshot: &dyn Snapshot, k: i64) -> Result<Option<(RowId, String)>> {
     let mut found = None;
-    snapshot
-        .index_scan(BY_KEY, &KeyRange::equal(vec![Datum::Int64(k)]), &[1], &mut |row, values| {
-            let Datum::Text(v) = &values[0] else { panic!("unexpected values {values:?}") };
-            assert!(found.is_none(), "two visible rows of one unique key");
-            found = Some((row, v.to_string()));
-            Ok(true)
-        })
-        .unwrap();
-    found
+    let range = KeyRange::equal(vec![Datum::Int64(k)]);
+    snapshot.index_scan(BY_KEY, &range, &[1], &mut |row, values| {
+        let Datum::Text(v) = &values[0] else { panic!("unexpected values {values:?}") };
+        assert!(found.is_none(), "two visible rows of one unique key");
+        found = Some((row, v.to_string()));
+        Ok(true)
+    })?;
+    Ok(found)
 }
