@@ -169,6 +169,29 @@ pub fn by_oid(oid: u32) -> Option<&'static SystemRelation> {
     DIRECTORY.by_oid.get(&oid).map(|position| &DIRECTORY.relations[*position])
 }
 
+/// What a sequence shows when it is read as a table, for all sequences: `seqrelid` says whose row
+/// it is. Queries reach it by the sequences' names only.
+pub fn sequence_state() -> &'static SystemRelation {
+    &SEQUENCE_STATE
+}
+
+static SEQUENCE_STATE: LazyLock<SystemRelation> = LazyLock::new(|| {
+    let column = |(name, type_oid): (&'static str, u32)| {
+        let shape = value::TYPES.iter().find(|(_, found, _)| *found == type_oid);
+        let physical = shape.map_or(PhysicalType::Text, |(_, _, shape)| shape.physical());
+        SystemColumn { name, type_oid, physical, not_null: true }
+    };
+    let state = class::SEQUENCE_COLUMNS.iter().copied();
+    SystemRelation {
+        oid: 0,
+        schema: PG,
+        name: "pg_sequence_state",
+        view: true,
+        columns: std::iter::once(("seqrelid", 26)).chain(state).map(column).collect(),
+        rows: Some(class::sequence_state),
+    }
+});
+
 /// All computed relations.
 pub fn relations() -> &'static [SystemRelation] {
     &DIRECTORY.relations

@@ -19,7 +19,7 @@ use oxi_model::{
 };
 use oxi_sql::{
     ast::{Expr, Statement},
-    bind::{BindContext, Binder, Bound, BoundQuery, BoundRowExpr, Command, OutputField},
+    bind::{BindContext, Binder, Bound, BoundQuery, BoundRowExpr, Command, OutputField, Stars},
 };
 use oxi_types::{EvalContext, builtin::CastContext, oid, pg_type};
 
@@ -65,11 +65,20 @@ impl Environment {
         statement: &Statement,
         param_types: Vec<Option<u32>>,
     ) -> Result<BoundStatement> {
-        match Binder::new(self.context(param_types)).bind(statement)? {
-            Bound::Query(query) => Ok(BoundStatement { query, is_query: true }),
-            Bound::Modify(query) => Ok(BoundStatement { query, is_query: false }),
-            Bound::Utility(_) => Err(Error::bug("a utility statement was to be planned")),
-        }
+        bound(Binder::new(self.context(param_types)).bind(statement)?)
+    }
+
+    /// Binds a query that is to be stored as text.
+    pub(crate) fn bind_stored(&self, statement: &Statement) -> Result<BoundStatement> {
+        bound(Binder::new(self.context(Vec::new())).noting_stars().bind(statement)?)
+    }
+}
+
+fn bound(bound: Bound) -> Result<BoundStatement> {
+    match bound {
+        Bound::Query(query) => Ok(BoundStatement { query, is_query: true }),
+        Bound::Modify(query) => Ok(BoundStatement { query, is_query: false }),
+        Bound::Utility(_) => Err(Error::bug("a utility statement was to be planned")),
     }
 }
 
@@ -88,6 +97,11 @@ impl BoundStatement {
     /// The columns of the result.
     pub(crate) fn fields(&self) -> &[OutputField] {
         &self.query.fields
+    }
+
+    /// What the stars of a query that is to be stored stand for.
+    pub(crate) fn stars(&self) -> &Stars {
+        &self.query.stars
     }
 
     /// The types of `$1`, `$2`, ….

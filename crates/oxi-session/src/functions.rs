@@ -11,7 +11,11 @@ use std::{
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{Catalog, functions::CatalogFunctions, layout, system::SystemContext};
 use oxi_exec::context::{CancelFlag, CancelReason};
-use oxi_model::{descriptor::RelationDescriptor, engine::Txn};
+use oxi_model::{
+    descriptor::{RelationDescriptor, ViewDescriptor},
+    engine::Txn,
+};
+use oxi_sql::ast::{self, StatementKind};
 use oxi_types::context::{AdvisoryLock, ObjectClass, ObjectName, SessionFunctions};
 use parking_lot::Mutex;
 
@@ -248,7 +252,10 @@ impl SessionFunctions for StatementFunctions {
     }
 
     fn get_viewdef(&self, oid: u32, _pretty: bool) -> Result<Option<String>> {
-        Ok(self.ask(|catalog| catalog.view_def(oid)))
+        let relation = self.catalog.relation(oid);
+        let Some(view) = relation.and_then(|relation| relation.as_view()) else { return Ok(None) };
+        let search_path = self.settings.lock().effective.search_path(&self.user);
+        view_definition(&self.catalog, view, &search_path).map(Some)
     }
 
     fn get_serial_sequence(&self, table: u32, column: &str) -> Result<Option<String>> {
@@ -268,4 +275,23 @@ impl SessionFunctions for StatementFunctions {
     fn start_time(&self) -> Option<i64> {
         Some(self.shared.started_us)
     }
+}
+
+/// A view's query as SQL that means the same under another search path: tables which that does
+/// not find by their plain names are called with their schemas.
+fn view_definition(
+    catalog: &Catalog,
+    view: &ViewDescriptor,
+    search_path: &[String],
+) -> Result<String> {
+    let statements = oxi_sql::parse::parse(&view.query)?;
+    let Some(StatementKind::Query(query)) = statements.first().map(|found| &found.kind) else {
+        return Err(Error::bug("a view holds no query"));
+    };
+    let names = |name: &ast::ObjectName| {
+        let found = catalog.try_resolve(&view.search_path, &name.texts()).ok()??;
+        catalog.display_name(search_path, found.oid())
+    };
+    let text = oxi_sql::deparse::query_with_names(query, &names)?;
+    Ok(format!("{text};"))
 }

@@ -119,7 +119,13 @@ pub struct BoundQuery {
     pub command: Command,
     /// The worst volatility of the functions called.
     pub volatility: Volatility,
+    /// What its stars stand for, if the binder was to note it.
+    pub stars: Stars,
 }
+
+/// The columns that each `*` of a text stands for, by where it stands; a column is its name after
+/// its relation's, or its name alone when it belongs to several.
+pub type Stars = BTreeMap<u32, Vec<Vec<String>>>;
 
 /// The command tag's first word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -168,6 +174,8 @@ pub struct Binder<'a> {
     pub(crate) changes: Vec<LogicalPlan>,
     /// A relation that one of them writes.
     pub(crate) written: Option<u32>,
+    /// What the statement's stars stand for, if someone wants to know.
+    pub(crate) stars: Option<Stars>,
 }
 
 /// How deep expressions and queries may nest.
@@ -192,7 +200,15 @@ impl<'a> Binder<'a> {
             readings: BTreeMap::new(),
             changes: Vec::new(),
             written: None,
+            stars: None,
         }
+    }
+
+    /// Notes what stars stand for: stored, a query must not change with its tables.
+    #[must_use]
+    pub fn noting_stars(mut self) -> Self {
+        self.stars = Some(Stars::new());
+        self
     }
 
     /// Binds a statement.
@@ -265,6 +281,7 @@ impl<'a> Binder<'a> {
             row_locked: self.row_locked.into_iter().collect(),
             command,
             volatility: self.volatility,
+            stars: self.stars.unwrap_or_default(),
         })
     }
 

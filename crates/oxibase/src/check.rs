@@ -7,6 +7,8 @@ use oxi_model::engine::CheckpointReport;
 use oxi_store::{Inspection, RecoveryProgress, Store};
 use oxi_world::World;
 
+use crate::database::Database;
+
 /// What an offline verification found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Findings {
@@ -23,7 +25,7 @@ pub struct Findings {
 /// `58P01` if there is no database, `55006` if somebody has it open.
 pub fn check(directory: impl AsRef<Path>) -> Result<Findings> {
     let directory = directory.as_ref();
-    if !["CURRENT", "wal"].iter().any(|name| directory.join(name).exists()) {
+    if !Database::exists(directory) {
         return Err(Error::new(
             SqlState::UNDEFINED_FILE,
             format!("there is no database in \"{}\"", directory.display()),

@@ -65,6 +65,11 @@ impl Database {
         Self::open_with(Some(directory.as_ref()), Options::default())
     }
 
+    /// Whether a directory holds a database.
+    pub fn exists(directory: impl AsRef<Path>) -> bool {
+        ["CURRENT", "wal"].iter().any(|name| directory.as_ref().join(name).exists())
+    }
+
     /// A new database in memory, gone when it is closed.
     pub fn memory() -> Result<Self> {
         Self::open_with(None, Options::default())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_catalog::{Catalog, CatalogTxn, catalog::FIRST_USER_OID, removal};
+use oxi_catalog::{Catalog, CatalogTxn, Resolved, catalog::FIRST_USER_OID, removal};
 use oxi_model::{
     Datum, Row,
     descriptor::{ColumnDescriptor, RelationDescriptor, RelationKind, TableDescriptor, TypeRef},
@@ -136,7 +136,8 @@ pub(crate) fn stored_expression(
     });
     let over = (!matches!(usage, StoredUse::Default(_))).then_some(&row);
     Environment::new(session, &catalog).check_stored(expr, over, usage)?;
-    let text = oxi_sql::deparse::expression(expr)?;
+    let search_path = session.search_path();
+    let text = with_found_sequences(&catalog, &search_path, oxi_sql::deparse::expression(expr)?);
     Ok(match (usage, &expr.kind) {
         // A bare string says nothing of its type; stored, it does.
         (StoredUse::Default(data_type), ExprKind::Literal(Literal::String(_))) => {
@@ -145,6 +146,22 @@ pub(crate) fn stored_expression(
         }
         _ => text,
     })
+}
+
+/// The text with the schemas of the sequences that it draws from: they are those that the search
+/// path finds now, whatever it is when a row draws.
+fn with_found_sequences(catalog: &Catalog, search_path: &[String], text: String) -> String {
+    let mut found_text = text;
+    for parts in oxi_catalog::expression::sequence_names(&found_text) {
+        let Ok(Some(Resolved::Relation(sequence))) = catalog.try_resolve(search_path, &parts)
+        else {
+            continue;
+        };
+        let old = (catalog.schema_name(sequence.schema), sequence.name.as_str());
+        let new = catalog.qualified_name(&sequence);
+        found_text = oxi_catalog::expression::rename_sequence(&found_text, old, &new);
+    }
+    found_text
 }
 
 /// The value of an expression without columns, converted to a type as an assignment.

@@ -185,7 +185,9 @@ impl Binder<'_> {
         let mut items = Vec::with_capacity(list.len());
         for item in list {
             if let ExprKind::Star(parts) = &item.expr.kind {
-                for column in star(parts, cx.scope, item.expr.span)? {
+                let columns = star(parts, cx.scope, item.expr.span)?;
+                self.note_star(item.expr.span, &columns, cx.scope);
+                for column in columns {
                     items.push(star_item(&column, item.expr.span, cx)?);
                 }
             } else {
@@ -200,6 +202,21 @@ impl Binder<'_> {
             }
         }
         Ok(items)
+    }
+
+    /// Remembers what a star of the statement itself stands for.
+    fn note_star(&mut self, span: Span, columns: &[ScopeColumn], scope: &Scope<'_>) {
+        let Some(stars) = self.stars.as_mut().filter(|_| self.view_depth == 0) else { return };
+        let named = columns.iter().map(|column| {
+            let mut relations = scope.relations.iter().filter(|relation| !relation.hidden);
+            let owner = relations.find(|relation| {
+                let mut own = relation.columns.iter();
+                own.any(|other| other.name == column.name && other.expr == column.expr)
+            });
+            let alias = owner.map(|relation| relation.alias.clone());
+            alias.into_iter().chain([column.name.clone()]).collect()
+        });
+        stars.insert(span.start, named.collect());
     }
 
     fn select_grouping(
