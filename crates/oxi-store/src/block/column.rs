@@ -365,12 +365,13 @@ impl Column {
             Data::Uuid(values) => put!(values, reader.array()?),
             Data::View(views) => {
                 let bytes = reader.bytes()?;
-                match &self.physical {
-                    PhysicalType::Text => str::from_utf8(bytes).map(|_| ()).ok()?,
-                    PhysicalType::List(element) => {
-                        array::decode_list(bytes, element).map(|_| ())?
-                    }
-                    _ => {}
+                let is_sound = match &self.physical {
+                    PhysicalType::Text => str::from_utf8(bytes).is_ok(),
+                    PhysicalType::List(element) => array::decode_list(bytes, element).is_some(),
+                    _ => true,
+                };
+                if !is_sound {
+                    return None;
                 }
                 if slot == views.entries.len() {
                     views.entries.push(0);

@@ -8,6 +8,7 @@
 
 mod contract;
 mod crash;
+mod golden;
 mod histories;
 mod inspect;
 mod memory;
