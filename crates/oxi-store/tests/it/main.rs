@@ -7,4 +7,5 @@ mod crash;
 mod histories;
 mod inspect;
 mod scripts;
+mod serializable;
 mod support;
