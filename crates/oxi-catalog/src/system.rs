@@ -132,6 +132,8 @@ pub struct SessionInfo {
     pub state_changed_us: Option<i64>,
     /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
     pub state: String,
+    /// Whether the statement waits for a lock.
+    pub waits: bool,
     /// Text of the current or last statement.
     pub query: String,
 }

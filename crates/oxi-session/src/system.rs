@@ -69,6 +69,7 @@ impl ServerState for SessionServer {
                 database: self.shared.options.name.clone(),
                 client_address: Some(entry.client.clone()).filter(|client| client != "embedded"),
                 started_us: entry.started_us,
+                waits: entry.cancel.is_waiting(),
                 ..SessionInfo::default()
             })
             .collect()

@@ -127,7 +127,11 @@ pub(super) fn pg_stat_activity(context: &SystemContext) -> Vec<Row> {
         .sessions()
         .into_iter()
         .map(|session| {
-            let waits = session.state != "active";
+            let (wait_type, wait) = match session.state.as_str() {
+                _ if session.waits => (text("Lock"), text("transactionid")),
+                "active" => (NULL, NULL),
+                _ => (text("Client"), text("ClientRead")),
+            };
             vec![
                 oid(DATABASE),
                 text(&session.database),
@@ -143,8 +147,8 @@ pub(super) fn pg_stat_activity(context: &SystemContext) -> Vec<Row> {
                 time(session.transaction_started_us),
                 time(session.statement_started_us),
                 time(session.state_changed_us),
-                if waits { text("Client") } else { NULL },
-                if waits { text("ClientRead") } else { NULL },
+                wait_type,
+                wait,
                 text(&session.state),
                 NULL,
                 NULL,
