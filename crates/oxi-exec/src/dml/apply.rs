@@ -11,6 +11,8 @@ use oxi_sql::plan::{Action, Assignment, ConflictAction, ModifyNode};
 
 use crate::{
     dml::{
+        modify::Reader,
+        recheck::Recheck,
         rules::{Assignments, Rules},
         target::Target,
         violation,
@@ -39,6 +41,8 @@ pub struct RowPlan {
     pub action: RowAction,
     /// RETURNING.
     pub returning: Option<Vec<RowExpr>>,
+    /// For rows that others have changed, where conditions or new values have subqueries.
+    pub again: Option<Recheck>,
 }
 
 /// What happens to each row.
@@ -121,6 +125,7 @@ impl RowPlan {
             rules: Rules { checks, ..Rules::default() },
             action,
             returning,
+            again: None,
         }))
     }
 
@@ -194,8 +199,8 @@ impl RowPlan {
         })
     }
 
-    /// Updates one row. `input` holds the row as the snapshot sees it, followed by the values of
-    /// other relations.
+    /// Updates one row, unless it does not qualify any more (false). `input` holds the row as the
+    /// snapshot sees it, followed by the values of other relations.
     pub async fn update(
         &self,
         writer: &mut Writer<'_>,
@@ -203,7 +208,7 @@ impl RowPlan {
         input: &mut Row,
         params: &[Datum],
         sink: &mut (dyn RowSink + Send),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let RowAction::Update(assignments, predicate) = &self.action else {
             return Err(Error::bug("an update by another action"));
         };
@@ -221,12 +226,12 @@ impl RowPlan {
                         input.splice(..width, new);
                         self.give(writer, input, params, sink)?;
                     }
-                    return Ok(());
+                    return Ok(true);
                 }
-                Written::Gone => return Ok(()),
+                Written::Gone => return Ok(true),
                 Written::Changed => {
                     if !self.reread(writer, id, input, predicate.as_ref(), params).await? {
-                        return Ok(());
+                        return Ok(false);
                     }
                     version = WriteTarget::Newest;
                 }
@@ -234,7 +239,7 @@ impl RowPlan {
         }
     }
 
-    /// Deletes one row; `input` as for [`RowPlan::update`].
+    /// Deletes one row; input and result as for [`RowPlan::update`].
     pub async fn delete(
         &self,
         writer: &mut Writer<'_>,
@@ -242,7 +247,7 @@ impl RowPlan {
         input: &mut Row,
         params: &[Datum],
         sink: &mut (dyn RowSink + Send),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let RowAction::Delete(predicate) = &self.action else {
             return Err(Error::bug("a deletion by another action"));
         };
@@ -251,11 +256,14 @@ impl RowPlan {
         loop {
             let old = input.get(..width).ok_or_else(|| Error::bug("a short row"))?;
             match writer.delete(id, version, old).await? {
-                Written::Done => return self.give(writer, input, params, sink),
-                Written::Gone => return Ok(()),
+                Written::Done => {
+                    self.give(writer, input, params, sink)?;
+                    return Ok(true);
+                }
+                Written::Gone => return Ok(true),
                 Written::Changed => {
                     if !self.reread(writer, id, input, predicate.as_ref(), params).await? {
-                        return Ok(());
+                        return Ok(false);
                     }
                     version = WriteTarget::Newest;
                 }
@@ -274,6 +282,12 @@ impl RowPlan {
     ) -> Result<bool> {
         let Some(newest) = writer.newest(id).await? else { return Ok(false) };
         input.splice(..newest.len(), newest);
+        if let Some(again) = &self.again {
+            // Boxed: planning and running a query is rare here and its future large.
+            let Some(batch) = Box::pin(again.input(id, input)).await? else { return Ok(false) };
+            *input = Reader::after_row_id(self, &batch)?.row(0)?;
+            return Ok(true);
+        }
         match predicate {
             Some(predicate) => predicate.holds(&writer.statement.eval, Scope::of(input, params)),
             None => Ok(true),

@@ -6,7 +6,7 @@ use crate::{
     ast::Delete,
     bind::{
         Binder, Command,
-        modify::{Changed, modify_input},
+        modify::{Changed, computed_again, modify_input, one_row},
         scope::Scope,
     },
     function::error::from_datafusion,
@@ -29,15 +29,18 @@ impl Binder<'_> {
         )?;
         let scope = item.scope(&parent);
         let plan = self.plan_of(item.source)?;
+        let row = one_row(&plan);
         let (plan, condition) = self.target_filter(plan, delete.filter.as_ref(), &scope)?;
         let input = modify_input(plan, &target)?;
         let (returning, fields) = self.returning(&delete.returning, &scope)?;
         let predicate = self.recheck(condition.as_ref());
+        let again = computed_again(row, condition, &[], &target)?;
         let node = ModifyNode::new(ModifyParts {
             table: relation.clone(),
             qualifier: target.qualifier.clone(),
             input,
             action: Action::Delete { predicate },
+            again,
             checks: Vec::new(),
             returning,
         })
