@@ -252,8 +252,7 @@ async fn require_parent(
             Ok(false)
         })?;
         let Some(row) = found else {
-            note_missing(statement, key, &range)?;
-            return Err(violated());
+            return note_missing(statement, key, &range).and(Err(violated()));
         };
         let mut version = WriteTarget::Snapshot;
         loop {
