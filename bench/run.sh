@@ -54,6 +54,8 @@ done
 for clients in 1 16; do
   row "pgbench TPC-B, prepared, $clients clients" -M prepared -c $clients -j 2
 done
+row "pgbench -S, simple, 16 clients" -S -M simple -c 16 -j 2
+row "pgbench TPC-B, simple, 16 clients" -M simple -c 16 -j 2
 
 python3 - "$work/rows.csv" <<'PY'
 import sys

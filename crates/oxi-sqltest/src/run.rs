@@ -7,7 +7,10 @@ use std::{
 
 use libtest_mimic::{Failed, Trial};
 use oxi_pgwire::{Options, Server};
-use oxi_world::{World, net::Listener};
+use oxi_world::{
+    World,
+    net::{Listener, Runtime},
+};
 use oxibase::Database;
 use sqllogictest::Runner;
 
@@ -33,15 +36,8 @@ pub fn trials(root: &Path, files: &[PathBuf]) -> Vec<Trial> {
 }
 
 fn run(file: &Path, door: Door) -> Result<(), Failed> {
-    runtime()?.block_on(run_file(file, door))
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string().into())
+    let runtime = Runtime::new(2).map_err(|error| error.to_string())?;
+    runtime.block_on(run_file(file, door))
 }
 
 async fn run_file(file: &Path, door: Door) -> Result<(), Failed> {
@@ -70,7 +66,8 @@ pub fn oracle_trials(root: &Path, files: &[PathBuf], address: &str) -> Vec<Trial
         let (file, address) = (file.clone(), address.to_owned());
         let database = format!("oxi_slt_{number}");
         Trial::test(format!("postgresql::{name}"), move || {
-            runtime()?.block_on(run_oracle(&file, &address, &database))
+            let runtime = Runtime::new(2).map_err(|error| error.to_string())?;
+            runtime.block_on(run_oracle(&file, &address, &database))
         })
     };
     files.iter().enumerate().map(trial).collect()

@@ -3,7 +3,7 @@
 
 use std::{borrow::Borrow, hash::Hasher, ops::Bound, sync::Arc};
 
-use oxi_base::{IndexId, Result, RowId, TableId};
+use oxi_base::{Error, IndexId, Result, RowId, TableId};
 use oxi_model::{
     Datum, PhysicalType,
     engine::{IndexLayout, KeyRange, TableLayout},
@@ -71,6 +71,21 @@ impl IndexUse {
     /// The key of a row whose values `value` gives by position, and whether it has a NULL.
     pub(crate) fn key<D: Borrow<Datum>>(&self, mut value: impl FnMut(usize) -> D) -> (Key, bool) {
         self.index.key(|number| value(self.positions[number]))
+    }
+
+    /// Whether a row whose values `value` gives by position has this key.
+    pub(crate) fn has_key(
+        &self,
+        key: &Key,
+        scratch: &mut Vec<u8>,
+        mut value: impl FnMut(usize) -> Datum,
+    ) -> bool {
+        let Key::Bytes(bytes) = key else { return self.key(value).0 == *key };
+        scratch.clear();
+        for (position, column) in self.positions.iter().zip(&self.index.columns) {
+            put_column(scratch, &value(*position), column);
+        }
+        **bytes == **scratch
     }
 }
 
@@ -149,6 +164,14 @@ impl Index {
                 (Key::Bytes(out.into_boxed_slice()), null)
             }
         }
+    }
+
+    /// The key that has a value for each column.
+    pub(crate) fn whole_key(&self, values: &[Datum]) -> Result<Key> {
+        if values.len() != self.columns.len() {
+            return Err(Error::bug("a lookup by a part of a key"));
+        }
+        Ok(self.key(|number| &values[number]).0)
     }
 
     /// Whether rows with this key must be unique.

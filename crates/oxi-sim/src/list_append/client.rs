@@ -279,7 +279,7 @@ impl Client {
         params: Vec<Datum>,
     ) -> oxi_base::Result<(Vec<Row>, u64)> {
         let session = &mut self.session;
-        let prepared = session.prepare("", sql, &[]).await?;
+        let prepared = session.prepare("", sql, &[])?;
         let request = Request::Prepared { prepared, params, implicit_block: false };
         let mut rows = Vec::new();
         let mut cursor = match session.execute(request).await? {
@@ -313,7 +313,7 @@ fn list(datum: &Datum) -> Result<Vec<Value>, Stop> {
 /// Runs one statement that waits for nobody.
 pub(super) fn set_up(session: &mut Session, sql: &str) -> Result<(), String> {
     let run = async {
-        let prepared = session.prepare("", sql, &[]).await?;
+        let prepared = session.prepare("", sql, &[])?;
         let request = Request::Prepared { prepared, params: Vec::new(), implicit_block: false };
         session.execute(request).await
     };

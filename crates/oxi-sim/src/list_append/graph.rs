@@ -188,12 +188,9 @@ fn unwound(
 
 /// A cycle in words.
 pub fn shown(cycle: &Cycle) -> String {
-    let mut text = String::new();
-    for (node, edge) in cycle {
-        text.push_str(&format!("T{node} -{}-> ", edge.name()));
-    }
-    text.push_str(&format!("T{}", cycle.first().map_or(0, |(node, _)| *node)));
-    text
+    let first = cycle.first().map_or(0, |(node, _)| *node);
+    let steps = cycle.iter().map(|(node, edge)| format!("T{node} -{}-> ", edge.name()));
+    steps.chain([format!("T{first}")]).collect()
 }
 
 /// Tarjan's algorithm without recursion: histories are long.

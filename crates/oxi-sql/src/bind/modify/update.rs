@@ -11,7 +11,10 @@ use crate::{
     bind::{
         Binder, Command,
         expr::Cx,
-        modify::{Changed, assignment::Set, computed_again, modify_input, one_row, with_values},
+        from::plan_of,
+        modify::{
+            Changed, assignment::Set, computed_again, modify_input, one_row, recheck, with_values,
+        },
         scope::Scope,
         typed::bare_column,
     },
@@ -34,7 +37,7 @@ impl Binder<'_> {
             &parent,
         )?;
         let scope = item.scope(&parent);
-        let plan = self.plan_of(item.source)?;
+        let plan = plan_of(item.source)?;
         let row = one_row(&plan);
         let (plan, condition) = self.target_filter(plan, update.filter.as_ref(), &scope)?;
         let mut cx = Cx::plain(&scope, "UPDATE");
@@ -44,7 +47,7 @@ impl Binder<'_> {
         let generated = self.generated(&target)?;
         let checks = self.checks(&target)?;
         let (returning, fields) = self.returning(&update.returning, &scope)?;
-        let predicate = self.recheck(condition.as_ref());
+        let predicate = recheck(condition.as_ref());
         let again = computed_again(row, condition, &pulled, &target)?;
         let set = sets
             .into_iter()
