@@ -168,12 +168,12 @@ impl Connection {
             ));
         }
         let context = if types.is_empty() { None } else { Some(&**self.session.output_context()?) };
-        let params = params
-            .iter()
-            .zip(types)
-            .map(|(param, oid)| convert(*param, *oid, context))
-            .collect::<Result<_>>()?;
-        Ok(Request::Prepared { prepared: Arc::clone(prepared), params, implicit_block: false })
+        let mut values = Vec::with_capacity(params.len());
+        for (param, oid) in params.iter().zip(types) {
+            values.push(convert(*param, *oid, context)?);
+        }
+        let prepared = Arc::clone(prepared);
+        Ok(Request::Prepared { prepared, params: values, implicit_block: false })
     }
 
     /// Runs a closure as one transaction: committed if it returns `Ok`, rolled back otherwise.
