@@ -10,7 +10,10 @@ use std::{
 };
 
 use datafusion::{error::Result as DfResult, execution::TaskContext};
-use futures::future::{BoxFuture, Either, select};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Either, select},
+};
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{Catalog, system::ServerState};
 use oxi_model::engine::{Engine, Snapshot, Txn};
@@ -125,7 +128,25 @@ pub struct CancelFlag {
     statement: AtomicU64,
     /// `lock_timeout`; 0 is never.
     lock_limit_us: AtomicU64,
+    /// Whether the running statement waits for a lock.
+    waits: AtomicBool,
     sleep: Option<Sleep>,
+}
+
+/// Says, while it lives, that a statement waits.
+struct Waiting<'a>(&'a AtomicBool);
+
+impl<'a> Waiting<'a> {
+    fn new(waits: &'a AtomicBool) -> Self {
+        waits.store(true, Ordering::Release);
+        Waiting(waits)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl CancelFlag {
@@ -216,15 +237,25 @@ impl CancelFlag {
     /// # Errors
     /// As [`CancelFlag::check`].
     pub async fn wait_for_lock<T>(&self, wait: impl Future<Output = T>) -> Result<T> {
+        let mut wait = std::pin::pin!(wait);
+        // Said only once there is something to wait for.
+        if let Some(done) = wait.as_mut().now_or_never() {
+            return Ok(done);
+        }
+        let _waiting = Waiting::new(&self.waits);
         let limit = self.lock_limit_us.load(Ordering::Relaxed);
         let Some(sleep) = self.sleep.filter(|_| limit > 0) else {
             return self.unless_cancelled(wait).await;
         };
-        let wait = std::pin::pin!(wait);
         match self.unless_cancelled(select(wait, sleep(limit))).await? {
             Either::Left((value, _)) => Ok(value),
             Either::Right(_) => Err(CancelReason::LockTimeout.error()),
         }
+    }
+
+    /// Whether the running statement waits for a lock.
+    pub fn is_waiting(&self) -> bool {
+        self.waits.load(Ordering::Acquire)
     }
 
     /// Whether stopping was asked for.

@@ -11,6 +11,8 @@ pub mod foreign_key;
 
 pub(crate) mod action;
 
+pub mod recheck;
+
 pub mod apply;
 
 pub mod modify;

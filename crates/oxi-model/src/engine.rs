@@ -34,6 +34,16 @@ pub enum Isolation {
     ReadCommitted,
     /// All statements see what was committed when the first one began; first updater wins.
     RepeatableRead,
+    /// As REPEATABLE READ, and a transaction that wrote commits only if nobody has meanwhile
+    /// committed a change to what it read: commits are as if one transaction followed the other.
+    Serializable,
+}
+
+impl Isolation {
+    /// Whether all statements see the same, and writing what others changed since is an error.
+    pub fn keeps_snapshot(self) -> bool {
+        self != Isolation::ReadCommitted
+    }
 }
 
 /// The physical shape of a table.
@@ -238,13 +248,28 @@ pub trait Txn: Send + Sync {
     /// anything yet, or is the only one who uses the transaction.
     fn belong_to(&self, session: u32);
 
+    /// Gives another isolation to a transaction that has not begun any statement; what it has
+    /// locked stays locked.
+    fn set_isolation(&self, isolation: Isolation) -> Result<()> {
+        if self.isolation() == isolation {
+            return Ok(());
+        }
+        Err(oxi_base::Error::bug("a transaction whose isolation is fixed"))
+    }
+
     /// Begins a statement: what it sees is fixed now (READ COMMITTED: anew; REPEATABLE READ: at
     /// the first call). A statement does not see its own changes; the next one does.
     fn begin_statement(&self) -> Arc<dyn Snapshot>;
 
     /// A snapshot that also sees every change this transaction has made so far, for checks that
-    /// run inside a statement (foreign keys, ON CONFLICT).
+    /// run inside a statement (ON CONFLICT).
     fn current_snapshot(&self) -> Arc<dyn Snapshot>;
+
+    /// As [`Txn::current_snapshot`], for checks whose answers row locks keep true until the end of
+    /// the transaction (foreign keys): SERIALIZABLE does not remember what they read.
+    fn check_snapshot(&self) -> Arc<dyn Snapshot> {
+        self.current_snapshot()
+    }
 
     /// Takes a table lock until the end of the transaction; `Some` asks to wait and call again.
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>>;
@@ -254,6 +279,18 @@ pub trait Txn: Send + Sync {
 
     /// Inserts a row (values by position in the layout, each fitting its physical type).
     fn insert(&self, table: TableId, row: &[Datum]) -> Result<InsertOutcome>;
+
+    /// As [`Txn::insert`], looking at these unique indexes before the others: a row that is in
+    /// their way is what the caller wants to hear of.
+    fn insert_unless(
+        &self,
+        table: TableId,
+        row: &[Datum],
+        arbiters: &[IndexId],
+    ) -> Result<InsertOutcome> {
+        let _ = arbiters;
+        self.insert(table, row)
+    }
 
     /// Inserts the rows of a batch (columns in layout order), beginning at row `from`; returns how
     /// many rows from there were inserted and the outcome that stopped it, if any. For bulk load.
@@ -326,7 +363,8 @@ pub trait Txn: Send + Sync {
 
     /// Commits. The future resolves when the commit is durable and visible; an error then means
     /// that the log has failed and the outcome is decided by the next recovery. The error of the
-    /// call itself means that the transaction was rolled back.
+    /// call itself means that the transaction was rolled back; under SERIALIZABLE it is `40001` if
+    /// others have changed what the transaction read.
     fn commit(&self) -> Result<BoxFuture<Result<()>>>;
 
     /// Rolls everything back. Also done on drop.
@@ -370,6 +408,23 @@ pub trait Snapshot: Send + Sync {
     /// yield each visible row once.
     fn scan(&self, table: TableId, request: &ScanRequest) -> Result<Vec<Box<dyn Scan>>>;
 
+    /// As [`Snapshot::scan`], which yields all rows all the same: the caller has no use for those
+    /// that do not meet the predicate, so SERIALIZABLE lets others change them.
+    fn scan_where(
+        &self,
+        table: TableId,
+        request: &ScanRequest,
+        predicate: Arc<dyn Predicate>,
+    ) -> Result<Vec<Box<dyn Scan>>> {
+        let _ = predicate;
+        self.scan(table, request)
+    }
+
+    /// Whether it matters to this snapshot which rows a scan is after ([`Snapshot::scan_where`]).
+    fn notes_reads(&self) -> bool {
+        false
+    }
+
     /// Reads the columns (positions) of one row into `out` (cleared first); false if not visible.
     fn get(&self, table: TableId, row: RowId, columns: &[usize], out: &mut Row) -> Result<bool>;
 
@@ -393,6 +448,16 @@ pub trait Snapshot: Send + Sync {
         columns: &[usize],
         visit: &mut RowVisitor<'_>,
     ) -> Result<()>;
+}
+
+/// A condition on single rows of a table, for [`Snapshot::scan_where`].
+pub trait Predicate: Send + Sync {
+    /// The columns it looks at, as positions in the table's layout.
+    fn columns(&self) -> &[usize];
+
+    /// Whether a row meets it; `row` has a value for each column of the table, but those it does
+    /// not look at may be NULL. In doubt (a computation fails) the answer is yes.
+    fn holds(&self, row: &[Datum]) -> bool;
 }
 
 /// Takes a row, whose values it may keep; false ends the reading.

@@ -66,6 +66,7 @@ async fn statement_of(session: &mut Session, parsed: &Parsed, commits: bool) -> 
             if is_definition(kind) {
                 let transaction = session.ensure_transaction();
                 require_writable(transaction.modes, verb(kind))?;
+                transaction.has_queried = true;
                 return definition(session, parsed).await;
             }
             utility(session, parsed).await

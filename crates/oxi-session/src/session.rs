@@ -346,18 +346,20 @@ impl Session {
             _ => {}
         }
         let isolation = match settings.lookup("default_transaction_isolation").as_deref() {
-            Some("repeatable read" | "serializable") => Isolation::RepeatableRead,
+            Some("repeatable read") => Isolation::RepeatableRead,
+            Some("serializable") => Isolation::Serializable,
             _ => Isolation::ReadCommitted,
         };
         let read_only = settings.is_on("default_transaction_read_only");
-        let modes = Modes { isolation, read_only };
+        let deferrable = settings.is_on("default_transaction_deferrable");
+        let modes = Modes { isolation, read_only, deferrable };
         self.modes = Some((settings, modes));
         modes
     }
 
     pub(crate) fn open_transaction(&mut self, modes: Modes, explicit: bool) {
         let now = self.shared.world.clock.now_unix_us();
-        let txn = self.shared.engine.begin(modes.isolation);
+        let txn = self.shared.engine.begin(modes.storage_isolation());
         txn.belong_to(self.backend_id);
         self.activity.begin_transaction(&txn, now);
         let transaction = Transaction::new(txn, modes, explicit, now, &self.settings.lock());

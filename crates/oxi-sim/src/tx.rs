@@ -310,7 +310,7 @@ impl Tx {
                     return Ok(true);
                 }
                 WriteOutcome::Wait(wait) => self.wait(wait).await?,
-                WriteOutcome::Changed if self.isolation == Isolation::RepeatableRead => {
+                WriteOutcome::Changed if self.isolation.keeps_snapshot() => {
                     return self.violation("a repeatable read transaction was told to re-read");
                 }
                 WriteOutcome::Changed => target = WriteTarget::Newest,

@@ -246,6 +246,11 @@ impl Rows {
         (slot < run.end).then_some(run)
     }
 
+    /// Who created a slot, unless everyone may see it.
+    pub(crate) fn created_by(&self, slot: u16) -> Option<&Arc<TxnState>> {
+        self.creator(slot).map(|run| &run.txn)
+    }
+
     /// Whether all live slots are seen in place, so that the live bits say it all.
     pub(crate) fn all_seen(&self, sight: &Sight<'_>) -> bool {
         self.chains.is_empty() && self.created.iter().all(|run| sight.sees(&run.txn, run.command))

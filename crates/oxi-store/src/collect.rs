@@ -11,6 +11,7 @@ use crate::{
     block::{Block, Overlay, Rows, SLOTS, row_id},
     engine::Core,
     index::{IndexUse, key::Key},
+    reads::{Author, Written},
     table::{Shape, Table},
     txn::UndoEntry,
     undo::{Before, Sight, Version},
@@ -19,14 +20,53 @@ use crate::{
 /// What committed transactions left behind, in commit order.
 #[derive(Default)]
 pub(crate) struct Garbage {
-    queue: VecDeque<(Ts, Vec<UndoEntry>)>,
+    queue: VecDeque<(Ts, Undo)>,
+}
+
+/// The undo entries of a transaction that has ended: its own until somebody validates against
+/// them.
+pub(crate) enum Undo {
+    Own(Vec<UndoEntry>),
+    Shared(Arc<Vec<UndoEntry>>),
+}
+
+impl Undo {
+    pub(crate) fn entries(&self) -> &[UndoEntry] {
+        match self {
+            Undo::Own(entries) => entries,
+            Undo::Shared(entries) => entries,
+        }
+    }
+
+    /// The entries, for one more reader.
+    pub(crate) fn share(&mut self) -> Arc<Vec<UndoEntry>> {
+        let shared = match self {
+            Undo::Own(entries) => Arc::new(std::mem::take(entries)),
+            Undo::Shared(entries) => return entries.clone(),
+        };
+        *self = Undo::Shared(shared.clone());
+        shared
+    }
 }
 
 impl Garbage {
-    pub(crate) fn push(&mut self, ts: Ts, undo: Vec<UndoEntry>) {
-        if !undo.is_empty() {
+    pub(crate) fn push(&mut self, ts: Ts, undo: Undo) {
+        if !undo.entries().is_empty() {
+            // Transactions that only locked rows come with an older timestamp now and then.
+            let ts = self.queue.back().map_or(ts, |(last, _)| ts.max(*last));
             self.queue.push_back((ts, undo));
         }
+    }
+
+    /// What was committed after a moment.
+    pub(crate) fn since(&mut self, from: Ts) -> Vec<Written> {
+        let first = self.queue.partition_point(|(ts, _)| *ts <= from);
+        let written = |(ts, undo): &mut (Ts, Undo)| Written {
+            ts: *ts,
+            by: Author::Committed,
+            undo: undo.share(),
+        };
+        self.queue.range_mut(first..).map(written).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,7 +99,7 @@ impl Core {
             let next = self.garbage.lock().queue.pop_front_if(|(ts, _)| *ts <= horizon.ts);
             let Some((_, undo)) = next else { return };
             let mut last: Option<(Arc<Table>, Arc<Shape>)> = None;
-            for entry in &undo {
+            for entry in undo.entries() {
                 let Some((table, block)) = entry.place() else { continue };
                 let shape = match &last {
                     Some((known, shape)) if Arc::ptr_eq(known, table) => shape.clone(),
@@ -171,7 +211,7 @@ fn cut_keys(rows: &Rows, entry: &IndexUse, slot: u16, cut: &Version, in_place: b
     keys
 }
 
-fn lay_over<'a>(overlay: &mut Overlay<'a>, before: &'a Before) -> bool {
+pub(crate) fn lay_over<'a>(overlay: &mut Overlay<'a>, before: &'a Before) -> bool {
     let Before::Columns { values, .. } = before else { return false };
     for (id, datum) in values {
         match overlay.iter_mut().find(|(known, _)| known == id) {

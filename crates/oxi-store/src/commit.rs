@@ -15,11 +15,14 @@ use oxi_model::{
     engine::{BoxFuture, TableLock},
     lock::AdvisoryKey,
 };
+use smallvec::SmallVec;
 
 use crate::{
+    collect::Undo,
     engine::Core,
     lock::{queue::Modes, row::Taken},
     options::Flush,
+    reads::{Author, Reads, Written},
     redo::{self, Marks},
     table::Table,
     txn::UndoEntry,
@@ -45,12 +48,35 @@ impl Sequencer {
     pub(crate) fn new(last_ts: u64, logged: Marks) -> Self {
         Sequencer { last_ts, logged, ..Sequencer::default() }
     }
+
+    /// What waits for the log with a timestamp after a moment.
+    pub(crate) fn pending_since(&mut self, from: Ts) -> impl Iterator<Item = Written> {
+        let first = self.pending.partition_point(|pending| pending.ts <= from);
+        self.pending.range_mut(first..).map(|pending| Written {
+            ts: pending.ts,
+            by: Author::Pending(pending.ended.state.clone()),
+            undo: pending.undo.share(),
+        })
+    }
 }
 
 struct Pending {
     lsn: Lsn,
     ts: Ts,
+    undo: Undo,
     ended: Ended,
+}
+
+/// What must still hold of a SERIALIZABLE transaction when it commits: reads, each with the commit
+/// up to which they are known to hold.
+pub(crate) type Validation<'a> = SmallVec<[(&'a Reads, Ts); 2]>;
+
+/// Why a transaction was not committed; nothing was appended.
+pub(crate) enum Refusal {
+    /// The log failed.
+    Log(oxi_base::Error),
+    /// The transaction may not commit.
+    Conflict(oxi_base::Error),
 }
 
 /// What remains to be done for a transaction that has ended.
@@ -127,7 +153,7 @@ impl Core {
     fn publish_locked(&self, sequencer: &mut Sequencer, durable: Lsn) -> Vec<Ended> {
         let mut done = Vec::new();
         while let Some(pending) = sequencer.pending.pop_front_if(|pending| pending.lsn <= durable) {
-            let Pending { ts, mut ended, .. } = pending;
+            let Pending { ts, undo, ended, .. } = pending;
             ended.state.publish(ts);
             self.apply_drops(&ended.drops);
             self.visible.store(ts.0, Ordering::SeqCst);
@@ -136,7 +162,6 @@ impl Core {
                 // rarely.
                 self.catalog_version.fetch_add(1, Ordering::AcqRel);
             }
-            let undo = std::mem::take(&mut ended.undo);
             self.garbage.lock().push(ts, undo);
             done.push(ended);
         }
@@ -148,7 +173,8 @@ impl Core {
         let ts = self.visible_ts().max(Ts(1));
         ended.state.publish(ts);
         if !ended.undo.is_empty() {
-            self.garbage.lock().push(ts, std::mem::take(&mut ended.undo));
+            let undo = Undo::Own(std::mem::take(&mut ended.undo));
+            self.garbage.lock().push(ts, undo);
         }
         self.release(&mut ended);
     }
@@ -156,12 +182,17 @@ impl Core {
     /// Commits: on error nothing was appended and the transaction is given back.
     pub(crate) fn commit(
         self: &Arc<Self>,
-        ended: Ended,
+        mut ended: Ended,
         txn: TxnId,
         mut payload: Vec<u8>,
-    ) -> std::result::Result<BoxFuture<Result<()>>, (oxi_base::Error, Box<Ended>)> {
+        validation: Validation<'_>,
+    ) -> std::result::Result<BoxFuture<Result<()>>, (Refusal, Box<Ended>)> {
         let gate = self.gate.read();
         let mut sequencer = self.sequencer.lock();
+        if let Err(error) = self.validate_rest(&mut sequencer, &validation) {
+            drop(sequencer);
+            return Err((Refusal::Conflict(error), Box::new(ended)));
+        }
         let marks = self.marks();
         if marks != sequencer.logged {
             redo::put_marks(&mut payload, marks);
@@ -172,13 +203,14 @@ impl Core {
             Ok(lsn) => lsn,
             Err(error) => {
                 drop(sequencer);
-                return Err((error, Box::new(ended)));
+                return Err((Refusal::Log(error), Box::new(ended)));
             }
         };
         sequencer.logged = marks;
         sequencer.last_ts = ts.0;
         sequencer.streaming.remove(&txn);
-        sequencer.pending.push_back(Pending { lsn, ts, ended });
+        let undo = Undo::Own(std::mem::take(&mut ended.undo));
+        sequencer.pending.push_back(Pending { lsn, ts, undo, ended });
         let synchronous = self.options.synchronous_commit;
         let done = if synchronous { Vec::new() } else { self.publish_locked(&mut sequencer, lsn) };
         drop(sequencer);

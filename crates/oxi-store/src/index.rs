@@ -18,10 +18,12 @@ pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod key;
 pub(crate) mod save;
+pub(crate) mod span;
 pub(crate) mod tree;
 
 use base::Shelf;
 use key::{Key, KeyColumn, KeyKind, fixed_u64, fixed_u128, put_column, successor};
+use span::{FixedSpan, Span};
 use tree::{End, Tree};
 
 /// Entries fetched from the tree at a time.
@@ -258,33 +260,43 @@ impl Index {
             }
             return Ok(());
         }
-        match &self.entries {
-            Entries::Bytes(tree) => {
-                let Some((lower, upper)) = self.bytes_ends(range) else { return Ok(()) };
-                walk(tree, lower, upper, range.reverse, &mut |key, row| {
+        match (&self.entries, self.span(range)) {
+            (Entries::Bytes(tree), Some(Span::Bytes { low, high })) => {
+                walk(tree, low, high, range.reverse, &mut |key, row| {
                     visit(&Key::Bytes(key.clone()), row)
                 })?;
                 Ok(())
             }
-            Entries::U64(tree) => self.visit_fixed(
-                tree,
-                range,
-                &|datum| fixed_u64(datum, self.columns[0].descending),
-                &Key::U64,
-                &mut visit,
-            ),
-            Entries::U128(tree) => self.visit_fixed(
-                tree,
-                range,
-                &|datum| fixed_u128(datum, self.columns[0].descending),
-                &Key::U128,
-                &mut visit,
-            ),
+            (Entries::U64(tree), Some(Span::U64(span))) => {
+                self.visit_fixed(tree, span, range.reverse, &Key::U64, &mut visit)
+            }
+            (Entries::U128(tree), Some(Span::U128(span))) => {
+                self.visit_fixed(tree, span, range.reverse, &Key::U128, &mut visit)
+            }
+            // An empty range; spans are of this index's own kind.
+            _ => Ok(()),
         }
     }
 
+    /// The keys of a range; `None` if there cannot be any.
+    pub(crate) fn span(&self, range: &KeyRange) -> Option<Span> {
+        let column = &self.columns[0];
+        Some(match self.kind {
+            KeyKind::Bytes => {
+                let (low, high) = self.bytes_ends(range)?;
+                Span::Bytes { low, high }
+            }
+            KeyKind::U64 => Span::U64(FixedSpan::new(range, column.nulls_first, |datum| {
+                fixed_u64(datum, column.descending)
+            })),
+            KeyKind::U128 => Span::U128(FixedSpan::new(range, column.nulls_first, |datum| {
+                fixed_u128(datum, column.descending)
+            })),
+        })
+    }
+
     /// The key of a range that is one whole key.
-    fn point(&self, range: &KeyRange) -> Option<Key> {
+    pub(crate) fn point(&self, range: &KeyRange) -> Option<Key> {
         match (&range.lower, &range.upper) {
             (Bound::Included(lower), Bound::Included(upper))
                 if lower.len() == self.columns.len() && lower == upper =>
@@ -324,59 +336,28 @@ impl Index {
     fn visit_fixed<K: tree::TreeKey>(
         &self,
         tree: &Tree<K>,
-        range: &KeyRange,
-        encode: &dyn Fn(&Datum) -> Option<K>,
+        span: FixedSpan<K>,
+        reverse: bool,
         wrap: &dyn Fn(K) -> Key,
         visit: &mut dyn FnMut(&Key, RowId) -> Result<bool>,
     ) -> Result<()> {
+        let FixedSpan { nulls: nulls_in, values: values_in, low, high } = span;
         let nulls_first = self.columns[0].nulls_first;
-        // Each bound as (in the NULL section?, key, included); an empty prefix bounds nothing.
-        let bound = |bound: &Bound<Vec<Datum>>| match bound {
-            Bound::Included(values) => values.first().map(|v| (encode(v), true)),
-            Bound::Excluded(values) => values.first().map(|v| (encode(v), false)),
-            Bound::Unbounded => None,
-        };
-        let (lower, upper) = (bound(&range.lower), bound(&range.upper));
-        let nulls_in = match &lower {
-            None => true,
-            Some((None, included)) => *included,
-            Some((Some(_), _)) => !nulls_first,
-        } && match &upper {
-            None => true,
-            Some((None, included)) => *included,
-            Some((Some(_), _)) => nulls_first,
-        };
-        let values_in = !matches!(&lower, Some((None, _)) if !nulls_first)
-            && !matches!(&upper, Some((None, _)) if nulls_first);
-        let low = match lower {
-            Some((Some(key), true)) => End::At(key, 0),
-            Some((Some(key), false)) => End::Beyond(key, u64::MAX),
-            _ => End::Open,
-        };
-        let high = match upper {
-            Some((Some(key), true)) => End::At(key, u64::MAX),
-            Some((Some(key), false)) => End::Beyond(key, 0),
-            _ => End::Open,
-        };
         let nulls = |visit: &mut dyn FnMut(&Key, RowId) -> Result<bool>| {
             if !nulls_in {
                 return Ok(true);
             }
-            walk(&self.nulls, End::Open, End::Open, range.reverse, &mut |(), row| {
-                visit(&Key::Null, row)
-            })
+            walk(&self.nulls, End::Open, End::Open, reverse, &mut |(), row| visit(&Key::Null, row))
         };
-        if nulls_first != range.reverse && !nulls(visit)? {
+        if nulls_first != reverse && !nulls(visit)? {
             return Ok(());
         }
         if values_in
-            && !walk(tree, low, high, range.reverse, &mut |key, row| {
-                visit(&wrap(key.clone()), row)
-            })?
+            && !walk(tree, low, high, reverse, &mut |key, row| visit(&wrap(key.clone()), row))?
         {
             return Ok(());
         }
-        if nulls_first == range.reverse {
+        if nulls_first == reverse {
             nulls(visit)?;
         }
         Ok(())

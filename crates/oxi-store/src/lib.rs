@@ -29,6 +29,7 @@ mod scan;
 mod snapshot;
 
 mod lock;
+mod reads;
 mod sequence;
 mod txn;
 mod undo;

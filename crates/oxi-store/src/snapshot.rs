@@ -11,14 +11,15 @@ use std::{
 use oxi_base::{Error, IndexId, Result, RowId, SqlState, TableId, Ts};
 use oxi_model::{
     Datum, Row,
-    engine::{KeyRange, RowVisitor, Scan, ScanRequest, Snapshot},
+    engine::{KeyRange, Predicate, RowVisitor, Scan, ScanRequest, Snapshot},
 };
 use parking_lot::Mutex;
 
 use crate::{
     block::Seen,
     engine::Core,
-    index::{IndexUse, key::Key},
+    index::{Index, IndexUse, key::Key},
+    reads::{Read, Reads},
     scan::table_scans,
     table::Table,
     undo::{Sight, TxnState},
@@ -117,6 +118,8 @@ pub(crate) struct StoreSnapshot {
     pub(crate) registration: Arc<Registration>,
     pub(crate) own: Arc<TxnState>,
     pub(crate) command: u32,
+    /// Where a SERIALIZABLE transaction remembers what it reads.
+    pub(crate) reads: Option<Arc<Reads>>,
 }
 
 impl StoreSnapshot {
@@ -126,6 +129,24 @@ impl StoreSnapshot {
 
     fn core(&self) -> &Arc<Core> {
         &self.registration.core
+    }
+
+    fn note(&self, table: &Table, read: impl FnOnce() -> Read) {
+        if let Some(reads) = &self.reads {
+            reads.note(table, read());
+        }
+    }
+
+    /// Remembers a range of keys, as far as its reader went.
+    fn note_range(&self, index: &Index, table: &Table, range: &KeyRange, last: Option<&Key>) {
+        if let Some(key) = index.point(range) {
+            return self.note(table, || Read::Key(index.id, key));
+        }
+        let Some(mut span) = index.span(range) else { return };
+        if let Some(last) = last {
+            span.end_at(last, range.reverse);
+        }
+        self.note(table, || Read::Range(index.id, span));
     }
 }
 
@@ -140,12 +161,29 @@ impl Snapshot for StoreSnapshot {
 
     fn scan(&self, table: TableId, request: &ScanRequest) -> Result<Vec<Box<dyn Scan>>> {
         let table = self.core().table(table)?;
+        self.note(&table, || Read::Whole);
         table_scans(&table, self, request)
+    }
+
+    fn scan_where(
+        &self,
+        table: TableId,
+        request: &ScanRequest,
+        predicate: Arc<dyn Predicate>,
+    ) -> Result<Vec<Box<dyn Scan>>> {
+        let table = self.core().table(table)?;
+        self.note(&table, || Read::Predicate(predicate));
+        table_scans(&table, self, request)
+    }
+
+    fn notes_reads(&self) -> bool {
+        self.reads.is_some()
     }
 
     fn get(&self, table: TableId, row: RowId, columns: &[usize], out: &mut Row) -> Result<bool> {
         out.clear();
         let table = self.core().table(table)?;
+        self.note(&table, || Read::Row(row));
         let Some((block, slot)) = table.locate(row) else { return Ok(false) };
         let rows = block.read()?;
         match rows.see(slot, &self.sight()) {
@@ -174,9 +212,18 @@ impl Snapshot for StoreSnapshot {
         let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
         let mut fetch = Fetch::new(&table, entry, self.sight(), columns);
         let mut values: Row = Vec::with_capacity(columns.len());
-        index.visit(range, |key, row| {
-            if fetch.row(key, row, &mut values)? { visit(row, &values) } else { Ok(true) }
-        })
+        let mut last = None;
+        let visited = index.visit(range, |key, row| {
+            let goes_on = !fetch.row(key, row, &mut values)? || visit(row, &values)?;
+            if !goes_on && self.reads.is_some() {
+                last = Some(key.clone());
+            }
+            Ok(goes_on)
+        });
+        if self.reads.is_some() {
+            self.note_range(&index, &table, range, last.as_ref());
+        }
+        visited
     }
 
     fn index_get(
@@ -190,7 +237,9 @@ impl Snapshot for StoreSnapshot {
         let (index, table) = self.core().index_with_table(index)?;
         let shape = table.shape();
         let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
-        Fetch::new(&table, entry, self.sight(), columns).all_of(&index.whole_key(key)?, visit)
+        let key = index.whole_key(key)?;
+        self.note(&table, || Read::Key(index.id, key.clone()));
+        Fetch::new(&table, entry, self.sight(), columns).all_of(&key, visit)
     }
 }
 

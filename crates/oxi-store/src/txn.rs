@@ -2,11 +2,13 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicU8, AtomicU32, Ordering},
 };
 
 use arrow_array::RecordBatch;
-use oxi_base::{Error, IndexId, Lsn, Result, RowId, SqlState, TableId, TxnId, codec::put_varint};
+use oxi_base::{
+    Error, IndexId, Lsn, Result, RowId, SqlState, TableId, Ts, TxnId, codec::put_varint,
+};
 use oxi_log::FrameKind;
 use oxi_model::{
     Datum, Row,
@@ -19,10 +21,12 @@ use oxi_model::{
 use parking_lot::Mutex;
 
 use crate::{
-    block::Block,
-    commit::{DropAction, Ended},
+    block::{Block, Seen},
+    commit::{DropAction, Ended, Refusal, Validation},
     engine::Core,
+    index::key::Key,
     lock::{advisory, queue::Modes, row::Taken, wait},
+    reads::{Read, Reads},
     snapshot::{Registration, StoreSnapshot, register},
     table::Table,
     undo::{Sight, TxnState},
@@ -112,11 +116,17 @@ struct Savepoint {
 pub(crate) struct Transaction {
     core: Arc<Core>,
     state: Arc<TxnState>,
-    isolation: Isolation,
+    /// An [`Isolation`] as its number.
+    isolation: AtomicU8,
     /// The number of the running statement.
     command: AtomicU32,
-    /// The one snapshot of REPEATABLE READ.
+    /// The one snapshot of REPEATABLE READ and SERIALIZABLE.
     fixed: OnceLock<Mutex<Option<Arc<Registration>>>>,
+    /// What was read, under SERIALIZABLE.
+    reads: OnceLock<Arc<Reads>>,
+    /// What was learnt beside the snapshot, namely that keys are taken which it does not show, and
+    /// from what moment on that is to stay so.
+    late: OnceLock<(Ts, Reads)>,
     work: Mutex<Work>,
 }
 
@@ -149,12 +159,18 @@ impl Redo {
 
 impl Transaction {
     pub(crate) fn new(core: Arc<Core>, isolation: Isolation) -> Self {
+        let reads = OnceLock::new();
+        if isolation == Isolation::Serializable {
+            let _ = reads.set(Arc::default());
+        }
         Transaction {
             core,
             state: TxnState::new(),
-            isolation,
+            isolation: AtomicU8::new(isolation as u8),
             command: AtomicU32::new(1),
             fixed: OnceLock::new(),
+            reads,
+            late: OnceLock::new(),
             work: Mutex::default(),
         }
     }
@@ -165,24 +181,88 @@ impl Transaction {
 
     /// The registration that a snapshot taken now uses.
     fn registration(&self) -> Arc<Registration> {
-        match self.isolation {
-            Isolation::ReadCommitted => Arc::new(register(&self.core, None)),
-            Isolation::RepeatableRead => {
-                let fixed = self.fixed.get_or_init(Mutex::default);
-                let mut fixed = fixed.lock();
-                fixed.get_or_insert_with(|| Arc::new(register(&self.core, None))).clone()
-            }
+        if !self.isolation().keeps_snapshot() {
+            return Arc::new(register(&self.core, None));
         }
+        let mut fixed = self.fixed.get_or_init(Mutex::default).lock();
+        fixed.get_or_insert_with(|| Arc::new(register(&self.core, None))).clone()
     }
 
-    fn snapshot(&self, command: u32) -> Arc<dyn Snapshot> {
+    fn snapshot(&self, command: u32, reads: Option<Arc<Reads>>) -> Arc<dyn Snapshot> {
         let registration = self.registration();
-        Arc::new(StoreSnapshot { registration, own: self.state.clone(), command })
+        Arc::new(StoreSnapshot { registration, own: self.state.clone(), command, reads })
+    }
+
+    /// Where snapshots note what they read.
+    fn noted(&self) -> Option<Arc<Reads>> {
+        if self.isolation() == Isolation::Serializable { self.reads.get().cloned() } else { None }
+    }
+
+    /// What was read, under SERIALIZABLE.
+    fn reads(&self) -> Option<&Reads> {
+        self.reads.get().map(AsRef::as_ref)
+    }
+
+    /// The snapshot of a SERIALIZABLE transaction that has read something.
+    fn validated_snapshot(&self) -> Option<(&Reads, Arc<Registration>)> {
+        let registration = self.fixed.get()?.lock().clone()?;
+        Some((self.reads()?, registration))
+    }
+
+    /// Under SERIALIZABLE, whether the transaction could still commit. One that has not written
+    /// can, whatever it has read.
+    fn validate(&self, during: &str) -> Result<()> {
+        if let Some((reads, snapshot)) = self.validated_snapshot() {
+            self.validate_all(reads, snapshot.ts, during)?;
+        }
+        Ok(())
+    }
+
+    /// What remains to be validated when the transaction commits.
+    fn validate_all<'a>(
+        &'a self,
+        reads: &'a Reads,
+        at: Ts,
+        during: &str,
+    ) -> Result<Validation<'a>> {
+        let mut parts = Validation::new();
+        let late = self.late.get().map(|(at, reads)| (reads, *at));
+        for (reads, from) in [Some((reads, at)), late].into_iter().flatten() {
+            parts.push((reads, self.core.validate(reads, from, during)?));
+        }
+        Ok(parts)
+    }
+
+    /// Remembers, under SERIALIZABLE, that a row has a unique key.
+    fn note_taken(&self, table: &Table, index: IndexId, key: &Key, row: RowId) -> Result<()> {
+        let Some((reads, snapshot)) = self.validated_snapshot() else { return Ok(()) };
+        let sight = Sight { ts: snapshot.ts, own: Some(&self.state), command: u32::MAX };
+        let is_seen = match table.locate(row) {
+            Some((block, slot)) => !matches!(block.read()?.see(slot, &sight), Seen::No),
+            None => false,
+        };
+        let read = Read::Key(index, key.clone());
+        if is_seen {
+            reads.note(table, read);
+        } else {
+            let (_, late) = self.late.get_or_init(|| (self.core.visible_ts(), Reads::default()));
+            late.note(table, read);
+        }
+        Ok(())
+    }
+
+    /// What must be done under SERIALIZABLE about a write: the first one of a transaction that
+    /// cannot commit fails at once, and so does what a row that it does not see keeps out.
+    fn validate_write(&self, is_first: bool, is_duplicate: bool) -> Result<()> {
+        if (is_first || is_duplicate) && self.reads().is_some() {
+            self.validate("write")?;
+        }
+        Ok(())
     }
 
     /// Sees all that is committed, and everything of its own.
     fn newest_sight(&self) -> Sight<'_> {
-        Sight { ts: oxi_base::Ts(u64::MAX - 1), own: Some(&self.state), command: u32::MAX }
+        Sight { ts: Ts(u64::MAX - 1), own: Some(&self.state), command: u32::MAX }
     }
 
     /// Locks the work of a transaction that may still write.
@@ -229,7 +309,7 @@ impl Transaction {
         }
         self.core
             .log
-            .append(FrameKind::Chunk, id, oxi_base::Ts(0), &payload)
+            .append(FrameKind::Chunk, id, Ts(0), &payload)
             .map_err(|error| self.core.fail(error))?;
         work.redo.chunks = true;
         work.redo.sent = sent;
@@ -272,6 +352,35 @@ impl Transaction {
         }
     }
 
+    fn commit_changes(&self, work: &mut Work, chunks: bool) -> Result<BoxFuture<Result<()>>> {
+        let payload = work.redo.payload();
+        // Kept until all is validated: it keeps what others wrote from being collected.
+        let read = self.validated_snapshot();
+        let ended = self.end(work);
+        let validated = self.core.check_usable().and_then(|()| match &read {
+            None => Ok(Validation::new()),
+            Some((reads, snapshot)) => self.validate_all(reads, snapshot.ts, "commit attempt"),
+        });
+        let validation = match validated {
+            Ok(validation) => validation,
+            Err(error) => {
+                self.abort(ended, chunks);
+                return Err(error);
+            }
+        };
+        match self.core.commit(ended, self.own_id(), payload, validation) {
+            Ok(future) => Ok(future),
+            Err((refusal, ended)) => {
+                let error = match refusal {
+                    Refusal::Log(error) => self.core.fail(error),
+                    Refusal::Conflict(error) => error,
+                };
+                self.abort(*ended, chunks);
+                Err(error)
+            }
+        }
+    }
+
     fn end(&self, work: &mut Work) -> Ended {
         work.ended = true;
         if let Some(fixed) = self.fixed.get() {
@@ -294,7 +403,7 @@ impl Transaction {
             let id = self.own_id();
             self.core.sequencer.lock().streaming.remove(&id);
             // Without the frame recovery drops the chunks all the same, at its end.
-            let _ = self.core.log.append(FrameKind::Abort, id, oxi_base::Ts(0), &[]);
+            let _ = self.core.log.append(FrameKind::Abort, id, Ts(0), &[]);
         }
         self.state.abort();
         self.core.release(&mut ended);
@@ -329,7 +438,22 @@ impl Txn for Transaction {
     }
 
     fn isolation(&self) -> Isolation {
-        self.isolation
+        match self.isolation.load(Ordering::Relaxed) {
+            0 => Isolation::ReadCommitted,
+            1 => Isolation::RepeatableRead,
+            _ => Isolation::Serializable,
+        }
+    }
+
+    fn set_isolation(&self, isolation: Isolation) -> Result<()> {
+        if self.command() > 1 {
+            return Err(Error::bug("the isolation of a transaction that has begun a statement"));
+        }
+        self.isolation.store(isolation as u8, Ordering::Relaxed);
+        if isolation == Isolation::Serializable {
+            let _ = self.reads.set(Arc::default());
+        }
+        Ok(())
     }
 
     fn belong_to(&self, session: u32) {
@@ -338,11 +462,15 @@ impl Txn for Transaction {
 
     fn begin_statement(&self) -> Arc<dyn Snapshot> {
         let command = self.command.fetch_add(1, Ordering::AcqRel) + 1;
-        self.snapshot(command)
+        self.snapshot(command, self.noted())
     }
 
     fn current_snapshot(&self) -> Arc<dyn Snapshot> {
-        self.snapshot(u32::MAX)
+        self.snapshot(u32::MAX, self.noted())
+    }
+
+    fn check_snapshot(&self) -> Arc<dyn Snapshot> {
+        self.snapshot(u32::MAX, None)
     }
 
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>> {
@@ -384,11 +512,22 @@ impl Txn for Transaction {
     }
 
     fn insert(&self, table: TableId, row: &[Datum]) -> Result<InsertOutcome> {
+        self.insert_unless(table, row, &[])
+    }
+
+    fn insert_unless(
+        &self,
+        table: TableId,
+        row: &[Datum],
+        arbiters: &[IndexId],
+    ) -> Result<InsertOutcome> {
         let mut work = self.writable()?;
         let table = self.core.table(table)?;
         let shape = table.shape();
         shape.check_row(row)?;
-        let outcome = self.insert_row(&mut work, &table, &shape, row)?;
+        let is_first = work.redo.is_empty();
+        let outcome = self.insert_row(&mut work, &table, &shape, row, arbiters)?;
+        self.validate_write(is_first, matches!(outcome, InsertOutcome::Duplicate(_)))?;
         self.stream(&mut work)?;
         Ok(outcome)
     }
@@ -401,7 +540,10 @@ impl Txn for Transaction {
     ) -> Result<(usize, Option<InsertOutcome>)> {
         let mut work = self.writable()?;
         let table = self.core.table(table)?;
-        self.insert_rows(&mut work, &table, batch, from)
+        let is_first = work.redo.is_empty();
+        let outcome = self.insert_rows(&mut work, &table, batch, from)?;
+        self.validate_write(is_first, matches!(outcome.1, Some(InsertOutcome::Duplicate(_))))?;
+        Ok(outcome)
     }
 
     fn update(
@@ -413,7 +555,9 @@ impl Txn for Transaction {
         changes: &[(usize, Datum)],
     ) -> Result<WriteOutcome> {
         let mut work = self.writable()?;
+        let is_first = work.redo.is_empty();
         let outcome = self.update_row(&mut work, snapshot, table, row, target, changes)?;
+        self.validate_write(is_first, matches!(outcome, WriteOutcome::Duplicate(_)))?;
         self.stream(&mut work)?;
         Ok(outcome)
     }
@@ -426,7 +570,9 @@ impl Txn for Transaction {
         target: WriteTarget,
     ) -> Result<WriteOutcome> {
         let mut work = self.writable()?;
+        let is_first = work.redo.is_empty();
         let outcome = self.delete_row(&mut work, snapshot, table, row, target)?;
+        self.validate_write(is_first, false)?;
         self.stream(&mut work)?;
         Ok(outcome)
     }
@@ -449,9 +595,9 @@ impl Txn for Transaction {
         let rows = block.read()?;
         let all = 0..rows.columns.len();
         Ok(match rows.see(slot, &self.newest_sight()) {
-            crate::block::Seen::No => None,
-            crate::block::Seen::InPlace => Some(all.map(|p| rows.value(slot, p, None)).collect()),
-            crate::block::Seen::Older(overlay) => {
+            Seen::No => None,
+            Seen::InPlace => Some(all.map(|p| rows.value(slot, p, None)).collect()),
+            Seen::Older(overlay) => {
                 Some(all.map(|p| rows.value(slot, p, Some(&overlay))).collect())
             }
         })
@@ -516,6 +662,10 @@ impl Txn for Transaction {
         work.catalog = catalog;
         for taken in work.shared_rows.drain(shared_rows..).rev() {
             self.core.shared_rows.undo(taken, &self.state);
+            // That the row was there is no longer held true by the lock.
+            if let (Some(reads), Ok(table)) = (self.reads(), self.core.table(taken.table)) {
+                reads.note(&table, Read::Row(taken.row));
+            }
         }
         self.give_back_tables(&mut work, &keep);
         for (key, lock) in work.advisory.drain(advisory..) {
@@ -551,20 +701,7 @@ impl Txn for Transaction {
             }
             return Ok(Box::pin(std::future::ready(Ok(()))));
         }
-        let payload = work.redo.payload();
-        let ended = self.end(&mut work);
-        if let Err(error) = self.core.check_usable() {
-            self.abort(ended, chunks);
-            return Err(error);
-        }
-        match self.core.commit(ended, self.own_id(), payload) {
-            Ok(future) => Ok(future),
-            Err((error, ended)) => {
-                let error = self.core.fail(error);
-                self.abort(*ended, chunks);
-                Err(error)
-            }
-        }
+        self.commit_changes(&mut work, chunks)
     }
 
     fn rollback(&self) {

@@ -14,6 +14,8 @@ use oxi_sql::plan::{Action, Assignment, ConflictAction, ModifyNode};
 
 use crate::{
     dml::{
+        modify::Reader,
+        recheck::Recheck,
         rules::{Assignments, Rules},
         target::Target,
         violation,
@@ -42,6 +44,8 @@ pub struct RowPlan {
     pub action: RowAction,
     /// RETURNING.
     pub returning: Option<Vec<RowExpr>>,
+    /// For rows that others have changed, where conditions or new values have subqueries.
+    pub again: Option<Recheck>,
 }
 
 /// What happens to each row.
@@ -124,6 +128,7 @@ impl RowPlan {
             rules: Rules { checks, ..Rules::default() },
             action,
             returning,
+            again: None,
         }))
     }
 
@@ -198,8 +203,8 @@ impl RowPlan {
         })
     }
 
-    /// Updates one row. `input` holds the row as the snapshot sees it, followed by the values of
-    /// other relations.
+    /// Updates one row, unless it does not qualify any more (false). `input` holds the row as the
+    /// snapshot sees it, followed by the values of other relations.
     pub async fn update(
         &self,
         writer: &mut Writer<'_>,
@@ -207,7 +212,7 @@ impl RowPlan {
         input: &mut Row,
         params: &[Datum],
         sink: &mut (dyn RowSink + Send),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let RowAction::Update(assignments, predicate) = &self.action else {
             return Err(Error::bug("an update by another action"));
         };
@@ -225,14 +230,14 @@ impl RowPlan {
                         input.splice(..width, new);
                         self.give(writer, input, params, sink)?;
                     }
-                    return Ok(());
+                    return Ok(true);
                 }
-                Written::Gone => return Ok(()),
+                Written::Gone => return Ok(true),
                 Written::Changed => {
                     let lock = assignments.row_lock(&self.target);
                     let again = Reread { id, lock, predicate: predicate.as_ref() };
                     if !self.reread(writer, again, input, params).await? {
-                        return Ok(());
+                        return Ok(false);
                     }
                     version = WriteTarget::Newest;
                 }
@@ -240,7 +245,7 @@ impl RowPlan {
         }
     }
 
-    /// Deletes one row; `input` as for [`RowPlan::update`].
+    /// Deletes one row; input and result as for [`RowPlan::update`].
     pub async fn delete(
         &self,
         writer: &mut Writer<'_>,
@@ -248,7 +253,7 @@ impl RowPlan {
         input: &mut Row,
         params: &[Datum],
         sink: &mut (dyn RowSink + Send),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let RowAction::Delete(predicate) = &self.action else {
             return Err(Error::bug("a deletion by another action"));
         };
@@ -257,13 +262,16 @@ impl RowPlan {
         loop {
             let old = input.get(..width).ok_or_else(|| Error::bug("a short row"))?;
             match writer.delete(id, version, old).await? {
-                Written::Done => return self.give(writer, input, params, sink),
-                Written::Gone => return Ok(()),
+                Written::Done => {
+                    self.give(writer, input, params, sink)?;
+                    return Ok(true);
+                }
+                Written::Gone => return Ok(true),
                 Written::Changed => {
                     let predicate = predicate.as_ref();
                     let again = Reread { id, lock: RowLock::Update, predicate };
                     if !self.reread(writer, again, input, params).await? {
-                        return Ok(());
+                        return Ok(false);
                     }
                     version = WriteTarget::Newest;
                 }
@@ -282,6 +290,14 @@ impl RowPlan {
     ) -> Result<bool> {
         let Some(newest) = writer.newest(again.id, again.lock).await? else { return Ok(false) };
         input.splice(..newest.len(), newest);
+        if let Some(query) = &self.again {
+            // Boxed: planning and running a query is rare here and its future large.
+            let Some(batch) = Box::pin(query.input(again.id, input)).await? else {
+                return Ok(false);
+            };
+            *input = Reader::after_row_id(self, &batch)?.row(0)?;
+            return Ok(true);
+        }
         match again.predicate {
             Some(predicate) => predicate.holds(&writer.statement.eval, Scope::of(input, params)),
             None => Ok(true),

@@ -196,6 +196,9 @@ impl Queue {
                         continue;
                     }
                     if still_refers(statement, target, incoming, &child, old).await? {
+                        // What SERIALIZABLE now knows; no lock on the row outlives a savepoint.
+                        let read = statement.txn.current_snapshot();
+                        read.get(incoming.child_table, child.row, &[], &mut Row::new())?;
                         let schema = statement.catalog.schema_name(incoming.child.schema);
                         let eval = &statement.eval;
                         return Err(violation::referenced(eval, target, incoming, schema, old));
@@ -259,13 +262,15 @@ async fn require_parent(
     };
     let range = KeyRange::equal(probe.clone());
     for _ in 0..ATTEMPTS {
-        let snapshot = statement.txn.current_snapshot();
+        let snapshot = statement.txn.check_snapshot();
         let mut found = None;
         snapshot.index_scan(key.parent_index, &range, &[], &mut |row, _| {
             found = Some(row);
             Ok(false)
         })?;
-        let Some(row) = found else { return Err(violated()) };
+        let Some(row) = found else {
+            return note_missing(statement, key, &range).and(Err(violated()));
+        };
         let mut version = WriteTarget::Snapshot;
         loop {
             let outcome = statement.txn.lock_row(
@@ -316,6 +321,12 @@ async fn require_parent(
     ))
 }
 
+/// Lets SERIALIZABLE remember that a parent was missed: no lock keeps it from coming.
+fn note_missing(statement: &StatementContext, key: &OutgoingKey, range: &KeyRange) -> Result<()> {
+    let read = statement.txn.current_snapshot();
+    read.index_scan(key.parent_index, range, &[], &mut |_, _| Ok(false))
+}
+
 /// Whether a snapshot taken now finds another row than `gone` under the key.
 fn visible_again(
     statement: &StatementContext,
@@ -324,7 +335,7 @@ fn visible_again(
     gone: RowId,
 ) -> Result<bool> {
     let mut found = false;
-    let snapshot = statement.txn.current_snapshot();
+    let snapshot = statement.txn.check_snapshot();
     snapshot.index_scan(key.parent_index, range, &[], &mut |row, _| {
         found = row != gone;
         Ok(!found)
@@ -343,9 +354,9 @@ fn children(
     for (old, _) in departed {
         wanted.push(child_key(&statement.eval, target, key, old)?);
     }
-    let snapshot = statement.txn.current_snapshot();
+    let snapshot = statement.txn.check_snapshot();
     let mut found = search(key, &snapshot, &wanted)?;
-    if statement.txn.isolation() == oxi_model::engine::Isolation::RepeatableRead {
+    if statement.txn.isolation().keeps_snapshot() {
         // Rows committed since the transaction's snapshot refer to the key as well.
         let latest =
             statement.engine.begin(oxi_model::engine::Isolation::ReadCommitted).begin_statement();
@@ -449,7 +460,7 @@ fn parent_again(statement: &StatementContext, key: &IncomingKey, old: &[Datum]) 
     let (index, order) = &key.parent_index;
     let probe: Vec<Datum> = order.iter().map(|place| old[*place].clone()).collect();
     let mut found = false;
-    let snapshot = statement.txn.current_snapshot();
+    let snapshot = statement.txn.check_snapshot();
     snapshot.index_scan(*index, &KeyRange::equal(probe), &[], &mut |_, _| {
         found = true;
         Ok(false)

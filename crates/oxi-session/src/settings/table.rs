@@ -87,6 +87,7 @@ settings! {
     ("DateStyle", "ISO, MDY", DateStyle, true, false, "How dates are written and ambiguous ones read."),
     ("default_tablespace", "", Text, false, false, "Accepted for compatibility."),
     ("default_table_access_method", "heap", Text, false, false, "Accepted for compatibility."),
+    ("default_transaction_deferrable", "off", Bool, false, false, "Whether transactions are deferrable unless they say otherwise."),
     ("default_transaction_isolation", "read committed", ISOLATION, false, false, "The isolation of transactions that do not name one."),
     ("default_transaction_read_only", "off", Bool, true, false, "Whether transactions are read-only unless they say otherwise."),
     ("extra_float_digits", "1", int(-15, 3), false, false, "Digits of floats written as text; above 0 is shortest exact."),
@@ -120,7 +121,7 @@ settings! {
     ("TimeZone", "UTC", TimeZone, true, false, "The time zone in which timestamps are shown and read."),
     ("transaction_isolation", "read committed", ISOLATION, false, false, "The isolation of the running transaction."),
     ("transaction_read_only", "off", Bool, false, false, "Whether the running transaction is read-only."),
-    ("transaction_deferrable", "off", Bool, false, false, "Accepted for compatibility."),
+    ("transaction_deferrable", "off", Bool, false, false, "Whether the running transaction may wait for a snapshot that no other one disturbs; all snapshots are such."),
     ("work_mem", "65536", Kilobytes, false, false, "Memory a query may use for sorting and hashing before it spills."),
     ("xmloption", "content", Text, false, false, "Accepted for compatibility."),
 }

@@ -15,7 +15,9 @@ use crate::{
 
 /// TRUNCATE.
 pub(crate) async fn run(session: &mut Session, truncate: &Truncate) -> Result<CommandTag> {
-    require_writable(session.ensure_transaction().modes, "TRUNCATE TABLE")?;
+    let transaction = session.ensure_transaction();
+    require_writable(transaction.modes, "TRUNCATE TABLE")?;
+    transaction.has_queried = true;
     let mut tables: Vec<Arc<RelationDescriptor>> = Vec::new();
     for (name, _) in &truncate.tables {
         let relation = table_for_change(session, name).await?;

@@ -102,12 +102,33 @@ impl TreeKey for Box<[u8]> {
 }
 
 /// An end of a range of entries.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum End<K> {
     Open,
     /// Including the entry.
     At(K, u64),
     /// Excluding the entry.
     Beyond(K, u64),
+}
+
+impl<K: TreeKey> End<K> {
+    /// Whether some entry of `key` lies above this lower end.
+    pub(crate) fn is_below(&self, key: &K) -> bool {
+        match self {
+            End::Open => true,
+            End::At(end, _) => end <= key,
+            End::Beyond(end, row) => (end, *row) < (key, u64::MAX),
+        }
+    }
+
+    /// Whether some entry of `key` lies below this upper end.
+    pub(crate) fn is_above(&self, key: &K) -> bool {
+        match self {
+            End::Open => true,
+            End::At(end, _) => end >= key,
+            End::Beyond(end, row) => (end, *row) > (key, 0),
+        }
+    }
 }
 
 /// An entry as the end of a range.

@@ -7,11 +7,11 @@
 use std::{borrow::Borrow, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use oxi_base::{Error, Result, RowId, SqlState, TableId};
+use oxi_base::{Error, IndexId, Result, RowId, SqlState, TableId};
 use oxi_model::{
     Datum,
     array::TypedArray,
-    engine::{Duplicate, InsertOutcome, Isolation, RowLock, Snapshot, WriteOutcome, WriteTarget},
+    engine::{Duplicate, InsertOutcome, RowLock, Snapshot, Txn, WriteOutcome, WriteTarget},
 };
 use smallvec::SmallVec;
 
@@ -42,6 +42,7 @@ impl Transaction {
         table: &Arc<Table>,
         shape: &Shape,
         row: &[Datum],
+        arbiters: &[IndexId],
     ) -> Result<InsertOutcome> {
         let command = self.command();
         let (block, slot) = table.with_open_block(|block| {
@@ -54,7 +55,7 @@ impl Transaction {
             Ok(Some((block.clone(), slot)))
         })?;
         let id = row_id(block.number, slot);
-        match self.place_row(table, shape, id, |position| &row[position]) {
+        match self.place_row(table, shape, id, arbiters, |position| &row[position]) {
             Ok(None) => {}
             Ok(Some(obstacle)) => {
                 self.take_back(&block, slot)?;
@@ -109,7 +110,7 @@ impl Transaction {
     ) -> Result<(usize, Option<InsertOutcome>)> {
         if arrays.is_empty() {
             // A table without columns has rows all the same.
-            return Ok(match self.insert_row(work, table, shape, &[])? {
+            return Ok(match self.insert_row(work, table, shape, &[], &[])? {
                 InsertOutcome::Done(_) => (1, None),
                 other => (0, Some(other)),
             });
@@ -128,7 +129,7 @@ impl Transaction {
             let row = from + usize::from(placed - start);
             // What cannot be decoded was never written, and reads as NULL.
             let value = |position: usize| arrays[position].datum(row).unwrap_or(Datum::Null);
-            stopped = self.place_row(table, shape, row_id(block.number, placed), value);
+            stopped = self.place_row(table, shape, row_id(block.number, placed), &[], value);
             placed += u16::from(matches!(stopped, Ok(None)));
         }
         for slot in (placed..end).rev() {
@@ -183,16 +184,20 @@ impl Transaction {
         Ok(())
     }
 
-    /// Adds the index entries of an inserted row; what is in the way, after taking them back.
+    /// Adds the index entries of an inserted row, those of some indexes first; what is in the
+    /// way, after taking them back.
     fn place_row<D: Borrow<Datum>>(
         &self,
         table: &Table,
         shape: &Shape,
         row: RowId,
+        first: &[IndexId],
         mut value: impl FnMut(usize) -> D,
     ) -> Result<Option<Obstacle>> {
         let mut added = Added::new();
-        for entry in &shape.indexes {
+        let is_first = |entry: &&IndexUse| first.contains(&entry.index.id);
+        let others = shape.indexes.iter().filter(|entry| !is_first(entry));
+        for entry in shape.indexes.iter().filter(is_first).chain(others) {
             let (key, null) = entry.key(&mut value);
             let refused = match self.place_key(table, entry, &key, null, row) {
                 Ok(Ok(_)) => {
@@ -378,7 +383,7 @@ impl Transaction {
 
     /// The outcome of a write that may not go ahead.
     fn refused(&self, access: Access) -> Result<Option<WriteOutcome>> {
-        let strict = self.isolation == Isolation::RepeatableRead;
+        let strict = self.isolation().keeps_snapshot();
         let failure = |what: &str| {
             Error::new(
                 SqlState::SERIALIZATION_FAILURE,
@@ -413,6 +418,10 @@ impl Transaction {
             if other != row
                 && let Some(obstacle) = self.obstacle(table, entry, key, other)?
             {
+                // That the key is taken is something the transaction now knows.
+                if matches!(obstacle, Obstacle::Duplicate(_)) && self.reads().is_some() {
+                    self.note_taken(table, index.id, key, other)?;
+                }
                 return Ok(Err(obstacle));
             }
         }

@@ -13,4 +13,5 @@ mod histories;
 mod inspect;
 mod memory;
 mod scripts;
+mod serializable;
 mod support;

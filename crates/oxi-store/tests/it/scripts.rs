@@ -280,6 +280,15 @@ impl Session {
                 let k = number()?;
                 find(&*self.statement(), k).map_or("none".into(), |(_, v)| v)
             }
+            "range" => {
+                let (from, to) = (number()?, number()?);
+                let limit = args.next_pos().map_or(Ok(usize::MAX), str::parse)?;
+                list(&range(&*self.statement(), from, to, limit))
+            }
+            "filter" => {
+                let (from, to) = (number()?, number()?);
+                list(&scan_between(&*self.statement(), from, to))
+            }
             "newest" => match self.txn.newest(TABLE, self.last.ok_or("no row")?)? {
                 Some(row) => format!("{row:?}"),
                 None => "none".into(),
@@ -366,6 +375,7 @@ impl Runner for Scripts {
         if command.name == "begin" {
             let isolation = match command.consume_args().next_pos() {
                 Some("rr") => Isolation::RepeatableRead,
+                Some("ser") => Isolation::Serializable,
                 _ => Isolation::ReadCommitted,
             };
             let txn = self.store().begin(isolation);
@@ -405,5 +415,5 @@ macro_rules! scripts {
 
 scripts! {
     visibility waits read_committed repeatable_read savepoints unique deadlock locks collection
-    recovery checkpoint sequences failure table_locks advisory
+    recovery checkpoint sequences failure table_locks advisory serializable
 }
