@@ -50,3 +50,9 @@ for form in copy inserts; do
   in_postgres psql -X -q -v ON_ERROR_STOP=1 -d "$name" -At -F, -f "$here/../dump/rows.sql" >"$scratch/theirs"
   diff "$scratch/ours" "$scratch/theirs"
 done
+
+# The other way: what pg_dump writes restores into Oxibase.
+in_postgres "$postgres/pg_dump" --no-owner --no-privileges form_copy >"$scratch/theirs.sql"
+"$binary" "$scratch/third" -q -f "$scratch/theirs.sql" >/dev/null
+"$binary" "$scratch/third" -q --format csv -t -f "$here/../dump/rows.sql" >"$scratch/back"
+diff <(sort "$scratch/theirs") <(sort "$scratch/back")

@@ -13,6 +13,11 @@ const NUMBERS: &[u32] = &[20, 21, 23, 26, 1700];
 const BOOL: u32 = 16;
 const BITS: &[u32] = &[1560, 1562];
 
+/// With a limit, if only one beyond all rows, a table is read from its beginning to its end. Without
+/// one, parts of a large table are read side by side and come as they may; then no two dumps are
+/// the same.
+const IN_ORDER: &str = "LIMIT 9223372036854775807";
+
 /// Writes the rows of all tables, then the states of all sequences.
 pub(super) async fn write(
     source: &mut Source,
@@ -70,9 +75,9 @@ async fn copy_rows(
     progress: &mut Progress,
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let place = format!("{} ({})", table.relation.display, names(columns));
-    writeln!(out, "COPY {place} FROM stdin;")?;
-    let copy = format!("COPY {place} TO STDOUT");
+    let (name, names) = (&table.relation.display, names(columns));
+    writeln!(out, "COPY {name} ({names}) FROM stdin;")?;
+    let copy = format!("COPY (SELECT {names} FROM ONLY {name} {IN_ORDER}) TO STDOUT");
     source
         .each_piece(&copy, |piece| {
             out.write_all(piece)?;
@@ -101,7 +106,7 @@ async fn insert_rows(
     let types: Vec<u32> = columns.iter().map(|column| column.type_oid).collect();
     let head = format!("INSERT INTO {name} ({names}){overriding} VALUES (");
     source
-        .each_row(&format!("SELECT {names} FROM ONLY {name}"), |row| {
+        .each_row(&format!("SELECT {names} FROM ONLY {name} {IN_ORDER}"), |row| {
             writeln!(out, "{head}{});", values(row, &types))?;
             progress.add(1);
             Ok(())

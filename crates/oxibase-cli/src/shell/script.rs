@@ -150,11 +150,15 @@ impl Shell {
             if pending.trim().is_empty() {
                 pending.clear();
                 first = number;
-                if line.trim_start().starts_with('\\') {
-                    self.place = format!("{name}:{number}: ");
-                    Box::pin(self.meta(line.trim())).await?;
-                    continue;
-                }
+            }
+            // Comments before it do not make it part of a statement.
+            if line.trim_start().starts_with('\\')
+                && split::split(&pending).state == split::State::Empty
+            {
+                pending.clear();
+                self.place = format!("{name}:{number}: ");
+                Box::pin(self.meta(line.trim())).await?;
+                continue;
             }
             pending.push_str(&line);
             if !line.contains([';', '\\']) {

@@ -160,6 +160,26 @@ fn a_dump_is_of_one_moment() {
 }
 
 #[test]
+fn rows_of_a_large_table_keep_their_order() {
+    let directory = Directory::new();
+    let database = directory.file("db");
+    let sql = "create table t (a int, b text); \
+               insert into t select i, 'x' from generate_series(1, 60000) i";
+    well(&[&database, "-q", "-c", sql]);
+    for option in [None, Some("--inserts")] {
+        let mut arguments = vec!["dump", database.as_str()];
+        arguments.extend(option);
+        let dump = well(&arguments);
+        let number = |line: &str| {
+            let values = line.split_once("VALUES (").map_or(line, |(_, values)| values);
+            values.split(['\t', ',']).next().and_then(|first| first.parse::<u32>().ok())
+        };
+        let numbers: Vec<u32> = dump.lines().filter_map(number).collect();
+        assert!(numbers.iter().copied().eq(1..=60_000), "{} rows", numbers.len());
+    }
+}
+
+#[test]
 fn some_tables_only() {
     let directory = Directory::new();
     let database = everything(&directory);
