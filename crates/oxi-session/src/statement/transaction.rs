@@ -50,15 +50,13 @@ fn begin(session: &mut Session, modes: TransactionModes) -> Result<()> {
         );
         return set_modes(session, modes);
     }
-    match &mut session.transaction {
-        // Within a string of statements: what came before becomes part of the block.
-        Some(transaction) => transaction.explicit = true,
-        None => {
-            let modes = merged(session.default_modes(), modes);
-            session.open_transaction(modes, true);
-            return publish_modes(session, modes);
-        }
-    }
+    let Some(transaction) = &mut session.transaction else {
+        let modes = merged(session.default_modes(), modes);
+        session.open_transaction(modes, true);
+        return publish_modes(session, modes);
+    };
+    // Within a string of statements: what came before becomes part of the block.
+    transaction.explicit = true;
     set_modes(session, modes)
 }
 

@@ -153,7 +153,7 @@ impl Client {
     }
 
     async fn steps(&mut self) -> Result<(), Stop> {
-        for _ in 0..1 + self.prng.below(4) {
+        for _ in 0..=self.prng.below(4) {
             pause().await;
             match self.prng.below(20) {
                 0..9 => self.append().await?,

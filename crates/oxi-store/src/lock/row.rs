@@ -86,12 +86,11 @@ impl SharedRows {
         let Some(at) = holders.iter().position(|(holder, _)| Arc::ptr_eq(holder, txn)) else {
             return;
         };
-        match taken.before {
-            Some(before) => holders[at].1 = before,
-            None => {
-                holders.swap_remove(at);
-                self.count.fetch_sub(1, Ordering::AcqRel);
-            }
+        if let Some(before) = taken.before {
+            holders[at].1 = before;
+        } else {
+            holders.swap_remove(at);
+            self.count.fetch_sub(1, Ordering::AcqRel);
         }
         if holders.is_empty() {
             shard.remove(&(taken.table, taken.row));

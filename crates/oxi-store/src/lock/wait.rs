@@ -109,13 +109,12 @@ impl Waits {
     fn record(&self, number: u64, wanted: &Wanted, blockers: Blockers) -> Result<()> {
         let mut graph = self.graph.lock();
         let waits = graph.entry(wanted.waiter.party()).or_default();
-        match waits.iter_mut().find(|waiting| waiting.number == number) {
-            Some(waiting) => waiting.blockers = blockers,
-            None => {
-                let since_us = self.clock.now_unix_us();
-                let wanted = wanted.clone();
-                waits.push(Waiting { number, wanted, blockers, since_us });
-            }
+        if let Some(waiting) = waits.iter_mut().find(|waiting| waiting.number == number) {
+            waiting.blockers = blockers;
+        } else {
+            let since_us = self.clock.now_unix_us();
+            let wanted = wanted.clone();
+            waits.push(Waiting { number, wanted, blockers, since_us });
         }
         let mut moved: FxHashSet<(Party, Party)> = FxHashSet::default();
         while let Some(circle) = circle_from(&graph, wanted.waiter.party()) {
