@@ -40,8 +40,6 @@ pub enum QueryBody {
         left: Box<Query>,
         /// The second operand.
         right: Box<Query>,
-        /// The span of the operator's word.
-        op_span: Span,
     },
 }
 

@@ -117,25 +117,8 @@ impl Binder<'_> {
             Some(filter) => Some(Box::new(self.condition(filter, "FILTER", cx)?)),
             None => None,
         };
-        let one = Expr::Literal(ScalarValue::Int64(Some(1)), None);
         if call.star {
-            if call.name.last() != "count" {
-                return Err(Error::new(
-                    SqlState::WRONG_OBJECT_TYPE,
-                    format!(
-                        "{}(*) specified, but {0} is not an aggregate function",
-                        call.name.last()
-                    ),
-                )
-                .at(call.span.position()));
-            }
-            return Ok(BoundAggregate {
-                function: count_udaf(),
-                args: vec![one],
-                distinct: false,
-                filter,
-                ty: TypeRef::plain(oid::INT8),
-            });
+            return count_rows(call, filter);
         }
         let mut args = self.call_args(call, cx)?;
         let direct = args.len();
@@ -145,17 +128,7 @@ impl Binder<'_> {
         }
         let candidate = pick_aggregate(call, &args)?;
         let row = candidate.target;
-        if call.within_group == (row.kind == AggregateKind::Normal) {
-            let message = if call.within_group {
-                format!(
-                    "{} is not an ordered-set aggregate, so it cannot have WITHIN GROUP",
-                    row.name
-                )
-            } else {
-                format!("WITHIN GROUP is required for ordered-set aggregate {}", row.name)
-            };
-            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).at(call.span.position()));
-        }
+        check_within_group(call, row)?;
         self.match_hypothetical(row, &mut args, &mut order, call)?;
         let (args, ty) = self.aggregate_args(&candidate, args, call.span)?;
         if call.within_group {
@@ -185,7 +158,7 @@ impl Binder<'_> {
         let function =
             BuiltinUdaf::new(row, types, order_keys, ty.oid, call.distinct, context).into_udaf();
         let args = args.into_iter().chain(order_values).map(|arg| arg.expr).collect::<Vec<_>>();
-        let args = if args.is_empty() { vec![one] } else { args };
+        let args = if args.is_empty() { vec![one()] } else { args };
         // Duplicates are dropped by the state machine, which knows SQL's equality.
         Ok(BoundAggregate { function, args, distinct: false, filter, ty })
     }
@@ -350,4 +323,39 @@ fn native_extreme(type_oid: u32) -> bool {
         || (!needs_key(type_oid)
             && key_orders(type_oid)
             && !matches!(type_oid, oid::UUID | oid::BOOL | oid::TIME))
+}
+
+/// What an aggregate without arguments is given for each row.
+fn one() -> Expr {
+    Expr::Literal(ScalarValue::Int64(Some(1)), None)
+}
+
+/// `count(*)`; no other aggregate counts rows.
+fn count_rows(call: &FunctionCall, filter: Option<Box<Expr>>) -> Result<BoundAggregate> {
+    let name = call.name.last();
+    if name != "count" {
+        let message = format!("{name}(*) specified, but {name} is not an aggregate function");
+        return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).at(call.span.position()));
+    }
+    Ok(BoundAggregate {
+        function: count_udaf(),
+        args: vec![one()],
+        distinct: false,
+        filter,
+        ty: TypeRef::plain(oid::INT8),
+    })
+}
+
+/// Ordered-set aggregates are called with WITHIN GROUP, and no others are.
+fn check_within_group(call: &FunctionCall, row: &Aggregate) -> Result<()> {
+    if call.within_group != (row.kind == AggregateKind::Normal) {
+        return Ok(());
+    }
+    let name = row.name;
+    let message = if call.within_group {
+        format!("{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP")
+    } else {
+        format!("WITHIN GROUP is required for ordered-set aggregate {name}")
+    };
+    Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).at(call.span.position()))
 }

@@ -6,7 +6,7 @@ use datafusion::logical_expr::{Expr, Volatility as DfVolatility};
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::{Datum, datum::ListValue, descriptor::TypeRef};
 use oxi_types::{
-    builtin::{self, OperatorKind},
+    builtin::{self, Operator, OperatorKind},
     compare, oid,
 };
 
@@ -135,35 +135,19 @@ impl Binder<'_> {
             .at(base.span.position()));
         };
         let slice = subscripts.iter().any(|s| matches!(s, Subscript::Slice { .. }));
-        // Vectors of the catalog count from 0.
         let mut args = vec![base.clone()];
         let mut shape = Vec::new();
         for subscript in subscripts {
-            let mut bound = |binder: &mut Self, expr: &ast::Expr| -> Result<()> {
-                let value = binder.expr(expr, cx)?;
-                let value = binder.coerce(
-                    value,
-                    TypeRef::plain(oid::INT4),
-                    builtin::CastContext::Assignment,
-                )?;
-                args.push(value);
-                Ok(())
+            let (lower, upper) = match subscript {
+                Subscript::Index(index) => (None, Some(index)),
+                Subscript::Slice { lower, upper } => (lower.as_ref(), upper.as_ref()),
             };
-            match subscript {
-                Subscript::Index(index) => {
-                    bound(self, index)?;
-                    shape.push((false, true));
-                }
-                Subscript::Slice { lower, upper } => {
-                    if let Some(lower) = lower {
-                        bound(self, lower)?;
-                    }
-                    if let Some(upper) = upper {
-                        bound(self, upper)?;
-                    }
-                    shape.push((lower.is_some(), upper.is_some()));
-                }
+            for bound in [lower, upper].into_iter().flatten() {
+                let value = self.expr(bound, cx)?;
+                let position = TypeRef::plain(oid::INT4);
+                args.push(self.coerce(value, position, builtin::CastContext::Assignment)?);
             }
+            shape.push((lower.is_some(), upper.is_some()));
         }
         let result = if slice { base.ty.oid } else { element };
         let identity = format!("subscript({},{slice},{shape:?})", base.ty.oid);
@@ -259,25 +243,8 @@ impl Binder<'_> {
         let array_type = array_of(item).unwrap_or(right.ty.oid);
         let right = self.coerce_to(right, array_type)?;
         let types: Arc<[TypeRef]> = [left.ty, TypeRef::plain(item)].into();
-        let implementation = row.implementation;
         self.note_volatility(row.volatility);
-        let closure: Closure = Arc::new(move |context, args| {
-            let [value, array] = args else { return Ok(Datum::Null) };
-            let Datum::List(list) = array else { return Ok(Datum::Null) };
-            let mut unknown = false;
-            for element in &list.elements {
-                if value.is_null() || element.is_null() {
-                    unknown = true;
-                    continue;
-                }
-                match implementation.call(context, &types, &[value.clone(), element.clone()])? {
-                    Datum::Bool(result) if result != all => return Ok(Datum::Bool(result)),
-                    Datum::Null => unknown = true,
-                    _ => {}
-                }
-            }
-            Ok(if unknown { Datum::Null } else { Datum::Bool(all) })
-        });
+        let closure = any_or_all(row, types, all);
         let name = if all { "op_all" } else { "op_any" };
         let identity = format!("{name}({},{:?},{})", row.oid, left.ty, item);
         let expr = closure_call(
@@ -503,4 +470,25 @@ fn take_slice(list: &ListValue, shape: &[(bool, bool)], bounds: &[i32]) -> Datum
     let elements = positions.into_iter().filter_map(|p| list.elements.get(p).cloned()).collect();
     let dimensions = ranges.iter().map(|(_, count, _)| (*count as i32, 1)).collect();
     Datum::List(Arc::new(ListValue { dimensions, elements }))
+}
+
+/// What `op ANY (array)` computes, and with `all` `op ALL (array)`.
+fn any_or_all(row: &Operator, types: Arc<[TypeRef]>, all: bool) -> Closure {
+    let implementation = row.implementation;
+    Arc::new(move |context, args| {
+        let [value, Datum::List(list)] = args else { return Ok(Datum::Null) };
+        let mut unknown = false;
+        for element in &list.elements {
+            if value.is_null() || element.is_null() {
+                unknown = true;
+                continue;
+            }
+            match implementation.call(context, &types, &[value.clone(), element.clone()])? {
+                Datum::Bool(result) if result != all => return Ok(Datum::Bool(result)),
+                Datum::Null => unknown = true,
+                _ => {}
+            }
+        }
+        Ok(if unknown { Datum::Null } else { Datum::Bool(all) })
+    })
 }

@@ -22,6 +22,7 @@ use crate::{
         implied::widened,
         query::{BoundPlan, Output, project},
         scope::Scope,
+        typed::column,
     },
     function::{error::from_datafusion, value::physical_of},
     plan::{
@@ -185,52 +186,13 @@ impl Binder<'_> {
         let mut named = outputs.clone();
         rename_outputs(&mut named, cte)?;
         let name = self.fresh_qualifier(&format!("{WORK_TABLE}{}", cte.name.value));
-        let fields = outputs
-            .iter()
-            .map(|o| Field::new(&o.column, arrow_type(&physical_of(o.ty.oid)), true))
-            .collect::<Vec<_>>();
-        let table = CteWorkTable::new(&name, Arc::new(Schema::new(fields)));
-        let scan = LogicalPlanBuilder::scan(
-            TableReference::bare(name.as_str()),
-            provider_as_source(Arc::new(table)),
-            None,
-        )
-        .and_then(LogicalPlanBuilder::build)
-        .map_err(from_datafusion)?;
-        let reference = TableReference::bare(name.as_str());
-        let columns = outputs
-            .iter()
-            .map(|o| crate::bind::typed::column(&reference, &o.column).alias(&o.column))
-            .collect();
-        let work = BoundPlan { plan: project(scan, columns)?, outputs: named };
+        let work = BoundPlan { plan: work_table(&name, &outputs)?, outputs: named };
         self.ctes.push(CteEntry { name: cte.name.value.clone(), bound: work, shared: None });
         let hints = outputs.iter().map(|o| Some(o.ty.oid)).collect::<Vec<_>>();
         let step = self.query(right, parent, &hints);
         self.ctes.pop();
         let step = step?;
-        if step.outputs.len() != outputs.len() {
-            return Err(Error::new(
-                SqlState::SYNTAX_ERROR,
-                "each UNION query must have the same number of columns",
-            )
-            .at(right.span.position()));
-        }
-        for (index, (base, next)) in outputs.iter().zip(&step.outputs).enumerate() {
-            if base.ty.oid != next.ty.oid {
-                return Err(Error::new(
-                    SqlState::DATATYPE_MISMATCH,
-                    format!(
-                        "recursive query \"{}\" column {} has type {} in non-recursive term but type {} overall",
-                        cte.name.value,
-                        index + 1,
-                        type_name(base.ty.oid),
-                        type_name(next.ty.oid)
-                    ),
-                )
-                .with_hint("Cast the output of the non-recursive term to the correct type.")
-                .at(left.span.position()));
-            }
-        }
+        check_step(cte, (left, &outputs), (right, &step.outputs))?;
         let columns = step
             .outputs
             .iter()
@@ -309,9 +271,7 @@ fn rename_outputs(outputs: &mut [Output], cte: &Cte) -> Result<()> {
 
 fn recursive_parts(query: &Query) -> Option<(&Query, &Query, bool)> {
     match &query.body {
-        QueryBody::Set { op: SetOperator::Union, all, left, right, .. } => {
-            Some((left, right, *all))
-        }
+        QueryBody::Set { op: SetOperator::Union, all, left, right } => Some((left, right, *all)),
         _ => None,
     }
 }
@@ -319,4 +279,50 @@ fn recursive_parts(query: &Query) -> Option<(&Query, &Query, bool)> {
 /// Whether a query mentions a table of the name anywhere: its printed form is enough to tell.
 fn mentions(query: &Query, name: &str) -> bool {
     format!("{query:?}").contains(&format!("value: {name:?}"))
+}
+
+/// The rows of the step before, as a recursive term reads them.
+fn work_table(name: &str, outputs: &[Output]) -> Result<LogicalPlan> {
+    let fields = outputs
+        .iter()
+        .map(|o| Field::new(&o.column, arrow_type(&physical_of(o.ty.oid)), true))
+        .collect::<Vec<_>>();
+    let table = CteWorkTable::new(name, Arc::new(Schema::new(fields)));
+    let reference = TableReference::bare(name);
+    let scan =
+        LogicalPlanBuilder::scan(reference.clone(), provider_as_source(Arc::new(table)), None)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?;
+    let columns = outputs.iter().map(|o| column(&reference, &o.column).alias(&o.column)).collect();
+    project(scan, columns)
+}
+
+/// The recursive term gives the columns that the other one has decided.
+fn check_step(
+    cte: &Cte,
+    (left, outputs): (&Query, &[Output]),
+    (right, step): (&Query, &[Output]),
+) -> Result<()> {
+    if step.len() != outputs.len() {
+        return Err(Error::new(
+            SqlState::SYNTAX_ERROR,
+            "each UNION query must have the same number of columns",
+        )
+        .at(right.span.position()));
+    }
+    for (index, (base, next)) in outputs.iter().zip(step).enumerate() {
+        if base.ty.oid != next.ty.oid {
+            let message = format!(
+                "recursive query \"{}\" column {} has type {} in non-recursive term but type {} overall",
+                cte.name.value,
+                index + 1,
+                type_name(base.ty.oid),
+                type_name(next.ty.oid)
+            );
+            return Err(Error::new(SqlState::DATATYPE_MISMATCH, message)
+                .with_hint("Cast the output of the non-recursive term to the correct type.")
+                .at(left.span.position()));
+        }
+    }
+    Ok(())
 }

@@ -88,18 +88,17 @@ impl Binder<'_> {
         Ok(self.coerce_bool(value, construct)?.expr)
     }
 
+    fn not(&mut self, operand: &ast::Expr, span: Span, cx: &mut Cx<'_>) -> Result<Typed> {
+        let operand = self.condition(operand, "NOT", cx)?;
+        Ok(Typed::plain(Expr::Not(Box::new(operand)), oid::BOOL, span))
+    }
+
     fn expr_inner(&mut self, expr: &ast::Expr, cx: &mut Cx<'_>) -> Result<Typed> {
         let span = expr.span;
         match &expr.kind {
             ExprKind::Literal(literal) => self.literal(literal, span),
             ExprKind::Parameter(number) => self.parameter(*number, span),
-            ExprKind::Column(parts) => {
-                let column = cx.scope.resolve(parts, span)?;
-                if !cx.in_aggregate {
-                    note_places(&column.expr, span, &mut cx.places);
-                }
-                Ok(column)
-            }
+            ExprKind::Column(parts) => column_reference(parts, span, cx),
             ExprKind::Unary { op, operand } => {
                 let operand = self.expr(operand, cx)?;
                 self.prefix(&op.name, operand, op.span).map(|value| Typed { span, ..value })
@@ -107,19 +106,15 @@ impl Binder<'_> {
             ExprKind::Binary { left, op, right } => self.infix(left, op, right, span, cx),
             ExprKind::And(items) => self.connective(items, true, span, cx),
             ExprKind::Or(items) => self.connective(items, false, span, cx),
-            ExprKind::Not(operand) => {
-                let operand = self.condition(operand, "NOT", cx)?;
-                Ok(Typed::plain(Expr::Not(Box::new(operand)), oid::BOOL, span))
-            }
+            ExprKind::Not(operand) => self.not(operand, span, cx),
             ExprKind::IsNull { operand, negated } => self.is_null(operand, *negated, span, cx),
             ExprKind::IsBool { operand, test, negated } => {
                 self.is_bool(operand, *test, *negated, span, cx)
             }
             ExprKind::IsDistinct { left, right, negated, op } => {
-                let left = self.expr(left, cx)?;
-                let right = self.expr(right, cx)?;
-                self.is_distinct(left, right, *negated, op.span)
-                    .map(|value| Typed { span, ..value })
+                let (left, right) = (self.expr(left, cx)?, self.expr(right, cx)?);
+                let value = self.is_distinct(left, right, *negated, op.span)?;
+                Ok(Typed { span, ..value })
             }
             ExprKind::Like { .. } => self.like(expr, cx),
             ExprKind::Between { .. } => self.between(expr, cx),
@@ -152,37 +147,19 @@ impl Binder<'_> {
                 self.subscript(base, subscripts, span, cx)
             }
             ExprKind::Collate { operand, collation } => {
-                let value = self.expr(operand, cx)?;
-                match collation.last() {
-                    "C" | "POSIX" | "default" | "ucs_basic" | "C.UTF-8" | "C.utf8" => Ok(value),
-                    other => Err(Error::new(
-                        SqlState::UNDEFINED_OBJECT,
-                        format!("collation \"{other}\" for encoding \"UTF8\" does not exist"),
-                    )
-                    .at(collation.span.position())),
-                }
+                check_collation(collation)?;
+                self.expr(operand, cx)
             }
             ExprKind::Cast { operand, target, syntax } => {
                 self.cast(operand, target, *syntax, span, cx)
             }
             ExprKind::Grouping(items) => self.grouping_call(items, span, cx),
-            ExprKind::Star(_) => Err(Error::new(
-                SqlState::SYNTAX_ERROR,
-                "row expansion via \"*\" is not supported here",
-            )
-            .at(span.position())),
             ExprKind::Row { fields, .. } => self.row(fields, span, cx),
             ExprKind::Field { base, field } => composite_field(base, field, cx),
-            ExprKind::FieldStar(_) => {
-                Err(Error::unsupported("composite values are not supported").at(span.position()))
-            }
-            ExprKind::Default => {
-                Err(Error::new(SqlState::SYNTAX_ERROR, "DEFAULT is not allowed in this context")
-                    .at(span.position()))
-            }
-            ExprKind::CurrentOf(_) => {
-                Err(Error::unsupported("WHERE CURRENT OF is not supported").at(span.position()))
-            }
+            ExprKind::Star(_)
+            | ExprKind::FieldStar(_)
+            | ExprKind::Default
+            | ExprKind::CurrentOf(_) => Err(out_of_place(&expr.kind).at(span.position())),
         }
     }
 
@@ -332,5 +309,39 @@ fn composite_field(base: &ast::Expr, field: &ast::Ident, cx: &mut Cx<'_>) -> Res
 fn note_places(expr: &Expr, span: Span, places: &mut BTreeMap<Column, Span>) {
     if let Expr::Column(column) = expr {
         places.entry(column.clone()).or_insert(span);
+    }
+}
+
+fn column_reference(parts: &[ast::Ident], span: Span, cx: &mut Cx<'_>) -> Result<Typed> {
+    let column = cx.scope.resolve(parts, span)?;
+    if !cx.in_aggregate {
+        note_places(&column.expr, span, &mut cx.places);
+    }
+    Ok(column)
+}
+
+/// All collations that exist compare bytes.
+fn check_collation(collation: &ast::ObjectName) -> Result<()> {
+    match collation.last() {
+        "C" | "POSIX" | "default" | "ucs_basic" | "C.UTF-8" | "C.utf8" => Ok(()),
+        other => Err(Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("collation \"{other}\" for encoding \"UTF8\" does not exist"),
+        )
+        .at(collation.span.position())),
+    }
+}
+
+/// Of what is an expression in a few places only, which have their own look at it.
+fn out_of_place(kind: &ExprKind) -> Error {
+    match kind {
+        ExprKind::Star(_) => {
+            Error::new(SqlState::SYNTAX_ERROR, "row expansion via \"*\" is not supported here")
+        }
+        ExprKind::Default => {
+            Error::new(SqlState::SYNTAX_ERROR, "DEFAULT is not allowed in this context")
+        }
+        ExprKind::CurrentOf(_) => Error::unsupported("WHERE CURRENT OF is not supported"),
+        _ => Error::unsupported("composite values are not supported"),
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     function::{
         error::from_datafusion,
         key::{key, needs_key},
+        value::{null_scalar, physical_of},
     },
 };
 
@@ -37,6 +38,21 @@ pub(crate) struct Grouping {
     pub(crate) keys: Vec<Typed>,
     /// Grouping sets as positions in `keys`; none for plain GROUP BY.
     pub(crate) sets: Option<Vec<Vec<usize>>>,
+}
+
+/// The expressions of the projections around an aggregation.
+#[derive(Default)]
+struct Stages {
+    /// Computed below it.
+    before: Vec<Expr>,
+    /// What it groups by.
+    groups: Vec<Expr>,
+    /// Its aggregates.
+    calls: Vec<Expr>,
+    /// Computed above it.
+    after: Vec<Expr>,
+    /// The grouped expressions as what is above sees them, in the order of the keys.
+    results: Vec<Expr>,
 }
 
 impl Grouping {
@@ -259,58 +275,16 @@ impl Binder<'_> {
         cx: &Cx<'_>,
     ) -> Result<LogicalPlan> {
         add_dependent(&plan, scope, &mut grouping, exprs, cx)?;
-        let mut before = all_columns(&plan);
-        let base = before.len();
-        let mut groups: Vec<Expr> = Vec::new();
-        let mut calls: Vec<Expr> = Vec::new();
-        let mut after: Vec<Expr> = Vec::new();
-        let mut results: Vec<Expr> = Vec::new();
+        let mut stages = Stages { before: all_columns(&plan), ..Stages::default() };
+        let base = stages.before.len();
         for typed in &grouping.keys {
-            let plain = matches!(typed.expr, Expr::Column(_));
-            if needs_key(typed.ty.oid) {
-                let (name, first) = (self.fresh_name("key"), self.fresh_name("first"));
-                before.push(key(typed.expr.clone(), typed.ty.oid).alias(&name));
-                calls.push(least(typed.expr.clone()).alias(&first));
-                groups.push(bare_column(&name));
-                let mut shown = bare_column(&first);
-                if grouping.sets.is_some() {
-                    let null = Expr::Literal(
-                        crate::function::value::null_scalar(&crate::function::value::physical_of(
-                            typed.ty.oid,
-                        ))?,
-                        None,
-                    );
-                    let absent = Box::new(Expr::IsNull(Box::new(bare_column(&name))));
-                    shown = Expr::Case(Case::new(
-                        None,
-                        vec![(absent, Box::new(null))],
-                        Some(Box::new(shown)),
-                    ));
-                }
-                if let Expr::Column(column) = &typed.expr {
-                    after.push(shown.alias_qualified(column.relation.clone(), &column.name));
-                    results.push(typed.expr.clone());
-                } else {
-                    let result = self.fresh_name("group");
-                    after.push(shown.alias(&result));
-                    results.push(bare_column(&result));
-                }
-            } else if plain {
-                groups.push(typed.expr.clone());
-                after.push(typed.expr.clone());
-                results.push(typed.expr.clone());
-            } else {
-                let name = self.fresh_name("group");
-                before.push(typed.expr.clone().alias(&name));
-                groups.push(bare_column(&name));
-                after.push(bare_column(&name));
-                results.push(bare_column(&name));
-            }
+            self.stage_key(typed, grouping.sets.is_some(), &mut stages)?;
         }
         let mut found: Vec<(Expr, String)> = Vec::new();
         for expr in exprs.iter() {
             self.collect_aggregates(expr, &mut found)?;
         }
+        let Stages { before, groups, mut calls, mut after, results } = stages;
         for (call, name) in &found {
             calls.push(map_grouping(call.clone(), &grouping.keys, &groups)?.alias(name));
             after.push(bare_column(name));
@@ -321,16 +295,14 @@ impl Binder<'_> {
             calls.push(count_udaf().call(vec![one]).alias(self.fresh_name("agg")));
         }
         let group_expr = match &grouping.sets {
-            None => groups.clone(),
-            Some(sets) => vec![Expr::GroupingSet(GroupingSet::GroupingSets(
-                sets.iter()
-                    .map(|set| set.iter().map(|&index| groups[index].clone()).collect())
-                    .collect(),
-            ))],
-        };
-        let group_expr = match &grouping.sets {
-            Some(_) if groups.is_empty() => Vec::new(),
-            _ => group_expr,
+            Some(sets) if !groups.is_empty() => {
+                vec![Expr::GroupingSet(GroupingSet::GroupingSets(
+                    sets.iter()
+                        .map(|set| set.iter().map(|&index| groups[index].clone()).collect())
+                        .collect(),
+                ))]
+            }
+            _ => groups,
         };
         let plan = LogicalPlan::Aggregate(
             Aggregate::try_new(Arc::new(plan), group_expr, calls).map_err(from_datafusion)?,
@@ -341,6 +313,43 @@ impl Binder<'_> {
             **expr = rewrite(owned, &grouping.keys, &results, &found)?;
         }
         Ok(plan)
+    }
+
+    /// What one expression of GROUP BY adds below, in and above the aggregation.
+    fn stage_key(&mut self, typed: &Typed, sets: bool, stages: &mut Stages) -> Result<()> {
+        let plain = matches!(typed.expr, Expr::Column(_));
+        if needs_key(typed.ty.oid) {
+            let (name, first) = (self.fresh_name("key"), self.fresh_name("first"));
+            stages.before.push(key(typed.expr.clone(), typed.ty.oid).alias(&name));
+            stages.calls.push(least(typed.expr.clone()).alias(&first));
+            stages.groups.push(bare_column(&name));
+            let mut shown = bare_column(&first);
+            if sets {
+                let null = Expr::Literal(null_scalar(&physical_of(typed.ty.oid))?, None);
+                let absent = Box::new(Expr::IsNull(Box::new(bare_column(&name))));
+                let branches = vec![(absent, Box::new(null))];
+                shown = Expr::Case(Case::new(None, branches, Some(Box::new(shown))));
+            }
+            if let Expr::Column(column) = &typed.expr {
+                stages.after.push(shown.alias_qualified(column.relation.clone(), &column.name));
+                stages.results.push(typed.expr.clone());
+            } else {
+                let result = self.fresh_name("group");
+                stages.after.push(shown.alias(&result));
+                stages.results.push(bare_column(&result));
+            }
+        } else if plain {
+            stages.groups.push(typed.expr.clone());
+            stages.after.push(typed.expr.clone());
+            stages.results.push(typed.expr.clone());
+        } else {
+            let name = self.fresh_name("group");
+            stages.before.push(typed.expr.clone().alias(&name));
+            stages.groups.push(bare_column(&name));
+            stages.after.push(bare_column(&name));
+            stages.results.push(bare_column(&name));
+        }
+        Ok(())
     }
 
     fn collect_aggregates(&mut self, expr: &Expr, found: &mut Vec<(Expr, String)>) -> Result<()> {

@@ -94,8 +94,8 @@ impl Binder<'_> {
         let bound = match &query.body {
             QueryBody::Select(select) => return self.select(select, query, parent, hints),
             QueryBody::Values(rows) => self.values(rows, parent, hints)?,
-            QueryBody::Set { op, all, left, right, op_span } => {
-                self.set_operation(*op, *all, left, right, *op_span, parent, hints)?
+            QueryBody::Set { op, all, left, right } => {
+                self.set_operation(*op, *all, left, right, parent, hints)?
             }
         };
         if let Some(locking) = query.locking.first() {

@@ -47,10 +47,7 @@ impl Binder<'_> {
         parent: &Scope<'_>,
         hints: Hints<'_>,
     ) -> Result<BoundPlan> {
-        if let Some(into) = &select.into {
-            return Err(Error::new(SqlState::SYNTAX_ERROR, "SELECT ... INTO is not allowed here")
-                .at(into.name.span.position()));
-        }
+        refuse_into(select)?;
         let (mut plan, scope) = if query.locking.is_empty() {
             self.from(&select.from, parent)?
         } else {
@@ -469,4 +466,11 @@ pub(crate) fn star(
             }
         }
     }
+}
+
+/// What may create its table took INTO away before.
+fn refuse_into(select: &Select) -> Result<()> {
+    let Some(into) = &select.into else { return Ok(()) };
+    Err(Error::new(SqlState::SYNTAX_ERROR, "SELECT ... INTO is not allowed here")
+        .at(into.name.span.position()))
 }

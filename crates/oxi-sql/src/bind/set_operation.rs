@@ -9,7 +9,7 @@ use oxi_model::descriptor::TypeRef;
 use oxi_types::{builtin::CastContext, oid};
 
 use crate::{
-    ast::{Query, SetOperator, Span},
+    ast::{Query, SetOperator},
     bind::{
         Binder,
         coerce::common_type,
@@ -29,7 +29,6 @@ impl Binder<'_> {
         all: bool,
         left: &Query,
         right: &Query,
-        op_span: Span,
         parent: &Scope<'_>,
         hints: Hints<'_>,
     ) -> Result<BoundPlan> {
@@ -47,26 +46,8 @@ impl Binder<'_> {
         let wide = open(hints, 1664);
         let left_bound = self.query(left, parent, &wide)?;
         let right_bound = self.query(right, parent, &wide)?;
-        if left_bound.outputs.len() != right_bound.outputs.len() {
-            return Err(Error::new(
-                SqlState::SYNTAX_ERROR,
-                format!("each {word} query must have the same number of columns"),
-            )
-            .at(right.span.position()));
-        }
-        let mut types = Vec::with_capacity(left_bound.outputs.len());
-        for (index, (l, r)) in left_bound.outputs.iter().zip(&right_bound.outputs).enumerate() {
-            let pair = [l.ty.oid, r.ty.oid];
-            let both_open = pair == [oid::UNKNOWN, oid::UNKNOWN];
-            // Still open inside a larger set operation.
-            let common = if both_open && hints.get(index) == Some(&Some(oid::UNKNOWN)) {
-                oid::UNKNOWN
-            } else {
-                common_type(&pair, word, &[left.span.position(), right.span.position()])?
-            };
-            let typmod = if l.ty == r.ty { l.ty.typmod } else { -1 };
-            types.push(TypeRef { oid: common, typmod });
-        }
+        let (outer, inner) = (&left_bound.outputs, &right_bound.outputs);
+        let types = common_types(word, (left, outer), (right, inner), hints)?;
         let decided = types.iter().map(|ty| Some(ty.oid)).collect::<Vec<_>>();
         let mut settle = |bound: BoundPlan, query: &Query| -> Result<BoundPlan> {
             let reopen = bound
@@ -103,7 +84,6 @@ impl Binder<'_> {
                 self.semi(left_bound, &right_bound, &outputs, all, join)?
             }
         };
-        let _ = op_span;
         Ok(BoundPlan { plan, outputs })
     }
 
@@ -174,4 +154,34 @@ fn rename(bound: &BoundPlan, outputs: &[Output]) -> Result<LogicalPlan> {
         .map(|(own, wanted)| own.expr().alias(&wanted.column))
         .collect();
     project(bound.plan.clone(), exprs)
+}
+
+/// The columns' types of a set operation from those of its sides.
+fn common_types(
+    word: &str,
+    (left, left_outputs): (&Query, &[Output]),
+    (right, right_outputs): (&Query, &[Output]),
+    hints: Hints<'_>,
+) -> Result<Vec<TypeRef>> {
+    if left_outputs.len() != right_outputs.len() {
+        return Err(Error::new(
+            SqlState::SYNTAX_ERROR,
+            format!("each {word} query must have the same number of columns"),
+        )
+        .at(right.span.position()));
+    }
+    let mut types = Vec::with_capacity(left_outputs.len());
+    for (index, (l, r)) in left_outputs.iter().zip(right_outputs).enumerate() {
+        let pair = [l.ty.oid, r.ty.oid];
+        let both_open = pair == [oid::UNKNOWN, oid::UNKNOWN];
+        // Still open inside a larger set operation.
+        let common = if both_open && hints.get(index) == Some(&Some(oid::UNKNOWN)) {
+            oid::UNKNOWN
+        } else {
+            common_type(&pair, word, &[left.span.position(), right.span.position()])?
+        };
+        let typmod = if l.ty == r.ty { l.ty.typmod } else { -1 };
+        types.push(TypeRef { oid: common, typmod });
+    }
+    Ok(types)
 }

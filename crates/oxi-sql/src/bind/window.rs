@@ -174,25 +174,10 @@ impl Binder<'_> {
             }
             exprs.push(arg.expr);
         }
-        let (function, cast): (Arc<WindowUDF>, Option<u32>) = match name {
-            "row_number" => (row_number_udwf(), Some(oid::INT8)),
-            "rank" => (rank_udwf(), Some(oid::INT8)),
-            "dense_rank" => (dense_rank_udwf(), Some(oid::INT8)),
-            "percent_rank" => (percent_rank_udwf(), None),
-            "cume_dist" => (cume_dist_udwf(), None),
-            "ntile" => (ntile_udwf(), Some(oid::INT4)),
-            "lag" => (lag_udwf(), None),
-            "lead" => (lead_udwf(), None),
-            "first_value" => (first_value_udwf(), None),
-            "last_value" => (last_value_udwf(), None),
-            "nth_value" => (nth_value_udwf(), None),
-            other => {
-                return Err(Error::unsupported(format!(
-                    "window function {other} is not supported"
-                ))
-                .at(call.span.position()));
-            }
-        };
+        let (function, cast) = engine_window(name).ok_or_else(|| {
+            Error::unsupported(format!("window function {name} is not supported"))
+                .at(call.span.position())
+        })?;
         let ty = match name {
             "percent_rank" | "cume_dist" => TypeRef::plain(oid::FLOAT8),
             _ => cast.map_or(value_type, TypeRef::plain),
@@ -405,4 +390,22 @@ fn find_window<'w>(name: &str, cx: &Cx<'w>, position: usize) -> Result<&'w Windo
             Error::new(SqlState::UNDEFINED_OBJECT, format!("window \"{name}\" does not exist"))
                 .at(position)
         })
+}
+
+/// The engine's window function of a name, and the type its result is brought to.
+fn engine_window(name: &str) -> Option<(Arc<WindowUDF>, Option<u32>)> {
+    Some(match name {
+        "row_number" => (row_number_udwf(), Some(oid::INT8)),
+        "rank" => (rank_udwf(), Some(oid::INT8)),
+        "dense_rank" => (dense_rank_udwf(), Some(oid::INT8)),
+        "percent_rank" => (percent_rank_udwf(), None),
+        "cume_dist" => (cume_dist_udwf(), None),
+        "ntile" => (ntile_udwf(), Some(oid::INT4)),
+        "lag" => (lag_udwf(), None),
+        "lead" => (lead_udwf(), None),
+        "first_value" => (first_value_udwf(), None),
+        "last_value" => (last_value_udwf(), None),
+        "nth_value" => (nth_value_udwf(), None),
+        _ => return None,
+    })
 }

@@ -49,7 +49,7 @@ impl Writer<'_> {
                     Ok(())
                 })?;
             }
-            QueryBody::Set { op, all, left, right, .. } => {
+            QueryBody::Set { op, all, left, right } => {
                 self.set_operand(left)?;
                 self.line(0);
                 self.push(match op {

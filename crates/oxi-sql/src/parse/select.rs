@@ -47,7 +47,6 @@ impl Parser<'_> {
             if level < min {
                 return Ok(left);
             }
-            let op_span = self.token().span;
             self.advance();
             let all = self.eat("all");
             if !all {
@@ -59,8 +58,7 @@ impl Parser<'_> {
             let right = self.set_operations(right, right_start, level + 1)?;
             self.height = self.height.max(height);
             self.grow()?;
-            let body =
-                QueryBody::Set { op, all, left: Box::new(left), right: Box::new(right), op_span };
+            let body = QueryBody::Set { op, all, left: Box::new(left), right: Box::new(right) };
             left = bare_query(body, self.since(start));
         }
     }

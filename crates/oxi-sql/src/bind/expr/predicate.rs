@@ -283,15 +283,7 @@ impl Binder<'_> {
         cx: &mut Cx<'_>,
     ) -> Result<Typed> {
         if let Some(fields) = row_fields(operand) {
-            let op = OperatorName { schema: Vec::new(), name: "=".to_owned(), span: op_span };
-            let mut tests = Vec::with_capacity(list.len());
-            for item in list {
-                let Some(row) = row_fields(item) else {
-                    return Err(Error::unsupported("IN with rows wants rows on the right")
-                        .at(item.span.position()));
-                };
-                tests.push(self.compare_rows(fields, &op, row, span, cx)?.expr);
-            }
+            let tests = self.row_tests(fields, list, op_span, span, cx)?;
             let any = balanced(tests, DfOperator::Or);
             return Ok(logical(span, negate(any, negated)));
         }
@@ -346,6 +338,27 @@ impl Binder<'_> {
             });
         }
         Ok(logical(span, negate(balanced(equal, DfOperator::Or), negated)))
+    }
+
+    /// Whether a row equals each of the rows of a list.
+    fn row_tests(
+        &mut self,
+        fields: &[ast::Expr],
+        list: &[ast::Expr],
+        op_span: Span,
+        span: Span,
+        cx: &mut Cx<'_>,
+    ) -> Result<Vec<Expr>> {
+        let op = OperatorName { schema: Vec::new(), name: "=".to_owned(), span: op_span };
+        let mut tests = Vec::with_capacity(list.len());
+        for item in list {
+            let Some(row) = row_fields(item) else {
+                return Err(Error::unsupported("IN with rows wants rows on the right")
+                    .at(item.span.position()));
+            };
+            tests.push(self.compare_rows(fields, &op, row, span, cx)?.expr);
+        }
+        Ok(tests)
     }
 
     pub(super) fn quantified(
