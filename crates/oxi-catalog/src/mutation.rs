@@ -42,7 +42,8 @@ pub async fn bootstrap(txn: &Arc<dyn Txn>) -> Result<Catalog> {
 /// # Errors
 /// What storage says.
 pub fn is_bootstrapped(snapshot: &dyn Snapshot) -> Result<bool> {
-    let request = ScanRequest { columns: Vec::new(), row_id: false, partitions: 1 };
+    let request =
+        ScanRequest { columns: Vec::new(), row_id: false, partitions: 1, in_order: false };
     match snapshot.scan(tables::SETTINGS, &request) {
         Ok(_) => Ok(true),
         Err(error) if error.code() == SqlState::UNDEFINED_TABLE => Ok(false),
@@ -95,7 +96,8 @@ fn scan_text(
     columns: &[usize],
     visit: &mut dyn FnMut(&[&str]) -> Result<()>,
 ) -> Result<()> {
-    let request = ScanRequest { columns: columns.to_vec(), row_id: false, partitions: 1 };
+    let request =
+        ScanRequest { columns: columns.to_vec(), row_id: false, partitions: 1, in_order: false };
     for mut scan in snapshot.scan(table, &request)? {
         while let Some(batch) = scan.next_batch()? {
             for row in 0..batch.num_rows() {

@@ -36,6 +36,8 @@ pub mod lateral;
 
 pub mod shared;
 
+mod append;
+
 mod interrupt;
 
 pub mod planner;

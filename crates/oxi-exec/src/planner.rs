@@ -19,6 +19,7 @@ use oxi_catalog::Catalog;
 use oxi_sql::plan::{ApplyNode, LateralNode, ModifyNode, RowLockNode, SharedNode, WithNode};
 
 use crate::{
+    append::in_order,
     apply::ApplyExec,
     context::StatementContext,
     dml::{
@@ -45,7 +46,7 @@ impl QueryPlanner for OxiPlanner {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         reject_foreign(logical_plan)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(NodePlanner)]);
-        planner.create_physical_plan(logical_plan, session).await
+        in_order(planner.create_physical_plan(logical_plan, session).await?)
     }
 }
 

@@ -60,11 +60,12 @@ pub struct ScanTarget {
 
 impl ScanTarget {
     /// Positions to ask storage for, and whether it must add the row id (as the last column).
-    pub(crate) fn request(&self, partitions: usize) -> ScanRequest {
+    pub(crate) fn request(&self, partitions: usize, in_order: bool) -> ScanRequest {
         ScanRequest {
             columns: self.columns.iter().copied().flatten().collect(),
             row_id: self.columns.contains(&None),
             partitions,
+            in_order,
         }
     }
 
@@ -107,6 +108,7 @@ pub struct ScanExec {
     target: ScanTarget,
     limit: Option<usize>,
     partitions: usize,
+    in_order: bool,
     running: Mutex<Running>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -138,10 +140,17 @@ impl ScanExec {
             target,
             limit,
             partitions,
+            in_order: false,
             running: Mutex::default(),
             properties,
             metrics: ExecutionPlanMetricsSet::new(),
         }
+    }
+
+    /// The same scan, the rows of each partition before those of the next.
+    pub(crate) fn in_order(&self) -> Self {
+        let scan = ScanExec::new(self.target.clone(), self.limit, self.partitions);
+        ScanExec { in_order: true, ..scan }
     }
 
     /// The scan of one partition. The first partition asked for starts all of them, because they
@@ -153,7 +162,7 @@ impl ScanExec {
     ) -> DfResult<Option<Box<dyn Scan>>> {
         let mut running = self.running.lock();
         if running.0.get(partition).is_none_or(|slot| matches!(slot, Slot::Taken)) {
-            let request = self.target.request(self.partitions);
+            let request = self.target.request(self.partitions, self.in_order);
             let scans = self.target.wanted.scan(statement, self.target.table, &request);
             let mut scans = scans.map_err(to_datafusion)?.into_iter();
             running.0 = (0..self.partitions).map(|_| Slot::Ready(scans.next())).collect();
@@ -180,7 +189,8 @@ impl ExecutionPlan for ScanExec {
     leaf_methods!("ScanExec");
 
     fn reset_state(self: Arc<Self>) -> DfResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(ScanExec::new(self.target.clone(), self.limit, self.partitions)))
+        let scan = ScanExec::new(self.target.clone(), self.limit, self.partitions);
+        Ok(Arc::new(ScanExec { in_order: self.in_order, ..scan }))
     }
 
     fn execute(

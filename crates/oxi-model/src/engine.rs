@@ -499,6 +499,9 @@ pub struct ScanRequest {
     pub row_id: bool,
     /// How many scans to split the work over (at least 1).
     pub partitions: usize,
+    /// Whether the rows of each scan come before those of the next one. Else the scans divide the
+    /// work as they come.
+    pub in_order: bool,
 }
 
 /// A running scan.

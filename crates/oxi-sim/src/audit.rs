@@ -66,7 +66,7 @@ fn try_read(
     partitions: usize,
 ) -> StoreResult<(Rows, Option<RowId>)> {
     let columns = (0..layout.columns.len()).collect();
-    let request = ScanRequest { columns, row_id: true, partitions };
+    let request = ScanRequest { columns, row_id: true, partitions, in_order: false };
     let mut rows = Rows::new();
     for mut scan in snapshot.scan(table, &request)? {
         while let Some(batch) = scan.next_batch()? {

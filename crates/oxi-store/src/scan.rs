@@ -1,4 +1,4 @@
-//! Table scans: blocks handed out from one queue, copied column by column.
+//! Table scans: blocks handed out from queues, copied column by column.
 
 use std::sync::{
     Arc,
@@ -28,7 +28,6 @@ const BATCH: usize = 8192;
 struct Shared {
     storage: Arc<Storage>,
     blocks: Vec<Arc<Block>>,
-    next: AtomicUsize,
     columns: Vec<usize>,
     types: Vec<PhysicalType>,
     row_id: bool,
@@ -38,8 +37,15 @@ struct Shared {
     command: u32,
 }
 
+/// Blocks still to be read, as places in the list of blocks.
+struct Queue {
+    next: AtomicUsize,
+    end: usize,
+}
+
 struct TableScan {
     shared: Arc<Shared>,
+    queue: Arc<Queue>,
 }
 
 /// Up to `request.partitions` scans over the blocks that are there now.
@@ -68,7 +74,6 @@ pub(crate) fn table_scans(
     let shared = Arc::new(Shared {
         storage: Arc::clone(&table.home.storage),
         blocks,
-        next: AtomicUsize::new(0),
         columns: request.columns.clone(),
         types,
         row_id: request.row_id,
@@ -77,9 +82,22 @@ pub(crate) fn table_scans(
         own: snapshot.own.clone(),
         command: snapshot.command,
     });
-    Ok((0..count)
-        .map(|_| -> Box<dyn Scan> { Box::new(TableScan { shared: shared.clone() }) })
+    Ok(queues(shared.blocks.len(), count, request.in_order)
+        .into_iter()
+        .map(|queue| -> Box<dyn Scan> { Box::new(TableScan { shared: shared.clone(), queue }) })
         .collect())
+}
+
+/// Who reads which of `blocks` blocks: each of `count` scans a stretch of its own, or all from one
+/// queue, which no slow scan can hold up.
+fn queues(blocks: usize, count: usize, in_order: bool) -> Vec<Arc<Queue>> {
+    let queue = |next, end| Arc::new(Queue { next: AtomicUsize::new(next), end });
+    if in_order {
+        let start = |part: usize| blocks * part / count;
+        (0..count).map(|part| queue(start(part), start(part + 1))).collect()
+    } else {
+        vec![queue(0, blocks); count]
+    }
 }
 
 /// Runs of slots, or single rows with older values, that a sight sees of a block.
@@ -170,12 +188,12 @@ impl TableScan {
 impl Scan for TableScan {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let shared = &*self.shared;
-        let left = shared.blocks.len().saturating_sub(shared.next.load(Ordering::Relaxed));
+        let left = self.queue.end.saturating_sub(self.queue.next.load(Ordering::Relaxed));
         let capacity = (left * SLOTS).min(BATCH);
         let mut out: Option<Gathered> = None;
         while out.as_ref().is_none_or(|out| out.rows + SLOTS <= BATCH) {
-            let number = shared.next.fetch_add(1, Ordering::Relaxed);
-            let Some(block) = shared.blocks.get(number) else { break };
+            let number = self.queue.next.fetch_add(1, Ordering::Relaxed);
+            let Some(block) = shared.blocks[..self.queue.end].get(number) else { break };
             shared.storage.relieve()?;
             let capacity = if left == 1 { block.read()?.len } else { capacity };
             let out = out.get_or_insert_with(|| Gathered {

@@ -413,7 +413,7 @@ fn search(
             places.insert(comparable(&types, values), place);
         }
     }
-    let request = ScanRequest { columns: all, row_id: true, partitions: 1 };
+    let request = ScanRequest { columns: all, row_id: true, partitions: 1, in_order: false };
     for mut scan in snapshot.scan(key.child_table, &request)? {
         while let Some(batch) = scan.next_batch()? {
             let row_ids = batch.column(columns.len());

@@ -142,7 +142,7 @@ impl State {
                 if let Some(batches) = reader.read()? {
                     return State::Ready(reader, batches.into_iter()).next();
                 }
-                let request = reader.target.request(1);
+                let request = reader.target.request(1, true);
                 let target = &reader.target;
                 let scans = target.wanted.scan(&reader.statement, target.table, &request)?;
                 match scans.into_iter().next() {

@@ -32,7 +32,12 @@ fn table(columns: Vec<ColumnLayout>) -> TableLayout {
 }
 
 fn rows_of(snapshot: &dyn Snapshot, columns: usize) -> Vec<Vec<Datum>> {
-    let request = ScanRequest { columns: (0..columns).collect(), row_id: true, partitions: 3 };
+    let request = ScanRequest {
+        columns: (0..columns).collect(),
+        row_id: true,
+        partitions: 3,
+        in_order: false,
+    };
     let mut found = Vec::new();
     for mut scan in snapshot.scan(T, &request).unwrap() {
         while let Some(batch) = scan.next_batch().unwrap() {
@@ -496,7 +501,7 @@ fn batches_of_many_rows_go_in_and_out() {
         assert_eq!(store.statistics(T).rows, rows as u64);
         store.check().unwrap();
         // Delete everything: the blocks go away.
-        let request = ScanRequest { columns: vec![], row_id: true, partitions: 1 };
+        let request = ScanRequest { columns: vec![], row_id: true, partitions: 1, in_order: false };
         for mut scan in snapshot.scan(T, &request).unwrap() {
             while let Some(batch) = scan.next_batch().unwrap() {
                 let ids = batch.column(0).as_any().downcast_ref::<arrow_array::UInt64Array>();

@@ -100,7 +100,7 @@ pub(crate) fn row(k: i64, v: &str) -> Vec<Datum> {
 }
 
 fn request() -> ScanRequest {
-    ScanRequest { columns: vec![0, 1], row_id: true, partitions: 2 }
+    ScanRequest { columns: vec![0, 1], row_id: true, partitions: 2, in_order: false }
 }
 
 /// The rows that a snapshot sees, by scan, sorted by key.
