@@ -11,7 +11,13 @@ use datafusion::{
     logical_expr::{
         LogicalPlan, UserDefinedLogicalNode, physical_planning_context::PhysicalPlanningContext,
     },
-    physical_plan::ExecutionPlan,
+    physical_expr::{Distribution, OrderingRequirements},
+    physical_optimizer::output_requirements::OutputRequirementExec,
+    physical_plan::{
+        ExecutionPlan,
+        execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions},
+        sorts::sort::SortExec,
+    },
     physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner},
 };
 use oxi_base::Error;
@@ -100,12 +106,13 @@ impl ExtensionPlanner for NodePlanner {
                 })?;
             plan.again = Recheck::of(node, state_of(session)?).map_err(to_datafusion)?;
             let schema = Arc::clone(node.schema.inner());
-            return Ok(Some(Arc::new(ModifyExec::new(Arc::new(plan), input()?, schema))));
+            let input = keep_order(input()?)?;
+            return Ok(Some(Arc::new(ModifyExec::new(Arc::new(plan), input, schema))));
         }
         if let Some(node) = node.as_any().downcast_ref::<RowLockNode>() {
             let locks = Locks { tables: node.tables.clone() };
             let schema = Arc::clone(node.schema.inner());
-            let exec = RowLockExec::new(input()?, Arc::new(locks), None, schema);
+            let exec = RowLockExec::new(keep_order(input()?)?, Arc::new(locks), None, schema);
             return Ok(Some(Arc::new(exec)));
         }
         if let Some(node) = node.as_any().downcast_ref::<ApplyNode>() {
@@ -124,6 +131,22 @@ impl ExtensionPlanner for NodePlanner {
         }
         Ok(None)
     }
+}
+
+/// A plan whose ORDER BY stays. Rows are locked and changed in the order of their query, which the
+/// optimizer drops where nothing above, as in a scalar subquery, asks for it.
+fn keep_order(plan: Arc<dyn ExecutionPlan>) -> DfResult<Arc<dyn ExecutionPlan>> {
+    if let Some(sort) = plan.downcast_ref::<SortExec>() {
+        let order = Some(OrderingRequirements::from(sort.expr().clone()));
+        let whole = Distribution::SinglePartition;
+        return Ok(Arc::new(OutputRequirementExec::new(plan, order, whole, None)));
+    }
+    let children = match plan.children().as_slice() {
+        [input] if plan.maintains_input_order() == [true] => vec![keep_order(Arc::clone(input))?],
+        _ => return Ok(plan),
+    };
+    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+    Arc::clone(&plan).replace_children(children, options)
 }
 
 fn state_of(session: &dyn Session) -> DfResult<&SessionState> {
