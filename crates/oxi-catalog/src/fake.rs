@@ -14,8 +14,9 @@ use oxi_model::{
     Datum, Row, array,
     engine::{
         BoxFuture, CheckpointReport, Duplicate, Engine, IndexLayout, InsertOutcome, Isolation,
-        KeyRange, KeyRead, RowLock, RowVisitor, SavepointId, Scan, ScanRequest, SequenceStep,
-        Snapshot, TableLayout, TableLock, TableStatistics, Txn, Wait, WriteOutcome, WriteTarget,
+        KeyCheck, KeyRange, KeyRead, PrepareAs, PreparedEnd, PreparedTransaction, RowLock,
+        RowVisitor, SavepointId, Scan, ScanRequest, SequenceStep, Snapshot, TableLayout, TableLock,
+        TableStatistics, Txn, Wait, WriteOutcome, WriteTarget,
     },
 };
 use parking_lot::Mutex;
@@ -120,6 +121,12 @@ impl Engine for Fake {
     }
     fn allocate_oid(&self) -> u32 {
         self.allocate_table_id().0 + 16_384
+    }
+    fn prepared(&self) -> Vec<PreparedTransaction> {
+        Vec::new()
+    }
+    fn finish_prepared(&self, _: &str, _: PreparedEnd) -> Result<BoxFuture<Result<()>>> {
+        Err(Error::unsupported("prepared transactions"))
     }
     fn statistics(&self, _: TableId) -> TableStatistics {
         TableStatistics::default()
@@ -307,6 +314,9 @@ impl Txn for FakeTxn {
     ) -> Result<(usize, Option<InsertOutcome>)> {
         Err(Error::unsupported("batches"))
     }
+    fn check_unique(&self, _: IndexId, _: &[Datum]) -> Result<KeyCheck> {
+        Ok(KeyCheck::Unique)
+    }
     fn update(
         &self,
         _: &dyn Snapshot,
@@ -384,6 +394,9 @@ impl Txn for FakeTxn {
     fn commit(&self) -> Result<BoxFuture<Result<()>>> {
         self.end(true);
         Ok(Box::pin(std::future::ready(Ok(()))))
+    }
+    fn prepare(&self, _: &PrepareAs) -> Result<BoxFuture<Result<()>>> {
+        Err(Error::unsupported("prepared transactions"))
     }
     fn rollback(&self) {
         self.end(false);

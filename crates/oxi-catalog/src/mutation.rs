@@ -315,6 +315,23 @@ impl CatalogTxn {
         self.txn.drop_table(old)
     }
 
+    /// Gives an index new storage, filled from its table's rows. The old storage goes at commit.
+    ///
+    /// # Errors
+    /// `40001` if another transaction changed the index meanwhile; `23505` if keys are equal.
+    pub async fn rebuild_index(&mut self, engine: &dyn Engine, oid: u32) -> Result<()> {
+        let mut relation = (*self.relation(oid)?).clone();
+        let RelationKind::Index(index) = &mut relation.kind else {
+            return Err(Error::bug(format!("relation {oid} is no index")));
+        };
+        let old = index.storage();
+        index.storage = engine.allocate_index_id().0;
+        let shape = layout::index_layout_of(&self.catalog, index)?;
+        self.txn.create_index(index.storage(), shape)?;
+        self.replace_relation(relation, &[]).await?;
+        self.txn.drop_index(old)
+    }
+
     /// Sets or (with `None`) removes a stored setting.
     ///
     /// # Errors

@@ -10,7 +10,10 @@ use std::{
 };
 
 use oxi_base::TableId;
-use oxi_model::{PhysicalType, Row, engine::TableStatistics};
+use oxi_model::{
+    PhysicalType, Row,
+    engine::{PreparedTransaction, TableStatistics},
+};
 
 use crate::catalog::Catalog;
 
@@ -78,6 +81,8 @@ pub trait ServerState: Send + Sync {
     fn settings(&self) -> Vec<SettingInfo>;
     /// The sessions of the database.
     fn sessions(&self) -> Vec<SessionInfo>;
+    /// The transactions prepared for two-phase commit.
+    fn prepared_transactions(&self) -> Vec<PreparedTransaction>;
 }
 
 /// A row of `pg_settings`.
@@ -252,6 +257,7 @@ const ROWS: &[((&str, &str), RowsFn)] = &[
     ((PG, "pg_shadow"), cluster::pg_user),
     ((PG, "pg_settings"), cluster::pg_settings),
     ((PG, "pg_stat_activity"), cluster::pg_stat_activity),
+    ((PG, "pg_prepared_xacts"), cluster::pg_prepared_xacts),
     ((PG, "pg_stat_database"), cluster::pg_stat_database),
     ((PG, "pg_stat_all_tables"), cluster::pg_stat_tables),
     ((PG, "pg_stat_user_tables"), cluster::pg_stat_tables),

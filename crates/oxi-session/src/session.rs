@@ -12,7 +12,7 @@ use std::{
 use futures::FutureExt;
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::Catalog;
-use oxi_exec::context::CancelFlag;
+use oxi_exec::{context::CancelFlag, dml::deferred::Due};
 use oxi_model::engine::Isolation;
 use oxi_types::EvalContext;
 use parking_lot::Mutex;
@@ -26,7 +26,7 @@ use crate::{
     prepared::Prepared,
     request::{Parsed, Request},
     settings::Settings,
-    statement::cursor::DeclaredCursor,
+    statement::{cursor::DeclaredCursor, set_constraints},
     transaction::{Modes, SettingsPair, Transaction, TransactionStatus},
 };
 
@@ -275,9 +275,10 @@ impl Session {
 
     /// After a statement has succeeded: an implicit transaction of its own commits.
     pub(crate) async fn statement_ended(&mut self, commits: bool) -> Result<()> {
-        self.limits.stop();
         let implicit = self.transaction.as_ref().is_some_and(|txn| !txn.explicit);
-        if commits && implicit { self.commit().await } else { Ok(()) }
+        let done = if commits && implicit { self.commit().await } else { Ok(()) };
+        self.limits.stop();
+        done
     }
 
     /// After a statement has failed: an implicit transaction is rolled back, a block is doomed.
@@ -294,8 +295,13 @@ impl Session {
         self.outdate_eval();
     }
 
-    /// Commits the running transaction and waits until that is durable and visible.
+    /// Commits the running transaction and waits until that is durable and visible. If a deferred
+    /// constraint is violated, the transaction is rolled back.
     pub(crate) async fn commit(&mut self) -> Result<()> {
+        if let Err(violated) = set_constraints::settle(self, Due::All).await {
+            self.rollback();
+            return Err(violated);
+        }
         let Some(transaction) = self.transaction.take() else { return Ok(()) };
         self.outdate_eval();
         self.cursors.retain(|_, cursor| cursor.is_held());
@@ -309,6 +315,16 @@ impl Session {
             Err(_) => transaction.restore_settings(&mut settings),
         }
         committed
+    }
+
+    /// The running transaction is the database's now, prepared for two-phase commit; what SET has
+    /// set stays.
+    pub(crate) fn end_prepared(&mut self) {
+        self.transaction = None;
+        self.outdate_eval();
+        self.cursors.retain(|_, cursor| cursor.is_held());
+        let mut settings = self.settings.lock();
+        settings.effective = settings.lasting.clone();
     }
 
     /// Rolls the running transaction back.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use oxi_base::TableId;
 use oxi_catalog::system::{ServerState, SessionInfo, SettingInfo};
-use oxi_model::engine::TableStatistics;
+use oxi_model::engine::{PreparedTransaction, TableStatistics};
 
 use crate::{
     database::Shared,
@@ -57,6 +57,10 @@ impl ServerState for SessionServer {
                 }
             })
             .collect()
+    }
+
+    fn prepared_transactions(&self) -> Vec<PreparedTransaction> {
+        self.shared.engine.prepared()
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::Catalog;
+use oxi_exec::dml::deferred::{Deferred, Mark};
 use oxi_model::engine::{Isolation, SavepointId, Txn};
 
 use crate::settings::Settings;
@@ -48,6 +49,10 @@ pub(crate) struct Transaction {
     pub(crate) own_catalog: Option<OwnCatalog>,
     /// `now()`: Unix microseconds.
     pub(crate) started_us: i64,
+    /// DECLARE … WITH HOLD was among its statements.
+    pub(crate) has_held_cursor: bool,
+    /// Constraint checks put off until the end.
+    pub(crate) deferred: Arc<Deferred>,
     settings_at_start: Settings,
     savepoints: Vec<Savepoint>,
 }
@@ -58,6 +63,7 @@ struct Savepoint {
     effective: Settings,
     lasting: Settings,
     own_catalog: Option<OwnCatalog>,
+    deferred: Mark,
 }
 
 /// The session's settings: what holds now, and what will hold after the transaction commits.
@@ -83,6 +89,8 @@ impl Transaction {
             has_queried: false,
             own_catalog: None,
             started_us,
+            has_held_cursor: false,
+            deferred: Arc::default(),
             settings_at_start: settings.lasting.clone(),
             savepoints: Vec::new(),
         }
@@ -96,6 +104,7 @@ impl Transaction {
             effective: settings.effective.clone(),
             lasting: settings.lasting.clone(),
             own_catalog: self.own_catalog.clone(),
+            deferred: self.deferred.mark(),
         });
     }
 
@@ -123,6 +132,7 @@ impl Transaction {
         settings.effective = savepoint.effective.clone();
         settings.lasting = savepoint.lasting.clone();
         self.own_catalog.clone_from(&savepoint.own_catalog);
+        self.deferred.reset(&savepoint.deferred);
         Ok(())
     }
 
@@ -149,6 +159,7 @@ impl Transaction {
             self.savepoints.clear();
             self.txn.rollback();
             self.own_catalog = None;
+            self.deferred.reset(&Mark::default());
             self.restore_settings(settings);
         }
     }

@@ -1,14 +1,18 @@
 //! The store: its shared state, and the engine side of the contract.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use oxi_base::{Error, IndexId, Result, SqlState, TableId, Ts};
 use oxi_log::Log;
 use oxi_model::engine::{
-    CheckpointReport, Engine, Isolation, KeyRead, RowVisitor, TableStatistics, Txn,
+    BoxFuture, CheckpointReport, Engine, Isolation, KeyRead, PreparedEnd, PreparedTransaction,
+    RowVisitor, TableStatistics, Txn,
 };
 use oxi_world::{DiskLock, TaskHandle, World};
 use parking_lot::{Mutex, RwLock};
@@ -27,7 +31,7 @@ use crate::{
     sequence::SequenceState,
     snapshot::{Registry, missing_index},
     table::Table,
-    txn::Transaction,
+    txn::{Prepared, Transaction},
 };
 
 /// Everything that transactions share.
@@ -44,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) snapshots: Registry,
     pub(crate) waits: Arc<Waits>,
     pub(crate) key_shares: KeyShares,
+    /// Transactions prepared for two-phase commit, by identifier.
+    pub(crate) prepared: Mutex<BTreeMap<String, Prepared>>,
     pub(crate) sequencer: Mutex<Sequencer>,
     /// Held for writing by a checkpoint while it fixes its position.
     pub(crate) gate: RwLock<()>,
@@ -195,6 +201,14 @@ impl Engine for Store {
 
     fn allocate_oid(&self) -> u32 {
         self.core.next_oid.fetch_add(1, Ordering::AcqRel)
+    }
+
+    fn prepared(&self) -> Vec<PreparedTransaction> {
+        self.core.prepared_transactions()
+    }
+
+    fn finish_prepared(&self, gid: &str, end: PreparedEnd) -> Result<BoxFuture<Result<()>>> {
+        self.core.end_prepared(gid, end)
     }
 
     fn statistics(&self, table: TableId) -> TableStatistics {

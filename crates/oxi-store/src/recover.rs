@@ -51,6 +51,8 @@ pub struct RecoveryReport {
     pub operations: u64,
     /// Transactions found without an end.
     pub discarded: u64,
+    /// Transactions found prepared for two-phase commit.
+    pub prepared: u64,
     /// Bytes of an unfinished write behind the log's end.
     pub torn_bytes: u64,
 }
@@ -80,6 +82,9 @@ impl fmt::Display for RecoveryReport {
         }
         if self.discarded > 0 {
             write!(f, "; {} had not committed", count(self.discarded, "transaction"))?;
+        }
+        if self.prepared > 0 {
+            write!(f, "; {} prepared for two-phase commit", count(self.prepared, "transaction"))?;
         }
         if self.torn_bytes > 0 {
             let bytes = count(self.torn_bytes, "byte");
@@ -116,11 +121,14 @@ impl Store {
             load_root(&world, &paths, root, &mut replay, &mut state, &mut report)?;
         }
         read_log(&log, root.as_ref(), &mut replay, &mut report)?;
+        let prepared = replay.take_prepared();
+        report.prepared = prepared.len() as u64;
         let mut core = assemble(world, options, log, replay, state)?;
         let core = Arc::new_cyclic(|this| {
             core.this = this.clone();
             core
         });
+        core.recover_prepared(prepared)?;
         let weak = Arc::downgrade(&core);
         core.log.on_durable(move |lsn| {
             if let Some(core) = weak.upgrade() {
@@ -377,6 +385,7 @@ fn assemble(
         snapshots: Registry::default(),
         waits: Arc::new(Waits::default()),
         key_shares: KeyShares::default(),
+        prepared: Mutex::default(),
         sequencer: Mutex::new(Sequencer::new(visible, logged)),
         gate: RwLock::new(()),
         visible: AtomicU64::new(visible),

@@ -12,6 +12,7 @@ use crate::{
     redo::{self, Marks, Op},
     sequence::SequenceState,
     table::Table,
+    txn::{PreparedFrame, read_prepare_frame},
     undo::TxnState,
 };
 
@@ -27,8 +28,10 @@ pub(crate) struct Replay {
     pub(crate) last_txn: u64,
     pub(crate) transactions: u64,
     pub(crate) operations: u64,
-    /// Chunks of transactions whose end was not read yet.
-    chunks: BTreeMap<TxnId, Vec<u8>>,
+    /// Chunks of transactions whose end was not read yet, with the place of the first.
+    chunks: BTreeMap<TxnId, (Lsn, Vec<u8>)>,
+    /// Prepared transactions whose end was not read yet.
+    prepared: BTreeMap<TxnId, PreparedFrame>,
 }
 
 impl Replay {
@@ -38,7 +41,8 @@ impl Replay {
         match frame.kind {
             FrameKind::Chunk => {
                 let (keep, rest) = split(frame)?;
-                let chunks = self.chunks.entry(frame.txn).or_default();
+                let begin = || (frame.lsn, Vec::new());
+                let (_, chunks) = self.chunks.entry(frame.txn).or_insert_with(begin);
                 chunks.truncate(keep);
                 chunks.extend_from_slice(rest);
             }
@@ -52,15 +56,34 @@ impl Replay {
                     return Ok(());
                 }
                 match chunks {
-                    Some(mut bytes) => {
+                    Some((_, mut bytes)) => {
                         bytes.truncate(keep);
                         bytes.extend_from_slice(rest);
                         self.operations(&bytes, frame)?;
                     }
                     None => self.operations(rest, frame)?,
                 }
-                self.last_ts = self.last_ts.max(frame.commit_ts.0);
-                self.transactions += 1;
+                self.committed(frame);
+            }
+            FrameKind::Prepare => {
+                let chunks = self.chunks.remove(&frame.txn);
+                let prepared = read_prepare_frame(frame, chunks).ok_or_else(|| malformed(frame))?;
+                self.use_marks(prepared.head.marks);
+                self.prepared.insert(frame.txn, prepared);
+            }
+            FrameKind::AbortPrepared => {
+                self.prepared.remove(&frame.txn);
+            }
+            FrameKind::CommitPrepared => {
+                let prepared = self.prepared.remove(&frame.txn);
+                if frame.lsn < from {
+                    return Ok(());
+                }
+                let prepared = prepared.ok_or_else(|| malformed(frame))?;
+                self.operations(&prepared.operations, frame)?;
+                let (_, rest) = split(frame)?;
+                self.operations(rest, frame)?;
+                self.committed(frame);
             }
             FrameKind::Sequence if frame.lsn >= from => {
                 let (_, rest) = split(frame)?;
@@ -69,6 +92,17 @@ impl Replay {
             _ => {}
         }
         Ok(())
+    }
+
+    fn committed(&mut self, frame: &Frame) {
+        self.last_ts = self.last_ts.max(frame.commit_ts.0);
+        self.transactions += 1;
+    }
+
+    fn use_marks(&mut self, marks: Marks) {
+        self.marks.table = self.marks.table.max(marks.table);
+        self.marks.index = self.marks.index.max(marks.index);
+        self.marks.oid = self.marks.oid.max(marks.oid);
     }
 
     fn operations(&mut self, bytes: &[u8], frame: &Frame) -> Result<()> {
@@ -138,13 +172,16 @@ impl Replay {
             Op::Sequence(id, value, is_called) => {
                 self.sequences.insert(id, SequenceState::new(value, is_called));
             }
-            Op::Marks(marks) => {
-                self.marks.table = self.marks.table.max(marks.table);
-                self.marks.index = self.marks.index.max(marks.index);
-                self.marks.oid = self.marks.oid.max(marks.oid);
-            }
+            Op::Marks(marks) => self.use_marks(marks),
         }
         Some(())
+    }
+
+    /// The transactions that wait for their second phase, in the order of the log.
+    pub(crate) fn take_prepared(&mut self) -> Vec<(TxnId, PreparedFrame)> {
+        let mut prepared: Vec<_> = std::mem::take(&mut self.prepared).into_iter().collect();
+        prepared.sort_by_key(|(_, frame)| frame.begin);
+        prepared
     }
 
     /// How many transactions never ended.

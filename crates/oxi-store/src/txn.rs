@@ -11,8 +11,9 @@ use oxi_log::FrameKind;
 use oxi_model::{
     Datum, Row,
     engine::{
-        BoxFuture, IndexLayout, InsertOutcome, Isolation, RowLock, SavepointId, SequenceStep,
-        Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome, WriteTarget,
+        BoxFuture, IndexLayout, InsertOutcome, Isolation, KeyCheck, PrepareAs, RowLock,
+        SavepointId, SequenceStep, Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome,
+        WriteTarget,
     },
 };
 use parking_lot::Mutex;
@@ -29,6 +30,9 @@ use crate::{
 
 mod ddl;
 pub(crate) use ddl::build as build_index;
+mod prepare;
+pub(crate) use prepare::{Prepared, PreparedFrame, read_frame as read_prepare_frame};
+mod unique;
 mod write;
 
 /// One step of a transaction, as rollback and collection need it.
@@ -147,9 +151,14 @@ impl Redo {
 
 impl Transaction {
     pub(crate) fn new(core: Arc<Core>, isolation: Isolation) -> Self {
+        Self::resumed(core, isolation, TxnState::new())
+    }
+
+    /// A transaction that has begun before.
+    fn resumed(core: Arc<Core>, isolation: Isolation, state: Arc<TxnState>) -> Self {
         Transaction {
             core,
-            state: TxnState::new(),
+            state,
             isolation,
             command: AtomicU32::new(1),
             fixed: OnceLock::new(),
@@ -376,6 +385,10 @@ impl Txn for Transaction {
         self.insert_rows(&mut work, &table, batch, from)
     }
 
+    fn check_unique(&self, index: IndexId, key: &[Datum]) -> Result<KeyCheck> {
+        self.check_key(index, key)
+    }
+
     fn update(
         &self,
         snapshot: &dyn Snapshot,
@@ -524,7 +537,7 @@ impl Txn for Transaction {
             self.abort(ended, chunks);
             return Err(error);
         }
-        match self.core.commit(ended, self.own_id(), payload) {
+        match self.core.commit(FrameKind::Commit, ended, self.own_id(), payload) {
             Ok(future) => Ok(future),
             Err((error, ended)) => {
                 let error = self.core.fail(error);
@@ -532,6 +545,10 @@ impl Txn for Transaction {
                 Err(error)
             }
         }
+    }
+
+    fn prepare(&self, name: &PrepareAs) -> Result<BoxFuture<Result<()>>> {
+        self.prepare_as(name)
     }
 
     fn rollback(&self) {

@@ -75,6 +75,11 @@ impl TxnState {
         }
     }
 
+    /// Gives a transaction the number it had before a restart.
+    pub(crate) fn set_id(&self, id: TxnId) {
+        self.id.store(id.0, Ordering::Release);
+    }
+
     /// The number, drawn from `next` at the first call.
     pub(crate) fn id_or_assign(&self, next: &AtomicU64) -> TxnId {
         if let Some(id) = self.id() {

@@ -65,7 +65,7 @@ impl<'a> Writer<'a> {
         loop {
             match self.statement.txn.insert(self.target.table, row)? {
                 InsertOutcome::Done(id) => {
-                    if !self.target.outgoing.is_empty() {
+                    if self.target.owes_for_inserts() {
                         self.queue.inserted(self.target, row)?;
                     }
                     self.count += 1;

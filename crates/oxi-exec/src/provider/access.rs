@@ -62,7 +62,7 @@ impl IndexInfo {
         Some(IndexInfo {
             index: descriptor.storage(),
             name: index.name.clone(),
-            unique: descriptor.unique,
+            unique: descriptor.unique && !descriptor.deferrable,
             columns,
         })
     }

@@ -30,6 +30,7 @@ use crate::{
             table_for_change, table_mut,
         },
         drop,
+        set_constraints::refuse_pending,
     },
 };
 
@@ -43,6 +44,7 @@ pub(crate) async fn run(session: &mut Session, alter: &AlterTable) -> Result<Com
     });
     let found = table_for_change(session, &alter.name).await;
     let Some(relation) = if_exists(session, found, alter.if_exists)? else { return Ok(tag) };
+    refuse_pending(session, &relation, tag.verb())?;
     let mut change = begin_change(session)?;
     for action in &alter.actions {
         apply(session, &mut change, relation.oid, action).await?;
@@ -104,8 +106,10 @@ async fn apply(
         Kind::SetOptions(_) | Kind::ResetOptions(_) | Kind::SetLogged(_) => Ok(()),
         Kind::ClusterOn(_) | Kind::SetWithoutCluster => Ok(()),
         Kind::ReplicaIdentity(_) | Kind::ReplicaIdentityIndex(_) => Ok(()),
-        Kind::AlterConstraint { deferral, .. } => {
-            constraint::refuse_deferrable(*deferral, action.span.position())
+        Kind::AlterConstraint { name, deferral } => {
+            let deferral = constraint::deferral_of(*deferral);
+            let changed = alter::set_deferral(&*current(change, table)?, &name.value, deferral)?;
+            change.replace_relation(changed, &[]).await
         }
         Kind::Trigger { .. } => Err(Error::unsupported("triggers are not supported")),
     }

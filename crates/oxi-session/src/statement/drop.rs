@@ -14,6 +14,7 @@ use crate::{
     statement::{
         definition::{begin_change, finish_change, if_exists},
         lock,
+        set_constraints::refuse_pending,
     },
 };
 
@@ -42,7 +43,11 @@ pub(crate) async fn run(session: &mut Session, drop: &Drop) -> Result<CommandTag
     let plan = removal::plan(&*session.catalog()?, &targets, behavior)?;
     lock_tables(session, &plan).await?;
     // The catalog may have changed while the locks were waited for.
-    let plan = removal::plan(&*session.catalog()?, &targets, behavior)?;
+    let catalog = session.catalog()?;
+    let plan = removal::plan(&catalog, &targets, behavior)?;
+    for relation in plan.relations.iter().filter_map(|oid| catalog.relation(*oid)) {
+        refuse_pending(session, relation, tag.verb())?;
+    }
     let mut change = begin_change(session)?;
     carry_out(session, &mut change, &plan).await?;
     finish_change(session, change);

@@ -55,6 +55,7 @@ pub(crate) async fn create(session: &mut Session, create: &CreateIndex) -> Resul
         storage: session.shared.engine.allocate_index_id().0,
         unique: create.unique,
         nulls_not_distinct: create.nulls_not_distinct,
+        deferrable: false,
         columns,
     };
     let created = RelationDescriptor {

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// What stands in the way of a unique key.
-enum Obstacle {
+pub(super) enum Obstacle {
     Active(Arc<TxnState>),
     Duplicate(Duplicate),
 }
@@ -133,7 +133,7 @@ impl Transaction {
     }
 
     /// Adds the index entries of an inserted row; what is in the way, after taking them back.
-    fn place_row<D: Borrow<Datum>>(
+    pub(super) fn place_row<D: Borrow<Datum>>(
         &self,
         table: &Table,
         shape: &Shape,
@@ -162,7 +162,7 @@ impl Transaction {
     }
 
     /// Notes rows that are there now.
-    fn inserted(
+    pub(super) fn inserted(
         &self,
         work: &mut Work,
         table: &Arc<Table>,
