@@ -244,6 +244,7 @@ impl Transaction {
 
     /// Undoes entries down to a length.
     fn undo_to(&self, undo: &mut Vec<UndoEntry>, length: usize) {
+        let mut emptied: Vec<Arc<Block>> = Vec::new();
         while undo.len() > length {
             match undo.pop() {
                 Some(UndoEntry::Insert { table, block, start, end }) => {
@@ -251,7 +252,7 @@ impl Transaction {
                         write::undo_insert(&table, &block, slot);
                     }
                     if length == 0 {
-                        block.rows.write().forget_creator(&self.state);
+                        emptied.push(block);
                     }
                 }
                 Some(UndoEntry::Change { table, block, slot, deleted }) => {
@@ -265,8 +266,12 @@ impl Transaction {
                 }
                 Some(UndoEntry::AlterTable { table, before }) => table.undo_layout(*before),
                 Some(UndoEntry::CreateIndex(id)) => self.core.remove_index(id),
-                None => return,
+                None => break,
             }
+        }
+        // Not before the last row is gone: one without creator is one that everybody sees.
+        for block in emptied {
+            block.rows.write().forget_creator(&self.state);
         }
     }
 
