@@ -260,6 +260,7 @@ pub fn unique_index_on(catalog: &Catalog, table: u32, columns: &[u32]) -> Option
     let primary = catalog.relation(table)?.as_table().and_then(primary_key).map(|(index, _)| index);
     let fits = |index: &IndexDescriptor| {
         index.unique
+            && !index.invalid
             && index.columns.len() == columns.len()
             && columns.iter().all(|id| index.columns.iter().any(|key| key.column == *id))
     };

@@ -122,6 +122,15 @@ impl Engine for Fake {
     fn allocate_oid(&self) -> u32 {
         self.allocate_table_id().0 + 16_384
     }
+    fn fill_index(&self, _: IndexId) -> Result<()> {
+        Ok(())
+    }
+    fn enforce_unique(&self, _: IndexId) -> Result<()> {
+        Ok(())
+    }
+    fn verify_unique(&self, _: IndexId) -> Result<()> {
+        Ok(())
+    }
     fn prepared(&self) -> Vec<PreparedTransaction> {
         Vec::new()
     }
@@ -379,6 +388,15 @@ impl Txn for FakeTxn {
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {
         self.state.lock().indexes.insert(index.0, layout);
         Ok(())
+    }
+    fn attach_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {
+        self.create_index(index, layout)
+    }
+    fn make_unique(&self, _: IndexId) -> Result<()> {
+        Ok(())
+    }
+    fn others_ended(&self, _: TableId) -> Result<Wait> {
+        Ok(Box::pin(std::future::ready(Ok(()))))
     }
     fn drop_index(&self, index: IndexId) -> Result<()> {
         self.state.lock().dropped.push(format!("index {index}"));

@@ -82,6 +82,7 @@ pub(crate) fn index(
         unique,
         nulls_not_distinct: false,
         deferrable: false,
+        invalid: false,
         columns,
     };
     relation(oid, name, RelationKind::Index(kind))

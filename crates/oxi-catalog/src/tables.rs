@@ -182,6 +182,7 @@ fn index_descriptor(table: &Table, index: &Index) -> IndexDescriptor {
         unique: true,
         nulls_not_distinct: false,
         deferrable: false,
+        invalid: false,
         columns: index
             .columns
             .iter()

@@ -203,6 +203,10 @@ pub struct IndexDescriptor {
     /// Of a DEFERRABLE constraint: storage lets equal keys in, the constraint is checked later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deferrable: bool,
+    /// Built beside its table's writers and not complete (yet): they maintain it, nobody reads by
+    /// it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invalid: bool,
     /// The key.
     pub columns: Vec<IndexColumn>,
 }

@@ -129,6 +129,19 @@ pub trait Engine: Send + Sync {
     /// [`Txn::commit`]'s.
     fn finish_prepared(&self, gid: &str, end: PreparedEnd) -> Result<BoxFuture<Result<()>>>;
 
+    /// Adds the entries of all rows that an attached index lacks. Every transaction that wrote the
+    /// table before it was attached must have ended ([`Txn::others_ended`]). Blocking; writers go
+    /// on meanwhile.
+    fn fill_index(&self, index: IndexId) -> Result<()>;
+
+    /// Lets a filled index refuse equal keys from now on; keys that meet already may stay.
+    fn enforce_unique(&self, index: IndexId) -> Result<()>;
+
+    /// `23505` if committed rows have equal keys (detail names the key), which the index then
+    /// accepts again. Every transaction that wrote before [`Engine::enforce_unique`] must have
+    /// ended.
+    fn verify_unique(&self, index: IndexId) -> Result<()>;
+
     /// Numbers of a table.
     fn statistics(&self, table: TableId) -> TableStatistics;
 
@@ -306,6 +319,17 @@ pub trait Txn: Send + Sync {
     /// Creates an index and fills it from the rows visible to this transaction; `Err` with
     /// `23505` if they are not unique (detail names the key). The caller holds the exclusive lock.
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()>;
+
+    /// Creates an index without entries, which all transactions that begin from now on maintain;
+    /// nobody may read by it before [`Engine::fill_index`]. It accepts equal keys. No exclusive
+    /// lock is needed.
+    fn attach_index(&self, index: IndexId, layout: IndexLayout) -> Result<()>;
+
+    /// Makes an attached index that has passed [`Engine::verify_unique`] unique for good.
+    fn make_unique(&self, index: IndexId) -> Result<()>;
+
+    /// Resolves when the other transactions that hold a lock on the table now have ended.
+    fn others_ended(&self, table: TableId) -> Result<Wait>;
 
     /// Drops an index at commit.
     fn drop_index(&self, index: IndexId) -> Result<()>;

@@ -3,6 +3,7 @@
 pub(crate) mod alter_table;
 pub(crate) mod column;
 pub(crate) mod comment;
+pub(crate) mod concurrent_index;
 pub(crate) mod constraint;
 pub(crate) mod copy;
 pub(crate) mod create_table;

@@ -103,9 +103,7 @@ impl Core {
     pub(crate) fn remove_index(&self, id: IndexId) {
         let Some(index) = self.indexes.write().remove(&id) else { return };
         if let Ok(table) = self.table(index.table) {
-            let shape = table.shape();
-            let kept = shape.all.iter().filter(|index| index.id != id);
-            table.set_indexes(kept.cloned().collect());
+            table.change_indexes(|indexes| indexes.retain(|index| index.id != id));
         }
     }
 

@@ -211,6 +211,18 @@ impl Engine for Store {
         self.core.end_prepared(gid, end)
     }
 
+    fn fill_index(&self, index: IndexId) -> Result<()> {
+        self.core.fill_index(index)
+    }
+
+    fn enforce_unique(&self, index: IndexId) -> Result<()> {
+        self.core.enforce_unique(index)
+    }
+
+    fn verify_unique(&self, index: IndexId) -> Result<()> {
+        self.core.verify_unique(index)
+    }
+
     fn statistics(&self, table: TableId) -> TableStatistics {
         let Ok(table) = self.core.table(table) else { return TableStatistics::default() };
         TableStatistics {

@@ -1,9 +1,17 @@
 //! An index: key → row ids, unversioned. It never misses an entry of a version that somebody may
 //! see, and may hold entries that no longer hold: the row decides.
 
-use std::{borrow::Borrow, hash::Hasher, ops::Bound, sync::Arc};
+use std::{
+    borrow::Borrow,
+    hash::Hasher,
+    ops::Bound,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
-use oxi_base::{IndexId, Result, RowId, TableId};
+use oxi_base::{IndexId, Result, RowId, TableId, Ts};
 use oxi_model::{
     Datum, PhysicalType,
     engine::{IndexLayout, KeyRange, TableLayout},
@@ -37,6 +45,13 @@ pub(crate) struct Index {
     /// NULLs of fixed keys.
     nulls: Tree<()>,
     stripes: Vec<Mutex<()>>,
+    /// Equal keys are refused: from the start, or once all entries are there.
+    enforced: AtomicBool,
+    /// How many entries were taken out, each under the latch of its row's block: who has an entry
+    /// from before another count cannot rely on it.
+    removals: AtomicU64,
+    /// Who made an index unique that was built beside its writers.
+    unique_by: OnceLock<Arc<TxnState>>,
 }
 
 /// An end of a range of byte keys.
@@ -86,6 +101,7 @@ impl Index {
             KeyKind::U128 => Entries::U128(Tree::new()),
             KeyKind::Bytes => Entries::Bytes(Tree::new()),
         };
+        let enforced = AtomicBool::new(layout.unique);
         let stripes = if layout.unique { STRIPES } else { 0 };
         Some(Index {
             id,
@@ -97,7 +113,42 @@ impl Index {
             entries,
             nulls: Tree::new(),
             stripes: (0..stripes).map(|_| Mutex::new(())).collect(),
+            enforced,
+            removals: AtomicU64::new(0),
+            unique_by: OnceLock::new(),
         })
+    }
+
+    /// Makes it an index that may come to refuse equal keys.
+    pub(crate) fn with_stripes(mut self) -> Self {
+        self.stripes = (0..STRIPES).map(|_| Mutex::new(())).collect();
+        self
+    }
+
+    /// See the field.
+    pub(crate) fn removals(&self) -> u64 {
+        self.removals.load(Ordering::Acquire)
+    }
+
+    /// Whether it refuses equal keys, or may come to do so.
+    pub(crate) fn may_be_unique(&self) -> bool {
+        !self.stripes.is_empty()
+    }
+
+    /// Begins or ends to refuse equal keys.
+    pub(crate) fn enforce(&self, enforced: bool) {
+        self.enforced.store(enforced, Ordering::SeqCst);
+    }
+
+    /// The transaction makes the index unique for good, once it commits.
+    pub(crate) fn become_unique(&self, by: &Arc<TxnState>) -> bool {
+        self.unique_by.set(by.clone()).is_ok()
+    }
+
+    /// The layout as of a commit.
+    pub(crate) fn layout_at(&self, ts: Ts) -> IndexLayout {
+        let became = self.unique_by.get().is_some_and(|by| by.committed_by(ts));
+        IndexLayout { unique: self.layout.unique || became, ..self.layout.clone() }
     }
 
     /// Puts in all entries at once.
@@ -151,7 +202,7 @@ impl Index {
 
     /// Whether rows with this key must be unique.
     pub(crate) fn checks(&self, has_null: bool) -> bool {
-        self.layout.unique && (!has_null || self.layout.nulls_not_distinct)
+        self.enforced.load(Ordering::Acquire) && (!has_null || self.layout.nulls_not_distinct)
     }
 
     /// Holds others with the same key off while the caller looks and inserts.
@@ -182,6 +233,7 @@ impl Index {
     }
 
     pub(crate) fn remove(&self, key: &Key, row: RowId) -> bool {
+        self.removals.fetch_add(1, Ordering::AcqRel);
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.remove(&(), row.0),
             (Entries::U64(tree), Key::U64(key)) => tree.remove(key, row.0),

@@ -195,6 +195,11 @@ impl TableLocks {
         self.exclusive.load(Ordering::Acquire)
     }
 
+    /// The transactions that hold a lock now.
+    pub(crate) fn holders(&self) -> Vec<Arc<TxnState>> {
+        self.state.lock().holders.iter().map(|(holder, _)| holder.clone()).collect()
+    }
+
     fn note(&self, state: &TableLockState) {
         let held = state.holders.iter().any(|(_, held)| *held == TableLock::Exclusive);
         self.exclusive.store(held || !state.queue.is_empty(), Ordering::Release);

@@ -328,9 +328,7 @@ pub(crate) fn build_indexes(
             .ok_or_else(|| Error::corrupt(format!("index storage {id} has unknown columns")))?;
         let index = build_index(table, index, &sight)
             .map_err(|e| Error::corrupt(e.message()).with_detail(e.detail().unwrap_or("")))?;
-        let mut all = shape.all.clone();
-        all.push(index.clone());
-        table.set_indexes(all);
+        table.change_indexes(|indexes| indexes.push(index.clone()));
         indexes.insert(id, index);
     }
     Ok(indexes)

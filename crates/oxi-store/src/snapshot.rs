@@ -225,6 +225,8 @@ struct Fetch<'a> {
     entry: &'a IndexUse,
     sight: Sight<'a>,
     columns: &'a [usize],
+    /// [`Index::removals`] before the first entry was read.
+    removals: u64,
 }
 
 impl<'a> Fetch<'a> {
@@ -237,7 +239,7 @@ impl<'a> Fetch<'a> {
     ) -> Result<Self> {
         let entry = shape.indexes.iter().find(|entry| entry.index.id == index.id);
         let entry = entry.ok_or_else(|| missing_index(index.id))?;
-        Ok(Fetch { index, table, entry, sight, columns })
+        Ok(Fetch { index, table, entry, sight, columns, removals: index.removals() })
     }
 
     /// Visits the rows of one whole key.
@@ -266,11 +268,12 @@ impl<'a> Fetch<'a> {
             Seen::Older(overlay) => Some(overlay),
         };
         let overlay = overlay.as_ref();
-        // Without history the entry is exact; with it the key may be a newer or an older one than
-        // the row's.
-        if (overlay.is_some() || rows.chain(slot).is_some())
-            && self.entry.key(|position| rows.value(slot, position, overlay)).0 != *key
-        {
+        // Without history the entry is exact, unless it was taken out since it was read; with it
+        // the key may be a newer or an older one than the row's.
+        let is_exact = overlay.is_none()
+            && rows.chain(slot).is_none()
+            && self.index.removals() == self.removals;
+        if !is_exact && self.entry.key(|position| rows.value(slot, position, overlay)).0 != *key {
             return false;
         }
         values.extend(self.columns.iter().map(|position| rows.value(slot, *position, overlay)));

@@ -58,7 +58,7 @@ impl Shape {
         let indexes: Vec<IndexUse> =
             all.iter().filter_map(|index| IndexUse::new(index.clone(), &layout)).collect();
         let mut key = vec![false; layout.columns.len()];
-        for entry in indexes.iter().filter(|entry| entry.index.layout.unique) {
+        for entry in indexes.iter().filter(|entry| entry.index.may_be_unique()) {
             for position in &entry.positions {
                 key[*position] = true;
             }
@@ -122,9 +122,11 @@ impl Table {
         self.shape.read()
     }
 
-    /// Replaces indexes of the shape.
-    pub(crate) fn set_indexes(&self, indexes: Vec<Arc<Index>>) {
+    /// Replaces the indexes of the shape by what `change` makes of them.
+    pub(crate) fn change_indexes(&self, change: impl FnOnce(&mut Vec<Arc<Index>>)) {
         let mut shape = self.shape.write();
+        let mut indexes = shape.all.clone();
+        change(&mut indexes);
         *shape = Arc::new(Shape::new(shape.layout.clone(), indexes));
     }
 

@@ -28,6 +28,7 @@ use crate::{
     undo::{Sight, TxnState},
 };
 
+mod build;
 mod ddl;
 pub(crate) use ddl::build as build_index;
 mod prepare;
@@ -461,6 +462,19 @@ impl Txn for Transaction {
 
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {
         self.create_index_storage(&mut *self.writable()?, index, layout)
+    }
+
+    fn attach_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {
+        self.attach_index_storage(&mut *self.writable()?, index, layout)
+    }
+
+    fn make_unique(&self, index: IndexId) -> Result<()> {
+        self.make_index_unique(&mut *self.writable()?, index)
+    }
+
+    fn others_ended(&self, table: TableId) -> Result<Wait> {
+        drop(self.running()?);
+        Ok(self.others_of(&*self.core.table(table)?))
     }
 
     fn drop_index(&self, index: IndexId) -> Result<()> {

@@ -46,7 +46,7 @@ pub(super) fn pg_index(context: &SystemContext) -> Vec<Row> {
             FALSE,
             bool(!index.deferrable),
             FALSE,
-            TRUE,
+            bool(!index.invalid),
             FALSE,
             TRUE,
             TRUE,

@@ -101,6 +101,7 @@ fn index(store: &Store, table: &RelationDescriptor, name: &str) -> RelationDescr
             unique: true,
             nulls_not_distinct: false,
             deferrable: false,
+            invalid: false,
             columns: vec![IndexColumn { column: 0, descending: false, nulls_first: false }],
         }),
     }

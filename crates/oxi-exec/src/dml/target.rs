@@ -238,7 +238,7 @@ impl IncomingKey {
         let child = table_of(&incoming.table)?;
         // An index serves if its first columns are the key's, in whatever order.
         let serving = catalog.indexes_of(incoming.table.oid).into_iter().find_map(|index| {
-            let index = index.as_index()?;
+            let index = index.as_index().filter(|index| !index.invalid)?;
             let head = index.columns.get(..key.columns.len())?;
             head.iter()
                 .all(|column| key.columns.contains(&column.column))

@@ -220,6 +220,7 @@ impl Db {
                 unique,
                 nulls_not_distinct: false,
                 deferrable: false,
+                invalid: false,
                 columns: key
                     .iter()
                     .map(|id| IndexColumn { column: *id, descending: false, nulls_first: false })

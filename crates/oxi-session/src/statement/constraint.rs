@@ -272,6 +272,7 @@ async fn add_unique(
         unique: true,
         nulls_not_distinct: key.nulls_not_distinct,
         deferrable: new.deferral.deferrable,
+        invalid: false,
         columns: ids
             .iter()
             .map(|id| IndexColumn { column: *id, descending: false, nulls_first: false })

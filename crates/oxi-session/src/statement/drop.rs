@@ -12,6 +12,7 @@ use crate::{
     outcome::CommandTag,
     session::Session,
     statement::{
+        concurrent_index,
         definition::{begin_change, finish_change, if_exists},
         lock,
         set_constraints::refuse_pending,
@@ -33,6 +34,9 @@ pub(crate) async fn run(session: &mut Session, drop: &Drop) -> Result<CommandTag
             )));
         }
     });
+    if drop.concurrently {
+        return concurrent_index::drop(session, drop).await;
+    }
     let mut targets = Vec::new();
     for name in &drop.names {
         if let Some(target) = target(session, drop, name)? {
@@ -93,7 +97,11 @@ async fn lock_tables(session: &mut Session, plan: &RemovalPlan) -> Result<()> {
 }
 
 /// What a name means; `None` if there is no such thing and that is fine.
-fn target(session: &mut Session, drop: &Drop, name: &ObjectName) -> Result<Option<Target>> {
+pub(crate) fn target(
+    session: &mut Session,
+    drop: &Drop,
+    name: &ObjectName,
+) -> Result<Option<Target>> {
     let catalog = session.catalog()?;
     let path = session.search_path();
     let kind = match drop.kind {

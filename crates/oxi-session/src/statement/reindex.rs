@@ -14,42 +14,54 @@ use crate::{
     outcome::CommandTag,
     session::Session,
     statement::{
-        definition::{begin_change, finish_change, table_for_change},
+        concurrent_index::{self, refuse_block},
+        definition::{begin_change, find_table, finish_change, table_for_change},
         lock,
         set_constraints::refuse_pending,
     },
 };
 
+/// Whether writers are kept out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Exclusively,
+    Concurrently,
+}
+
 /// REINDEX.
 pub(crate) async fn run(session: &mut Session, reindex: &Reindex) -> Result<CommandTag> {
     const TAG: CommandTag = CommandTag::plain("REINDEX");
     if reindex.concurrently {
-        return Err(Error::unsupported("REINDEX CONCURRENTLY is not supported"));
+        refuse_block(session, "REINDEX CONCURRENTLY")?;
     }
+    let how = if reindex.concurrently { Way::Concurrently } else { Way::Exclusively };
     match (reindex.kind, &reindex.name) {
-        (ObjectKind::Index, Some(name)) => one_index(session, name).await?,
+        (ObjectKind::Index, Some(name)) => one_index(session, name, how).await?,
         (ObjectKind::Table, Some(name)) => {
-            let table = table_for_change(session, name).await?;
+            let table = match how {
+                Way::Exclusively => table_for_change(session, name).await?,
+                Way::Concurrently => find_table(session, name)?,
+            };
             let indexes = all_of(session, table.oid)?;
-            rebuild(session, &table, &indexes).await?;
+            rebuild(session, &table, &indexes, how).await?;
         }
         (ObjectKind::Schema, Some(name)) => {
             let schema = session.catalog()?.resolve_schema(name.last()).map(|found| found.oid);
             let schema = schema.map_err(|error| error.at(name.span.position()))?;
-            many(session, "REINDEX SCHEMA", |table| table.schema == schema).await?;
+            many(session, "REINDEX SCHEMA", how, |table| table.schema == schema).await?;
         }
         (ObjectKind::Database, name) => {
             if name.as_ref().is_some_and(|name| name.last() != session.shared.options.name) {
                 return Err(Error::unsupported("can only reindex the currently open database"));
             }
-            many(session, "REINDEX DATABASE", |_| true).await?;
+            many(session, "REINDEX DATABASE", how, |_| true).await?;
         }
         _ => return Err(Error::unsupported("REINDEX SYSTEM is not supported")),
     }
     Ok(TAG)
 }
 
-async fn one_index(session: &mut Session, name: &ObjectName) -> Result<()> {
+async fn one_index(session: &mut Session, name: &ObjectName, how: Way) -> Result<()> {
     let path = session.search_path();
     let find = |session: &mut Session| {
         let catalog = session.catalog()?;
@@ -64,7 +76,10 @@ async fn one_index(session: &mut Session, name: &ObjectName) -> Result<()> {
         let table = table.ok_or_else(|| Error::bug("an index without table"))?;
         Ok::<_, Error>((found.oid, Arc::clone(table)))
     };
-    let (_, table) = find(session)?;
+    let (oid, table) = find(session)?;
+    if how == Way::Concurrently {
+        return rebuild(session, &table, &[oid], how).await;
+    }
     lock::acquire(session, storage_of(&table), TableLock::Exclusive).await?;
     // Whoever held the lock may have changed what the name stands for.
     let (oid, again) = find(session)?;
@@ -74,21 +89,17 @@ async fn one_index(session: &mut Session, name: &ObjectName) -> Result<()> {
             "could not serialize access: the index was changed by another transaction",
         ));
     }
-    rebuild(session, &again, &[oid]).await
+    rebuild(session, &again, &[oid], how).await
 }
 
 /// Every table there is, each in a transaction of its own.
 async fn many(
     session: &mut Session,
     command: &str,
+    how: Way,
     wanted: impl Fn(&RelationDescriptor) -> bool,
 ) -> Result<()> {
-    if session.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
-        return Err(Error::new(
-            SqlState::ACTIVE_SQL_TRANSACTION,
-            format!("{command} cannot run inside a transaction block"),
-        ));
-    }
+    refuse_block(session, command)?;
     let catalog = session.catalog()?;
     let tables: Vec<u32> = catalog
         .relations()
@@ -97,12 +108,14 @@ async fn many(
         .collect();
     for oid in tables {
         let Some(table) = session.catalog()?.relation(oid).cloned() else { continue };
-        lock::acquire(session, storage_of(&table), TableLock::Exclusive).await?;
+        if how == Way::Exclusively {
+            lock::acquire(session, storage_of(&table), TableLock::Exclusive).await?;
+        }
         // It may have gone, or got other storage, while the lock was waited for.
         let again = session.catalog()?.relation(oid).cloned();
         if again.as_deref().map(storage_of) == Some(storage_of(&table)) {
             let indexes = all_of(session, oid)?;
-            rebuild(session, &table, &indexes).await?;
+            rebuild(session, &table, &indexes, how).await?;
         }
         session.commit().await?;
     }
@@ -117,7 +130,18 @@ fn all_of(session: &mut Session, table: u32) -> Result<Vec<u32>> {
     Ok(session.catalog()?.indexes_of(table).iter().map(|index| index.oid).collect())
 }
 
-async fn rebuild(session: &mut Session, table: &RelationDescriptor, oids: &[u32]) -> Result<()> {
+async fn rebuild(
+    session: &mut Session,
+    table: &RelationDescriptor,
+    oids: &[u32],
+    how: Way,
+) -> Result<()> {
+    if how == Way::Concurrently {
+        for oid in oids {
+            concurrent_index::rebuild(session, table, *oid).await?;
+        }
+        return Ok(());
+    }
     refuse_pending(session, table, "REINDEX TABLE")?;
     let engine = Arc::clone(&session.shared.engine);
     let mut change = begin_change(session)?;

@@ -80,10 +80,41 @@ impl Transaction {
         if self.core.indexes.write().insert(id, index.clone()).is_some() {
             return Err(Error::bug(format!("index storage {id} exists already")));
         }
-        let mut indexes = shape.all.clone();
-        indexes.push(index);
-        table.set_indexes(indexes);
+        table.change_indexes(|indexes| indexes.push(index));
         work.undo.push(UndoEntry::CreateIndex(id));
+        Ok(())
+    }
+
+    /// See [`oxi_model::engine::Txn::attach_index`].
+    pub(super) fn attach_index_storage(
+        &self,
+        work: &mut Work,
+        id: IndexId,
+        layout: IndexLayout,
+    ) -> Result<()> {
+        let table = self.core.table(layout.table)?;
+        let layout = IndexLayout { unique: false, ..layout };
+        let index = Index::new(id, layout.clone(), &table.shape().layout, self.state.clone())
+            .ok_or_else(|| Error::bug("index on a column that is not there"))?;
+        let index = Arc::new(index.with_stripes());
+        redo::put_create_index(&mut work.redo.bytes, id, &layout);
+        if self.core.indexes.write().insert(id, index.clone()).is_some() {
+            return Err(Error::bug(format!("index storage {id} exists already")));
+        }
+        table.change_indexes(|indexes| indexes.push(index));
+        work.undo.push(UndoEntry::CreateIndex(id));
+        Ok(())
+    }
+
+    /// See [`oxi_model::engine::Txn::make_unique`].
+    pub(super) fn make_index_unique(&self, work: &mut Work, id: IndexId) -> Result<()> {
+        let index = self.core.index(id)?;
+        let layout = IndexLayout { unique: true, ..index.layout.clone() };
+        if !index.become_unique(&self.state) {
+            return Err(Error::bug("an index became unique twice"));
+        }
+        // To recovery it is a new index in the place of the old one.
+        redo::put_create_index(&mut work.redo.bytes, id, &layout);
         Ok(())
     }
 }
@@ -148,13 +179,13 @@ pub(crate) fn build(
             let rows = block.rows.read();
             positions.iter().map(|p| rows.value(slot, *p, None)).collect::<Vec<_>>()
         });
-        return Err(not_unique(values.unwrap_or_default()));
+        return Err(not_unique(&values.unwrap_or_default()));
     }
     index.fill(entries);
     Ok(Arc::new(index))
 }
 
-fn not_unique(values: Vec<Datum>) -> Error {
+pub(super) fn not_unique(values: &[Datum]) -> Error {
     let values: Vec<String> = values.iter().map(show).collect();
     Error::new(SqlState::UNIQUE_VIOLATION, "could not create unique index")
         .with_detail(format!("Key ({}) is duplicated.", values.join(", ")))

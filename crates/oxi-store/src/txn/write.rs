@@ -32,9 +32,6 @@ pub(super) enum Obstacle {
     Duplicate(Duplicate),
 }
 
-/// Index entries added by one row change.
-type Added<'a> = SmallVec<[(&'a IndexUse, Key); 4]>;
-
 impl Transaction {
     pub(super) fn insert_row(
         &self,
@@ -52,7 +49,7 @@ impl Transaction {
         });
         let id = row_id(block.number, slot);
         if let Some(obstacle) = self.place_row(table, shape, id, |position| &row[position]) {
-            block.rows.write().remove_inserted(slot);
+            take_back(shape, &block, slot);
             return Ok(self.insert_outcome(obstacle));
         }
         redo::put_insert(&mut work.redo.bytes, table.id, id, row.iter());
@@ -121,7 +118,7 @@ impl Transaction {
             placed += u16::from(stopped.is_none());
         }
         for slot in (placed..end).rev() {
-            block.rows.write().remove_inserted(slot);
+            take_back(shape, &block, slot);
         }
         for slot in start..placed {
             let row = from + usize::from(slot - start);
@@ -132,7 +129,7 @@ impl Transaction {
         Ok((usize::from(placed - start), stopped.map(|obstacle| self.insert_outcome(obstacle))))
     }
 
-    /// Adds the index entries of an inserted row; what is in the way, after taking them back.
+    /// Adds the index entries of an inserted row; what is in the way (the caller takes them back).
     pub(super) fn place_row<D: Borrow<Datum>>(
         &self,
         table: &Table,
@@ -140,16 +137,11 @@ impl Transaction {
         row: RowId,
         mut value: impl FnMut(usize) -> D,
     ) -> Option<Obstacle> {
-        let mut added = Added::new();
         for entry in &shape.indexes {
             let (key, null) = entry.key(&mut value);
             if let Err(obstacle) = self.place_key(table, entry, &key, null, row) {
-                for (entry, key) in &added {
-                    entry.index.remove(key, row);
-                }
                 return Some(obstacle);
             }
-            added.push((entry, key));
         }
         None
     }
@@ -237,23 +229,20 @@ impl Transaction {
             block.touch();
             rows.update(slot, &self.state, self.command(), changes, key);
         }
-        let mut added = Added::new();
-        for (entry, key, null) in entries {
-            match self.place_key(&table, entry, &key, null, row) {
-                Ok(true) => added.push((entry, key)),
-                // An older version of the row has the key: the entry is not ours to take back.
-                Ok(false) => {}
-                Err(obstacle) => {
-                    block.rows.write().undo(slot, &self.state);
-                    for (entry, key) in &added {
-                        entry.index.remove(key, row);
-                    }
-                    return Ok(match obstacle {
-                        Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
-                        Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
-                    });
+        for (entry, key, null) in &entries {
+            let Err(obstacle) = self.place_key(&table, entry, key, *null, row) else { continue };
+            let mut rows = block.rows.write();
+            rows.undo(slot, &self.state);
+            for (entry, key, _) in &entries {
+                // An older version of the row may have the key as well.
+                if !has_key(&rows, entry, slot, key) {
+                    entry.index.remove(key, row);
                 }
             }
+            return Ok(match obstacle {
+                Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
+                Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
+            });
         }
         redo::put_update(&mut work.redo.bytes, table.id, row, changes);
         work.catalog |= shape.layout.catalog;
@@ -363,7 +352,7 @@ impl Transaction {
         }))
     }
 
-    /// Adds an index entry unless a unique key is taken; whether it is new.
+    /// Adds an index entry unless a unique key is taken.
     fn place_key(
         &self,
         table: &Table,
@@ -371,10 +360,11 @@ impl Transaction {
         key: &Key,
         has_null: bool,
         row: RowId,
-    ) -> std::result::Result<bool, Obstacle> {
+    ) -> std::result::Result<(), Obstacle> {
         let index = &entry.index;
         if !index.checks(has_null) {
-            return Ok(index.insert(key, row));
+            index.insert(key, row);
+            return Ok(());
         }
         let _stripe = index.stripe(key);
         for other in index.rows_of(key) {
@@ -384,7 +374,8 @@ impl Transaction {
                 return Err(obstacle);
             }
         }
-        Ok(index.insert(key, row))
+        index.insert(key, row);
+        Ok(())
     }
 
     /// Whether another row holds the key, or may come to hold it.
@@ -411,6 +402,18 @@ impl Transaction {
         let held = has_key(&rows, entry, slot, key);
         held.then(|| Obstacle::Active(owner.clone()))
     }
+}
+
+/// Takes back a row that met an obstacle, with the entries made for it: its own, and those of
+/// whoever builds an index beside it and has seen the row.
+fn take_back(shape: &Shape, block: &Block, slot: u16) {
+    let mut rows = block.rows.write();
+    let row = row_id(block.number, slot);
+    for entry in &shape.indexes {
+        let (key, _) = entry.key(|position| rows.value(slot, position, None));
+        entry.index.remove(&key, row);
+    }
+    rows.remove_inserted(slot);
 }
 
 /// Takes an inserted row back.

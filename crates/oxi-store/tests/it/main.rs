@@ -2,6 +2,7 @@
 //! against a model, crashes on a simulated disk.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod build;
 mod contract;
 mod crash;
 mod histories;

@@ -85,6 +85,7 @@ fn index(table: u32, name: &str) -> RelationDescriptor {
             unique: true,
             nulls_not_distinct: false,
             deferrable: false,
+            invalid: false,
             columns: vec![IndexColumn { column: 0, descending: false, nulls_first: false }],
         }),
     }

@@ -1,0 +1,112 @@
+//! Indexes built beside their table's writers: attached empty, then filled from the rows there are.
+//!
+//! Whoever begins after an index is attached makes its entries. The builder waits for everybody who
+//! began before, and makes the entries of all states it finds, each under its block's latch, so
+//! that none is made for a state that has just been taken away.
+
+use std::{ops::Bound, sync::Arc};
+
+use oxi_base::{Error, IndexId, Result, RowId, Ts};
+use oxi_model::{
+    Datum,
+    engine::{KeyRange, Wait},
+};
+
+use super::{Transaction, ddl::not_unique};
+use crate::{
+    block::{Overlay, Seen, row_id},
+    engine::Core,
+    index::{Index, IndexUse, key::Key},
+    lock,
+    table::Table,
+    undo::Sight,
+};
+
+const EVERYTHING: KeyRange =
+    KeyRange { lower: Bound::Unbounded, upper: Bound::Unbounded, reverse: false };
+
+impl Transaction {
+    /// See [`oxi_model::engine::Txn::others_ended`].
+    pub(super) fn others_of(&self, table: &Table) -> Wait {
+        let (waits, id) = (self.core.waits.clone(), self.own_id());
+        let mut others = table.locks.holders();
+        others.retain(|other| !Arc::ptr_eq(other, &self.state));
+        Box::pin(async move {
+            for other in others {
+                while other.is_active() {
+                    lock::wait_for(&waits, id, other.clone()).await?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn use_of(table: &Table, index: &Arc<Index>) -> Result<IndexUse> {
+    let layout = &table.shape().layout;
+    IndexUse::new(index.clone(), layout).ok_or_else(|| Error::bug("an index without its column"))
+}
+
+impl Core {
+    /// See [`oxi_model::engine::Engine::fill_index`].
+    pub(crate) fn fill_index(&self, id: IndexId) -> Result<()> {
+        let (index, table) = self.index_with_table(id)?;
+        let entry = use_of(&table, &index)?;
+        // A collection that is under way may not know the index; the next one does.
+        drop(self.collecting.lock());
+        for block in table.blocks() {
+            let rows = block.rows.read();
+            for slot in 0..rows.len as u16 {
+                if !rows.is_live(slot) && rows.chain(slot).is_none() {
+                    continue;
+                }
+                let row = row_id(block.number, slot);
+                rows.each_state(slot, |overlay| {
+                    let value = |position| rows.value(slot, position, Some(overlay));
+                    index.insert(&entry.key(value).0, row);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`oxi_model::engine::Engine::enforce_unique`].
+    pub(crate) fn enforce_unique(&self, id: IndexId) -> Result<()> {
+        self.index(id)?.enforce(true);
+        Ok(())
+    }
+
+    /// See [`oxi_model::engine::Engine::verify_unique`].
+    pub(crate) fn verify_unique(&self, id: IndexId) -> Result<()> {
+        let (index, table) = self.index_with_table(id)?;
+        let entry = use_of(&table, &index)?;
+        let mut before: Option<Key> = None;
+        let verified = index.visit(&EVERYTHING, |key, row| {
+            let Some(values) = committed_values(&table, &entry, key, row) else { return Ok(true) };
+            if before.as_ref() == Some(key) {
+                return Err(not_unique(&values));
+            }
+            before = Some(key.clone());
+            Ok(true)
+        });
+        if verified.is_err() {
+            index.enforce(false);
+        }
+        verified
+    }
+}
+
+/// The key's values, if the row as it was last committed has this key and must not share it.
+fn committed_values(table: &Table, entry: &IndexUse, key: &Key, row: RowId) -> Option<Vec<Datum>> {
+    let (block, slot) = table.locate(row)?;
+    let rows = block.rows.read();
+    let overlay = match rows.see(slot, &Sight::committed(Ts(u64::MAX - 1))) {
+        Seen::No => return None,
+        Seen::InPlace => Overlay::new(),
+        Seen::Older(overlay) => overlay,
+    };
+    let value = |position| rows.value(slot, position, Some(&overlay));
+    let (now, null) = entry.key(value);
+    let counts = now == *key && entry.index.checks(null);
+    counts.then(|| entry.positions.iter().map(|position| value(*position)).collect())
+}
