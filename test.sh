@@ -33,6 +33,9 @@ bin=$CARGO_TARGET_DIR/debug
 step "tidy"
 "$bin/xtask" tidy
 
+step "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
 step "tests"
 cargo test --workspace --locked --no-fail-fast
 

@@ -15,8 +15,14 @@ export PATH="$pg_bin:$PATH"
 cargo build --release --locked -p oxibase-cli -p oxi-bench
 
 work=$(mktemp -d)
-pids=()
-trap 'for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+oxi_pid=
+stop() {
+  as_pg "$pg_bin/pg_ctl" -D "$work/pg/data" -m immediate stop >/dev/null 2>&1 || true
+  [ -z "$oxi_pid" ] || kill "$oxi_pid" 2>/dev/null || true
+  wait 2>/dev/null || true
+  rm -rf "$work"
+}
+trap stop EXIT
 
 # PostgreSQL refuses to run as root.
 as_pg() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
@@ -24,10 +30,8 @@ mkdir "$work/pg" && { [ "$(id -u)" != 0 ] || chown postgres "$work/pg"; }
 chmod 755 "$work"
 as_pg "$pg_bin/initdb" -D "$work/pg/data" -A trust -U bench -E UTF8 --locale=C >/dev/null
 as_pg "$pg_bin/postgres" -D "$work/pg/data" -p $pg_port -k "$work/pg" >"$work/pg.log" 2>&1 &
-pids+=($!)
 "$target/release/oxibase" serve --data "$work/oxi" --pg 127.0.0.1:$oxi_port >"$work/ready" 2>"$work/oxi.log" &
 oxi_pid=$!
-pids+=($oxi_pid)
 export PGUSER=bench PGDATABASE=postgres PGHOST=127.0.0.1
 for port in $pg_port $oxi_port; do
   for _ in $(seq 100); do psql -p $port -Atc 'select 1' >/dev/null 2>&1 && break; sleep 0.1; done
@@ -54,6 +58,8 @@ done
 for clients in 1 16; do
   row "pgbench TPC-B, prepared, $clients clients" -M prepared -c $clients -j 2
 done
+row "pgbench -S, simple, 16 clients" -S -M simple -c 16 -j 2
+row "pgbench TPC-B, simple, 16 clients" -M simple -c 16 -j 2
 
 python3 - "$work/rows.csv" <<'PY'
 import sys

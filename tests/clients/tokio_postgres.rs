@@ -2,7 +2,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "a client program, outside of the server's world"
 )]
 

@@ -20,24 +20,21 @@ usage: cargo xtask TASK
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let arguments: Vec<String> = env::args().skip(1).collect();
-    match arguments.first().map(String::as_str) {
-        Some("tidy") => {
-            let bless = arguments.iter().any(|argument| argument == "--bless");
-            let findings = tidy::run(root, bless);
-            for finding in &findings {
-                eprintln!("{finding}");
-            }
-            if findings.is_empty() {
-                println!("tidy: clean");
-                ExitCode::SUCCESS
-            } else {
-                eprintln!("tidy: {} findings", findings.len());
-                ExitCode::FAILURE
-            }
+    if arguments.first().is_some_and(|task| task == "tidy") {
+        let bless = arguments.iter().any(|argument| argument == "--bless");
+        let findings = tidy::run(root, bless);
+        for finding in &findings {
+            eprintln!("{finding}");
         }
-        _ => {
-            eprint!("{HELP}");
-            ExitCode::from(2)
+        if findings.is_empty() {
+            println!("tidy: clean");
+            ExitCode::SUCCESS
+        } else {
+            eprintln!("tidy: {} findings", findings.len());
+            ExitCode::FAILURE
         }
+    } else {
+        eprint!("{HELP}");
+        ExitCode::from(2)
     }
 }

@@ -9,12 +9,12 @@ use std::{
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema};
-use oxi_base::{Error, IndexId, Result, RowId, TableId, Ts, TxnId};
+use oxi_base::{ColumnId, Error, IndexId, Result, RowId, TableId, Ts, TxnId};
 use oxi_model::{
     Datum, Row, array,
     engine::{
         BoxFuture, CheckpointReport, Duplicate, Engine, IndexLayout, InsertOutcome, Isolation,
-        KeyCheck, KeyRange, KeyRead, PrepareAs, PreparedEnd, PreparedTransaction, RowLock,
+        KeyAccess, KeyCheck, KeyRange, PrepareAs, PreparedEnd, PreparedTransaction, RowLock,
         RowVisitor, SavepointId, Scan, ScanRequest, SequenceStep, Snapshot, TableLayout, TableLock,
         TableStatistics, Txn, Wait, WriteOutcome, WriteTarget,
     },
@@ -108,7 +108,10 @@ impl Engine for Fake {
     fn catalog_version(&self) -> u64 {
         self.state.lock().version
     }
-    fn read_key(&self, _: &KeyRead<'_>, _: &mut RowVisitor<'_>) -> Result<bool> {
+    fn key_access(&self, _: IndexId, _: &[usize], _: &[ColumnId]) -> Option<KeyAccess> {
+        None
+    }
+    fn read_key(&self, _: &KeyAccess, _: &[Datum], _: &mut RowVisitor<'_>) -> Result<bool> {
         Ok(false)
     }
     fn allocate_table_id(&self) -> TableId {

@@ -561,4 +561,5 @@ fn serialization(what: &str) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "who waits for another has a thread")]
 mod tests;

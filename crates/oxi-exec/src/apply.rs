@@ -29,6 +29,7 @@ use crate::{
     context::StatementContext,
     error::{convert_arrow, from_datafusion, to_datafusion},
     executor::{configured, optimized},
+    interrupt::interruptible,
     node::{bounded, single_input_methods},
 };
 
@@ -121,6 +122,9 @@ pub(crate) async fn start(
     let plan = optimized(state, plan).map_err(from_datafusion)?;
     let planner = Arc::clone(state.query_planner());
     let physical = planner.create_physical_plan(&plan, state).await.map_err(from_datafusion)?;
+    let statement = state.config().get_extension::<StatementContext>();
+    let statement = statement.ok_or_else(|| Error::bug("a subquery outside of any statement"))?;
+    let physical = interruptible(physical, &statement.cancel).map_err(from_datafusion)?;
     execute_stream(physical, state.task_ctx()).map_err(from_datafusion)
 }
 
@@ -149,13 +153,12 @@ impl Run {
                 let value = ScalarValue::try_from_array(batch.column(*index), row);
                 key.push(value.map_err(from_datafusion)?);
             }
-            let value = match self.known.get(&key) {
-                Some(value) => value.clone(),
-                None => {
-                    let value = self.value(&key).await?;
-                    self.known.insert(key, value.clone());
-                    value
-                }
+            let value = if let Some(value) = self.known.get(&key) {
+                value.clone()
+            } else {
+                let value = self.value(&key).await?;
+                self.known.insert(key, value.clone());
+                value
             };
             values.push(value);
         }

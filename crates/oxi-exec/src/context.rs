@@ -4,7 +4,7 @@ use std::{
     future::{Future, poll_fn},
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Poll, Waker},
 };
@@ -123,6 +123,8 @@ pub type Sleep = fn(u64) -> BoxFuture<'static, ()>;
 pub struct CancelFlag {
     reason: AtomicU8,
     wakers: Mutex<Vec<Waker>>,
+    /// Somebody waits with, or has a timer on, the running statement.
+    watched: AtomicBool,
     /// Which statement is running, so that a late timer does not stop the next one.
     statement: AtomicU64,
     /// `lock_timeout`; 0 is never.
@@ -157,12 +159,24 @@ impl CancelFlag {
         }
     }
 
-    /// Forgets the request (before the next statement). Returns that statement's number.
-    pub fn reset(&self) -> u64 {
-        let mut wakers = self.wakers.lock();
-        self.reason.store(0, Ordering::Release);
-        wakers.clear();
-        self.statement.fetch_add(1, Ordering::Relaxed) + 1
+    /// Forgets the request (before the next statement). Only the session's own thread calls this
+    /// and [`CancelFlag::watch_statement`].
+    pub fn reset(&self) {
+        if self.watched.load(Ordering::Relaxed) {
+            let mut wakers = self.wakers.lock();
+            wakers.clear();
+            self.statement.fetch_add(1, Ordering::Relaxed);
+            self.watched.store(false, Ordering::Relaxed);
+            self.reason.store(0, Ordering::Release);
+        } else {
+            self.reason.store(0, Ordering::Release);
+        }
+    }
+
+    /// The number of the running statement, for [`CancelFlag::cancel_statement`].
+    pub fn watch_statement(&self) -> u64 {
+        self.watched.store(true, Ordering::Relaxed);
+        self.statement.load(Ordering::Relaxed)
     }
 
     /// How long statements from now on may wait for a lock; 0 is for ever.
@@ -216,6 +230,7 @@ impl CancelFlag {
             let mut wakers = self.wakers.lock();
             if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
                 wakers.push(context.waker().clone());
+                self.watched.store(true, Ordering::Relaxed);
             }
             drop(wakers);
             // The request may have come between the check and the registration.

@@ -25,6 +25,7 @@ use oxi_sql::{
 use crate::{
     context::StatementContext,
     error::from_datafusion,
+    interrupt::interruptible,
     planner::{OxiPlanner, reject_foreign},
 };
 
@@ -95,6 +96,7 @@ impl Executor {
         statement: Arc<StatementContext>,
     ) -> Result<Rows> {
         let (physical, task) = self.plan(plan, &statement).await?;
+        let physical = interruptible(physical, &statement.cancel).map_err(from_datafusion)?;
         Rows::start(&physical, &task, statement)
     }
 
@@ -135,6 +137,7 @@ impl Executor {
     ) -> Result<Vec<String>> {
         let (physical, task) = self.plan(plan, &statement).await?;
         if options.analyze {
+            let physical = interruptible(physical, &statement.cancel).map_err(from_datafusion)?;
             let mut rows = Rows::start(&physical, &task, statement)?;
             while let Some(batch) = rows.next().await {
                 batch?;

@@ -8,10 +8,10 @@ pub mod recognize;
 
 mod run;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use oxi_base::{ColumnId, IndexId, TableId};
-use oxi_model::PhysicalType;
+use oxi_model::{PhysicalType, engine::KeyAccess};
 
 use crate::{
     dml::{apply::RowPlan, row_lock::Locks},
@@ -59,6 +59,8 @@ struct Lookup {
     /// The ids of those columns.
     ids: Vec<ColumnId>,
     residual: Vec<RowExpr>,
+    /// The engine's way to the rows, for reads outside of transactions.
+    access: OnceLock<KeyAccess>,
 }
 
 /// What a query makes of the columns read.

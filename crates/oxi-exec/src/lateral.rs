@@ -123,12 +123,12 @@ struct Run {
 impl Run {
     async fn next(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some(batch) = self.batch.take() {
-                if self.row < batch.num_rows() {
-                    let joined = self.joined(&batch).await?;
-                    self.batch = Some(batch);
-                    return Ok(Some(joined));
-                }
+            if let Some(batch) = self.batch.take()
+                && self.row < batch.num_rows()
+            {
+                let joined = self.joined(&batch).await?;
+                self.batch = Some(batch);
+                return Ok(Some(joined));
             }
             self.row = 0;
             match self.input.next().await {

@@ -36,6 +36,8 @@ pub mod lateral;
 
 pub mod shared;
 
+mod interrupt;
+
 pub mod planner;
 
 pub mod executor;

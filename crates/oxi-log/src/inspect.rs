@@ -157,21 +157,18 @@ impl Inspection {
         };
         let Some(reason) = stopped else { return Ok(()) };
         let (name, offset, lsn) = (header.name(), scanner.offset(), scanner.lsn);
-        match bound {
-            Some(next) => {
-                let what = format!(
-                    "{reason}; the next log file continues at position {next}, this one ends at \
-                     {lsn}"
-                );
-                self.fault(&name, offset, what);
-            }
-            None => {
-                let tail = scanner.tail()?;
-                if tail.later_flush {
-                    self.fault(&name, offset, format!("{reason}, and sound frames follow"));
-                } else {
-                    self.files[at].torn_bytes = tail.torn_bytes;
-                }
+        if let Some(next) = bound {
+            let what = format!(
+                "{reason}; the next log file continues at position {next}, this one ends at \
+                 {lsn}"
+            );
+            self.fault(&name, offset, what);
+        } else {
+            let tail = scanner.tail()?;
+            if tail.later_flush {
+                self.fault(&name, offset, format!("{reason}, and sound frames follow"));
+            } else {
+                self.files[at].torn_bytes = tail.torn_bytes;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@
 //! Columns are named by [`ColumnId`] in layouts and by *position in the table's current layout* in
 //! row calls, so that the hot path does no lookup.
 
-use std::{future::Future, ops::Bound, pin::Pin, sync::Arc};
+use std::{any::Any, future::Future, ops::Bound, pin::Pin, sync::Arc};
 
 use arrow_array::RecordBatch;
 use oxi_base::{ColumnId, IndexId, Result, RowId, TableId, Ts, TxnId};
@@ -107,11 +107,25 @@ pub trait Engine: Send + Sync {
     /// same committed catalog.
     fn catalog_version(&self) -> u64;
 
+    /// The way to rows by whole keys of an index, to be kept for many reads; `None` if there is no
+    /// such index. `columns` are positions in the table's layout, `expected` the ids of the columns
+    /// there.
+    fn key_access(
+        &self,
+        index: IndexId,
+        columns: &[usize],
+        expected: &[ColumnId],
+    ) -> Option<KeyAccess>;
+
     /// Reads what is committed now of the rows with one whole key, as a transaction of its own
-    /// would. `expected` are the ids of the columns at the positions `columns`. False, and nothing
-    /// was visited, if the table is not of that shape or locked against readers: the caller then
-    /// goes the way through a transaction.
-    fn read_key(&self, read: &KeyRead<'_>, visit: &mut RowVisitor<'_>) -> Result<bool>;
+    /// would. False, and nothing was visited, if the table is no longer of the shape that `access`
+    /// expects or locked against readers: the caller then goes the way through a transaction.
+    fn read_key(
+        &self,
+        access: &KeyAccess,
+        key: &[Datum],
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<bool>;
 
     /// A table number never used before, at least [`FIRST_FREE_STORAGE`].
     fn allocate_table_id(&self) -> TableId;
@@ -422,7 +436,7 @@ pub trait Snapshot: Send + Sync {
     fn ts(&self) -> Ts;
 
     /// Downcast support for the engine that made it.
-    fn as_any(&self) -> &dyn std::any::Any;
+    fn as_any(&self) -> &dyn Any;
 
     /// Scans a table with up to `request.partitions` scans that share the work; together they
     /// yield each visible row once.
@@ -456,18 +470,9 @@ pub trait Snapshot: Send + Sync {
 /// Takes a row, whose values it may keep; false ends the reading.
 pub type RowVisitor<'a> = dyn FnMut(RowId, &mut Row) -> Result<bool> + 'a;
 
-/// What [`Engine::read_key`] reads.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyRead<'a> {
-    /// The index.
-    pub index: IndexId,
-    /// A value for each of its columns.
-    pub key: &'a [Datum],
-    /// Positions of the wanted columns in the table's layout.
-    pub columns: &'a [usize],
-    /// The ids of those columns.
-    pub expected: &'a [ColumnId],
-}
+/// What [`Engine::key_access`] has found; only the engine knows what it is.
+#[derive(Debug)]
+pub struct KeyAccess(pub Box<dyn Any + Send + Sync>);
 
 /// A range of index keys: each bound is a prefix of the key's columns. An equality lookup has the
 /// same included prefix on both sides.

@@ -159,7 +159,7 @@ impl Connection {
             _ if self.skipping => return Ok(()),
             b'B' => self.bind(frame),
             b'E' => self.execute(frame).await,
-            b'P' => self.parse(frame).await,
+            b'P' => self.parse(frame),
             b'D' => self.describe(frame),
             b'C' => self.close(frame),
             b'H' => return Ok(self.wire.flush().await?),

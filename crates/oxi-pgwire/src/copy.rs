@@ -18,11 +18,11 @@ impl Connection {
                 Ok(Ok(frame)) => frame,
                 Ok(Err(error)) => {
                     // The error that ends the connection is the one worth reporting.
-                    let _ = copy.abort(&mut self.session, "protocol violation").await;
+                    let _ = copy.abort(&mut self.session, "protocol violation");
                     return Err(Failure::Fatal(error));
                 }
                 Err(ended) => {
-                    let _ = copy.abort(&mut self.session, "connection lost").await;
+                    let _ = copy.abort(&mut self.session, "connection lost");
                     return Err(Failure::Ended(ended));
                 }
             };
@@ -36,7 +36,7 @@ impl Connection {
                 b'f' => {
                     let mut body = Body::new(self.wire.body(frame));
                     let reason = body.text().unwrap_or_default();
-                    copy.abort(&mut self.session, reason).await?;
+                    copy.abort(&mut self.session, reason)?;
                     return Err(Failure::Sql(Error::new(
                         SqlState::QUERY_CANCELED,
                         "COPY from stdin failed",
@@ -45,11 +45,11 @@ impl Connection {
                 // Sent ahead by clients that did not know a COPY would come.
                 b'H' | b'S' => {}
                 b'X' => {
-                    let _ = copy.abort(&mut self.session, "connection lost").await;
+                    let _ = copy.abort(&mut self.session, "connection lost");
                     return Err(Failure::Quit);
                 }
                 other => {
-                    let _ = copy.abort(&mut self.session, "protocol violation").await;
+                    let _ = copy.abort(&mut self.session, "protocol violation");
                     return Err(Failure::Sql(Error::new(
                         SqlState::PROTOCOL_VIOLATION,
                         format!("unexpected message type 0x{other:02X} during COPY from stdin"),

@@ -84,7 +84,7 @@ fn missing(name: &str) -> Error {
 
 impl Connection {
     /// `Parse`: a text becomes a prepared statement.
-    pub(crate) async fn parse(&mut self, frame: Frame) -> Result<(), Failure> {
+    pub(crate) fn parse(&mut self, frame: Frame) -> Result<(), Failure> {
         self.text.clear();
         let mut body = Body::new(self.wire.body(frame));
         let name = body.text()?;
@@ -95,7 +95,7 @@ impl Connection {
             types.push(body.i32()? as u32);
         }
         body.end()?;
-        self.session.prepare(name, &self.text, &types).await?;
+        self.session.prepare(name, &self.text, &types)?;
         encode::empty_message(&mut self.wire.output, b'1');
         Ok(())
     }
@@ -110,7 +110,8 @@ impl Connection {
         let formats = formats(&mut body)?;
         let source = parameters::Source { portal: name, statement, formats: &formats };
         let session = &mut self.session;
-        let params = parameters::read(&mut body, &prepared, &source, || session.output_context())?;
+        let params =
+            parameters::read(&mut body, &prepared, &source, || session.output_context().cloned())?;
         let results = self::formats(&mut body)?;
         body.end()?;
         let fields = prepared.fields();

@@ -1,5 +1,7 @@
 //! The simple query protocol, and sending rows for both protocols.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use oxi_base::Result;
 use oxi_session::{Chunk, CommandTag, Cursor, Outcome, Request};
@@ -50,14 +52,13 @@ impl Connection {
         let mut body = Body::new(self.wire.body(frame));
         self.text.push_str(body.text()?);
         body.end()?;
-        let statements = self.session.split(&self.text)?;
-        let count = statements.len();
+        let requests = self.session.requests(&self.text)?;
+        let count = requests.len();
         if count == 0 {
             self.session.sync().await?;
             encode::empty_message(&mut self.wire.output, b'I');
         }
-        for (at, parsed) in statements.into_iter().enumerate() {
-            let request = Request::Simple { parsed, implicit_block: count > 1 };
+        for (at, request) in requests.into_iter().enumerate() {
             let outcome = self.run_request(request).await?;
             let tag = self.answer(outcome).await?;
             if at + 1 == count {
@@ -73,7 +74,7 @@ impl Connection {
     /// Hands a request to the session and watches the client meanwhile.
     pub(crate) async fn run_request(&mut self, request: Request) -> Result<Outcome, Failure> {
         let Connection { session, wire, interrupt, .. } = self;
-        Ok(wire.watch(|| interrupt.cancel(), session.execute(request)).await?)
+        Ok(wire.watch(|| interrupt.cancel(), session.execute(request).into_future()).await?)
     }
 
     /// Sends an outcome of the simple protocol up to its tag.
@@ -111,7 +112,7 @@ impl Connection {
         limit: u64,
     ) -> Result<(Sent, u64), Failure> {
         let context = if columns.iter().any(Column::needs_context) {
-            Some(self.session.output_context()?)
+            Some(Arc::clone(self.session.output_context()?))
         } else {
             None
         };

@@ -14,7 +14,7 @@ use oxi_exec::{
 };
 use oxi_model::{
     Datum,
-    descriptor::{RelationDescriptor, TypeRef},
+    descriptor::{RelationDescriptor, TableDescriptor, TypeRef},
 };
 use oxi_sql::{
     ast::{Expr, Statement},
@@ -102,7 +102,7 @@ impl BoundStatement {
     /// Storages of the tables it reads or writes.
     pub(crate) fn tables(&self, catalog: &Catalog) -> Vec<TableId> {
         let relations = self.query.relations.iter().filter_map(|oid| catalog.relation(*oid));
-        relations.filter_map(|relation| relation.as_table()).map(|table| table.storage()).collect()
+        relations.filter_map(|relation| relation.as_table()).map(TableDescriptor::storage).collect()
     }
 
     /// Whether it gives rows rather than a count.

@@ -72,7 +72,7 @@ impl CopyIn {
     }
 
     /// The client gives up; nothing of the stream stays. Always an error.
-    pub async fn abort(self, session: &mut Session, message: &str) -> Result<()> {
+    pub fn abort(self, session: &mut Session, message: &str) -> Result<()> {
         session.statement_failed();
         Err(Error::new(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {message}")))
     }

@@ -19,7 +19,7 @@ use oxi_model::engine::Engine;
 use oxi_world::World;
 use parking_lot::Mutex;
 
-use crate::{prepared::StatementCache, session::Session};
+use crate::{cache::StatementCache, prepared::Prepared, recall::Recalled, session::Session};
 
 /// How connecting clients prove who they are.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -90,7 +90,9 @@ pub(crate) struct Shared {
     pub(crate) world: World,
     pub(crate) executor: Executor,
     pub(crate) catalogs: CatalogCache,
-    pub(crate) statements: StatementCache,
+    pub(crate) statements: StatementCache<Arc<Prepared>>,
+    /// Texts with parameters for their constants.
+    pub(crate) templates: StatementCache<Recalled>,
     pub(crate) rules: Arc<dyn RuleSource>,
     pub(crate) sessions: Mutex<BTreeMap<u32, SessionEntry>>,
     pub(crate) options: DatabaseOptions,
@@ -138,6 +140,7 @@ impl Database {
             })?,
             catalogs: CatalogCache::default(),
             statements: StatementCache::default(),
+            templates: StatementCache::default(),
             rules: Arc::new(BoundRules),
             sessions: Mutex::default(),
             started_us: world.clock.now_unix_us(),

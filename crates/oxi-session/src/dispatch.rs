@@ -82,7 +82,7 @@ async fn utility(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
         Kind::Set(set) => statement::settings::set(session, set)?,
         Kind::Discard(what) => statement::settings::discard(session, *what)?,
         Kind::SetConstraints(set) => statement::set_constraints::run(session, set).await?,
-        Kind::Prepare(prepare) => statement::prepare::prepare(session, parsed, prepare).await?,
+        Kind::Prepare(prepare) => statement::prepare::prepare(session, parsed, prepare)?,
         Kind::Deallocate(what) => statement::prepare::deallocate(session, what)?,
         Kind::DeclareCursor(declare) => {
             statement::cursor::declare(session, parsed, declare).await?

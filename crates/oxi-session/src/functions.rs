@@ -15,7 +15,7 @@ use oxi_model::{descriptor::RelationDescriptor, engine::Txn};
 use oxi_types::context::{ObjectClass, ObjectName, SessionFunctions};
 use parking_lot::Mutex;
 
-use crate::{database::Shared, system::SessionServer, transaction::SettingsPair};
+use crate::{database::Shared, settings::SharedSettings, system::SessionServer};
 
 /// What `currval` and `lastval` remember.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ pub(crate) struct StatementFunctions {
     pub(crate) shared: Arc<Shared>,
     pub(crate) txn: Arc<dyn Txn>,
     pub(crate) catalog: Arc<Catalog>,
-    pub(crate) settings: Arc<Mutex<SettingsPair>>,
+    pub(crate) settings: Arc<SharedSettings>,
     pub(crate) sequences: Arc<Mutex<SequenceMemory>>,
     pub(crate) cancel: Arc<CancelFlag>,
     pub(crate) sleep_us: Arc<AtomicU64>,

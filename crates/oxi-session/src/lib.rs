@@ -17,6 +17,7 @@
 //! Parsing and binding (`oxi-sql`), plans and rows (`oxi-exec`), wire formats (the doors).
 
 mod binding;
+mod cache;
 pub mod copy;
 pub mod database;
 mod dispatch;
@@ -24,6 +25,7 @@ mod functions;
 mod limits;
 pub mod outcome;
 pub mod prepared;
+mod recall;
 pub mod request;
 pub mod session;
 pub mod settings;
@@ -33,7 +35,7 @@ mod transaction;
 
 pub use copy::{CopyIn, CopyOut};
 pub use database::{Authentication, CancelTarget, ConnectOptions, Database, DatabaseOptions};
-pub use outcome::{Chunk, CommandTag, Cursor, Notice, Outcome, OutputField};
+pub use outcome::{Chunk, CommandTag, Cursor, Execution, Notice, Outcome, OutputField};
 pub use prepared::Prepared;
 pub use request::{Parsed, Request};
 pub use session::Session;

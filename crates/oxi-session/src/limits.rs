@@ -5,9 +5,8 @@ use std::sync::Arc;
 use futures::{FutureExt, future::BoxFuture};
 use oxi_exec::context::{CancelFlag, CancelReason};
 use oxi_world::net::{self, Timer};
-use parking_lot::Mutex;
 
-use crate::{settings::Settings, transaction::SettingsPair};
+use crate::settings::Settings;
 
 /// The limits of a session, in microseconds; 0 is none.
 #[derive(Default)]
@@ -23,12 +22,12 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Forgets requests to stop and begins to measure a statement.
-    pub(crate) fn start(&mut self, settings: &Mutex<SettingsPair>, cancel: &Arc<CancelFlag>) {
-        let statement = cancel.reset();
+    pub(crate) fn start(&mut self, settings: &Settings, cancel: &Arc<CancelFlag>) {
+        cancel.reset();
         self.read(settings);
         cancel.limit_lock_waits(self.lock_us);
         self.timer = (self.statement_us > 0).then(|| {
-            let cancel = Arc::clone(cancel);
+            let (cancel, statement) = (Arc::clone(cancel), cancel.watch_statement());
             net::after(self.statement_us, move || {
                 cancel.cancel_statement(statement, CancelReason::StatementTimeout);
             })
@@ -41,13 +40,12 @@ impl Limits {
     }
 
     /// How long the session may idle in a transaction; 0 is for ever.
-    pub(crate) fn idle_us(&mut self, settings: &Mutex<SettingsPair>) -> u64 {
+    pub(crate) fn idle_us(&mut self, settings: &Settings) -> u64 {
         self.read(settings);
         self.idle_us
     }
 
-    fn read(&mut self, settings: &Mutex<SettingsPair>) {
-        let settings = &settings.lock().effective;
+    fn read(&mut self, settings: &Settings) {
         if self.settings.as_ref().is_some_and(|known| known.is_same(settings)) {
             return;
         }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use arrow_array::RecordBatch;
+use futures::future::{BoxFuture, Either, Ready, ready};
 use oxi_base::Result;
 use oxi_exec::executor::Rows;
 use oxi_model::{PhysicalType, Row, array::datum_at, descriptor::TypeRef};
@@ -67,6 +68,26 @@ pub enum Outcome {
     Empty,
 }
 
+/// A statement that was handed in: done already if it had to wait for nothing, else to be awaited.
+pub enum Execution<'a> {
+    /// What it came to.
+    Ready(Result<Outcome>),
+    /// It runs while it is polled.
+    Running(BoxFuture<'a, Result<Outcome>>),
+}
+
+impl<'a> IntoFuture for Execution<'a> {
+    type Output = Result<Outcome>;
+    type IntoFuture = Either<Ready<Result<Outcome>>, BoxFuture<'a, Result<Outcome>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        match self {
+            Execution::Ready(outcome) => Either::Left(ready(outcome)),
+            Execution::Running(run) => Either::Right(run),
+        }
+    }
+}
+
 /// Rows of a running statement. The statement ends (and an implicit transaction of its own
 /// commits) when [`Cursor::next`] has returned [`Chunk::End`].
 pub struct Cursor {
@@ -129,6 +150,26 @@ impl Cursor {
     /// Names and types of the columns.
     pub fn fields(&self) -> &Arc<[OutputField]> {
         &self.fields
+    }
+
+    /// All rows at once, if they are there already and nothing is left to do; the cursor then is
+    /// at its end.
+    pub fn take_ready(&mut self, session: &mut Session) -> Option<Vec<Row>> {
+        match &mut self.source {
+            CursorSource::Rows(rows)
+                if !self.ended && session.is_awake() && session.ended_without_transaction() =>
+            {
+                self.ended = true;
+                self.rows += rows.len() as u64;
+                Some(std::mem::take(rows).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Names and types of the columns, when they are all that is wanted any more.
+    pub fn into_fields(self) -> Arc<[OutputField]> {
+        self.fields
     }
 
     /// The next piece. After an error the statement has ended and the session has dealt with the

@@ -1,20 +1,15 @@
 //! Prepared statements: parsed and bound once, planned anew when the catalog has moved.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState, TableId};
 use oxi_exec::fast::FastPlan;
 use oxi_sql::ast::StatementKind;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::{
     binding::BoundStatement,
+    cache::StatementKey,
     outcome::OutputField,
     request::{Parsed, parse_one},
     session::Session,
@@ -25,6 +20,8 @@ use crate::{
 pub struct Prepared {
     parsed: Option<Parsed>,
     parameter_types: Arc<[u32]>,
+    /// Its columns were told to nobody, so they may become others.
+    pub(crate) fields_may_change: bool,
     /// `None` for statements that are carried out from their syntax tree.
     plan: Option<RwLock<Arc<Plan>>>,
 }
@@ -70,8 +67,14 @@ impl Prepared {
     }
 
     /// The plan as it was last made, which need not be current.
-    pub(crate) fn last_plan(&self) -> Option<Arc<Plan>> {
-        self.plan.as_ref().map(|slot| Arc::clone(&slot.read()))
+    pub(crate) fn last_plan(&self) -> Option<RwLockReadGuard<'_, Arc<Plan>>> {
+        self.plan.as_ref().map(RwLock::read)
+    }
+
+    /// The plan, if it was made for the newest committed catalog.
+    pub(crate) fn current_plan(&self, version: u64) -> Option<Arc<Plan>> {
+        let plan = self.last_plan()?;
+        (plan.version == Some(version)).then(|| Arc::clone(&plan))
     }
 
     pub(crate) fn is_planned(&self) -> bool {
@@ -101,7 +104,7 @@ impl Prepared {
                 && current.fields.iter().zip(&*fresh.fields).all(|(old, new)| {
                     old.name == new.name && old.data_type.oid == new.data_type.oid
                 });
-        if !same {
+        if !same && !self.fields_may_change {
             return Err(Error::unsupported("cached plan must not change result type"));
         }
         *slot.write() = Arc::clone(&fresh);
@@ -115,7 +118,7 @@ impl Session {
     /// # Errors
     /// Syntax and binding errors; `42P05` if the name is taken; `42P18` for a parameter whose type
     /// nothing tells.
-    pub async fn prepare(
+    pub fn prepare(
         &mut self,
         name: &str,
         sql: &str,
@@ -168,8 +171,7 @@ impl Session {
     /// Parses and binds, through the cache that all sessions share.
     pub(crate) fn prepare_text(&mut self, sql: &str, types: &[u32]) -> Result<Arc<Prepared>> {
         let shareable = !self.has_own_catalog();
-        let key =
-            CacheKey { text: sql.to_owned(), types: types.to_vec(), path: self.search_path() };
+        let key = self.statement_key(sql.to_owned(), types.to_vec());
         if shareable
             && let Some(found) = self.shared.statements.get(&key)
             && found.is_current(&self.catalog()?)
@@ -184,6 +186,13 @@ impl Session {
         Ok(prepared)
     }
 
+    /// What makes two statements of this session the same.
+    pub(crate) fn statement_key(&self, text: String, types: Vec<u32>) -> StatementKey {
+        let settings = self.settings.lock();
+        let path = settings.effective.search_path(&self.options.user);
+        StatementKey { text, types, path, fast: settings.effective.is_on("oxi.fast_path") }
+    }
+
     /// Binds a parsed statement.
     pub(crate) fn prepare_parsed(
         &mut self,
@@ -193,7 +202,7 @@ impl Session {
         let planned = parsed.as_ref().is_some_and(|p| query::is_planned(&p.statement.kind));
         let (Some(statement), true) = (&parsed, planned) else {
             let parameter_types = types.into();
-            return Ok(Prepared { parsed, parameter_types, plan: None });
+            return Ok(Prepared { parsed, parameter_types, fields_may_change: false, plan: None });
         };
         if self.transaction.as_ref().is_some_and(|transaction| transaction.failed) {
             return Err(Error::new(
@@ -204,52 +213,7 @@ impl Session {
         let known = types.iter().map(|oid| (*oid != 0).then_some(*oid)).collect();
         let plan = query::plan(self, statement, known)?;
         let parameter_types = plan.bound.parameters().into();
-        Ok(Prepared { parsed, parameter_types, plan: Some(RwLock::new(Arc::new(plan))) })
-    }
-}
-
-/// What makes two statements the same.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct CacheKey {
-    text: String,
-    types: Vec<u32>,
-    path: Vec<String>,
-}
-
-/// Statements that sessions have prepared, shared among them; the least recently used go first.
-#[derive(Default)]
-pub(crate) struct StatementCache {
-    entries: Mutex<BTreeMap<CacheKey, (u64, Arc<Prepared>)>>,
-    clock: AtomicU64,
-}
-
-/// How many statements are kept.
-const CACHED_MAX: usize = 1024;
-/// Longer texts are not kept.
-const CACHED_TEXT_MAX: usize = 16 * 1024;
-
-impl StatementCache {
-    fn get(&self, key: &CacheKey) -> Option<Arc<Prepared>> {
-        let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        let mut entries = self.entries.lock();
-        let (used, prepared) = entries.get_mut(key)?;
-        *used = now;
-        Some(Arc::clone(prepared))
-    }
-
-    fn put(&self, key: CacheKey, prepared: Arc<Prepared>) {
-        if key.text.len() > CACHED_TEXT_MAX {
-            return;
-        }
-        let now = self.clock.fetch_add(1, Ordering::Relaxed);
-        let mut entries = self.entries.lock();
-        if entries.len() >= CACHED_MAX {
-            // Half goes at once, so that the search for the oldest is rare.
-            let mut uses: Vec<u64> = entries.values().map(|(used, _)| *used).collect();
-            let (_, middle, _) = uses.select_nth_unstable(CACHED_MAX / 2);
-            let middle = *middle;
-            entries.retain(|_, (used, _)| *used > middle);
-        }
-        entries.insert(key, (now, prepared));
+        let plan = Some(RwLock::new(Arc::new(plan)));
+        Ok(Prepared { parsed, parameter_types, fields_may_change: false, plan })
     }
 }

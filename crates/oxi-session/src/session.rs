@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -22,12 +22,12 @@ use crate::{
     dispatch,
     functions::{SequenceMemory, StatementFunctions},
     limits::Limits,
-    outcome::{Notice, Outcome},
+    outcome::{Execution, Notice, Outcome},
     prepared::Prepared,
     request::{Parsed, Request},
-    settings::Settings,
-    statement::{cursor::DeclaredCursor, set_constraints},
-    transaction::{Modes, SettingsPair, Transaction, TransactionStatus},
+    settings::{Settings, SharedSettings},
+    statement::{cursor::DeclaredCursor, query, set_constraints},
+    transaction::{Modes, Transaction, TransactionStatus},
 };
 
 /// A client's session. Not shared between threads; a door drives it.
@@ -36,7 +36,9 @@ pub struct Session {
     pub(crate) backend_id: u32,
     secret: [u8; 4],
     pub(crate) options: ConnectOptions,
-    pub(crate) settings: Arc<Mutex<SettingsPair>>,
+    pub(crate) settings: Arc<SharedSettings>,
+    /// The settings in force when they were last looked at, and which version that was.
+    seen: (Settings, u64),
     pub(crate) transaction: Option<Transaction>,
     pub(crate) prepared: BTreeMap<String, Arc<Prepared>>,
     pub(crate) cursors: BTreeMap<String, DeclaredCursor>,
@@ -77,13 +79,13 @@ impl Session {
         for (name, value) in &options.settings {
             settings.set(name, Some(value))?;
         }
-        let pair = SettingsPair { effective: settings.clone(), lasting: settings.clone() };
         Ok(Session {
             shared,
             backend_id,
             secret,
             options,
-            settings: Arc::new(Mutex::new(pair)),
+            settings: Arc::new(SharedSettings::new(settings.clone())),
+            seen: (settings.clone(), 0),
             transaction: None,
             prepared: BTreeMap::new(),
             cursors: BTreeMap::new(),
@@ -128,9 +130,22 @@ impl Session {
 
     /// Executes a statement: the one door. On an error the session has already dealt with the
     /// transaction. A statement that returns rows ends with its cursor.
-    pub async fn execute(&mut self, request: Request) -> Result<Outcome> {
+    pub fn execute(&mut self, request: Request) -> Execution<'_> {
+        self.look_at_settings();
+        self.limits.start(&self.seen.0, &self.cancel);
+        let at_once = catch_unwind(AssertUnwindSafe(|| query::read_committed(self, &request)));
+        match at_once.unwrap_or_else(|panic| Err(describe_panic(&*panic))) {
+            Ok(None) => Execution::Running(Box::pin(self.execute_waiting(request))),
+            Ok(Some(cursor)) => Execution::Ready(Ok(Outcome::Rows(cursor))),
+            Err(error) => {
+                self.statement_failed();
+                Execution::Ready(Err(error))
+            }
+        }
+    }
+
+    async fn execute_waiting(&mut self, request: Request) -> Result<Outcome> {
         let commits = request.commits();
-        self.limits.start(&self.settings, &self.cancel);
         let run = AssertUnwindSafe(dispatch::dispatch(self, request)).catch_unwind();
         let outcome = run.await.unwrap_or_else(|panic| Err(describe_panic(&*panic)));
         match outcome {
@@ -166,7 +181,8 @@ impl Session {
         if self.transaction_status() == TransactionStatus::Idle {
             return None;
         }
-        Some(self.limits.idle_us(&self.settings)).filter(|limit| *limit > 0)
+        self.look_at_settings();
+        Some(self.limits.idle_us(&self.seen.0)).filter(|limit| *limit > 0)
     }
 
     /// Messages since the last call.
@@ -194,21 +210,31 @@ impl Session {
     }
 
     /// How values are written as text: the session's styles and time zone.
-    pub fn output_context(&mut self) -> Result<Arc<EvalContext>> {
-        let settings = self.settings.lock().effective.clone();
-        if let Some(cache) = &self.eval
-            && cache.settings.is_same(&settings)
-        {
-            return Ok(Arc::clone(&cache.context));
+    pub fn output_context(&mut self) -> Result<&Arc<EvalContext>> {
+        self.look_at_settings();
+        if !self.eval.as_ref().is_some_and(|cache| cache.settings.is_same(&self.seen.0)) {
+            self.eval = Some(self.output_only_context());
         }
+        let cache = self.eval.as_ref().ok_or_else(|| Error::bug("a context that was just made"))?;
+        Ok(&cache.context)
+    }
+
+    fn output_only_context(&self) -> EvalCache {
+        let settings = self.seen.0.clone();
         let mut context = EvalContext::fixed(self.shared.world.clock.now_unix_us());
         context.search_path = settings.search_path(&self.options.user);
         apply_settings(&mut context, &settings);
         let context = Arc::new(context);
         let search_path = context.search_path.clone();
-        let cached = Arc::clone(&context);
-        self.eval = Some(EvalCache { context: cached, settings, catalog: None, search_path });
-        Ok(context)
+        EvalCache { context, settings, catalog: None, search_path }
+    }
+
+    /// Sees the settings as they are now.
+    fn look_at_settings(&mut self) {
+        let version = self.settings.version();
+        if self.seen.1 != version {
+            self.seen = (self.settings.lock().effective.clone(), version);
+        }
     }
 
     pub(crate) fn notice(&mut self, code: SqlState, message: impl Into<String>) {
@@ -413,12 +439,13 @@ impl Session {
     }
 
     /// What a query by key evaluates with, if it may read what is committed without opening a
-    /// transaction, and its names are looked up along `path`.
+    /// transaction, and its names are looked up along `path`. The settings are those that were
+    /// looked at when the statement began.
     pub(crate) fn committed_reader(&self, path: &[String]) -> Option<&Arc<EvalContext>> {
         if self.transaction.is_some() {
             return None;
         }
-        let settings = &self.settings.lock().effective;
+        let settings = &self.seen.0;
         let (known, modes) = self.modes.as_ref()?;
         let cache = self.eval.as_ref()?;
         let is_current = known.is_same(settings)

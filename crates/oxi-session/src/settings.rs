@@ -1,5 +1,6 @@
 //! Run-time settings: their table, the session's values, `SET LOCAL` and what a rollback restores.
 
+mod shared;
 mod table;
 mod value;
 
@@ -7,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use oxi_base::{Error, Result, SqlState};
 
+pub(crate) use shared::{SettingsPair, SharedSettings};
 pub use table::{Setting, SettingKind, all, find};
 
 /// Where a value of a setting was set, as `SET` and `SET LOCAL` distinguish.

@@ -8,7 +8,7 @@ use oxi_catalog::Catalog;
 use oxi_exec::dml::deferred::{Deferred, Mark};
 use oxi_model::engine::{Isolation, SavepointId, Txn};
 
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsPair};
 
 /// What the client is told at each `ReadyForQuery`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,13 +64,6 @@ struct Savepoint {
     lasting: Settings,
     own_catalog: Option<OwnCatalog>,
     deferred: Mark,
-}
-
-/// The session's settings: what holds now, and what will hold after the transaction commits.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SettingsPair {
-    pub(crate) effective: Settings,
-    pub(crate) lasting: Settings,
 }
 
 impl Transaction {

@@ -303,4 +303,5 @@ impl<'a> Binder<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "plans run in a runtime of each test's own")]
 mod tests;

@@ -117,7 +117,7 @@ impl Writer {
             | ExprKind::Call(_)
             | ExprKind::Literal(Literal::String(_) | Literal::Null | Literal::Bool(_)) => true,
             ExprKind::Literal(Literal::Int4(value)) => *value >= 0,
-            _ => self.is_parenthesised(expr),
+            _ => is_parenthesised(expr),
         };
         if bare {
             return self.expr(expr);
@@ -126,29 +126,6 @@ impl Writer {
         self.expr(expr)?;
         self.push(")");
         Ok(())
-    }
-
-    /// The expression's own text is in parentheses.
-    fn is_parenthesised(&self, expr: &Expr) -> bool {
-        matches!(
-            expr.kind,
-            ExprKind::Unary { .. }
-                | ExprKind::Binary { .. }
-                | ExprKind::And(_)
-                | ExprKind::Or(_)
-                | ExprKind::Not(_)
-                | ExprKind::IsNull { .. }
-                | ExprKind::IsBool { .. }
-                | ExprKind::IsDistinct { .. }
-                | ExprKind::Like { .. }
-                | ExprKind::Between { .. }
-                | ExprKind::InList { .. }
-                | ExprKind::InSubquery { .. }
-                | ExprKind::Quantified { .. }
-                | ExprKind::Exists(_)
-                | ExprKind::Subquery(_)
-                | ExprKind::Collate { .. }
-        ) || matches!(&expr.kind, ExprKind::Literal(literal) if is_negative(literal))
     }
 
     fn operator(&mut self, op: &OperatorName) {
@@ -186,7 +163,7 @@ impl Writer {
             }
             ExprKind::SqlValue { function, precision } => self.sql_value(*function, *precision),
             ExprKind::Case { operand, branches, otherwise } => {
-                return self.case(operand, branches, otherwise);
+                return self.case(operand.as_deref(), branches, otherwise.as_deref());
             }
             ExprKind::Row { fields, .. } => return self.word_call("ROW", fields),
             ExprKind::Array(elements) => {
@@ -397,9 +374,9 @@ impl Writer {
 
     fn case(
         &mut self,
-        operand: &Option<Box<Expr>>,
+        operand: Option<&Expr>,
         branches: &[CaseBranch],
-        otherwise: &Option<Box<Expr>>,
+        otherwise: Option<&Expr>,
     ) -> Result<()> {
         self.push("CASE");
         if let Some(operand) = operand {
@@ -523,6 +500,29 @@ impl Writer {
         self.push(")");
         Ok(true)
     }
+}
+
+/// The expression's own text is in parentheses.
+fn is_parenthesised(expr: &Expr) -> bool {
+    matches!(
+        expr.kind,
+        ExprKind::Unary { .. }
+            | ExprKind::Binary { .. }
+            | ExprKind::And(_)
+            | ExprKind::Or(_)
+            | ExprKind::Not(_)
+            | ExprKind::IsNull { .. }
+            | ExprKind::IsBool { .. }
+            | ExprKind::IsDistinct { .. }
+            | ExprKind::Like { .. }
+            | ExprKind::Between { .. }
+            | ExprKind::InList { .. }
+            | ExprKind::InSubquery { .. }
+            | ExprKind::Quantified { .. }
+            | ExprKind::Exists(_)
+            | ExprKind::Subquery(_)
+            | ExprKind::Collate { .. }
+    ) || matches!(&expr.kind, ExprKind::Literal(literal) if is_negative(literal))
 }
 
 fn is_negative(literal: &Literal) -> bool {

@@ -21,6 +21,7 @@ mod primary;
 mod referee;
 mod select;
 mod special;
+mod template;
 mod transaction;
 mod types;
 mod utility;
@@ -34,6 +35,8 @@ use oxi_base::{Error, Result, SqlState};
 use crate::ast::{Expr, Statement, TypeName};
 use cursor::Parser;
 use lexer::TokenKind;
+
+pub use template::{Constant, Template, template};
 
 /// The longest text that is read: offsets are 32 bits wide.
 const MAX_TEXT: usize = 1 << 30;

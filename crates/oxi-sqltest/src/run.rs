@@ -7,7 +7,10 @@ use std::{
 
 use libtest_mimic::{Failed, Trial};
 use oxi_pgwire::{Options, Server};
-use oxi_world::{World, net::Listener};
+use oxi_world::{
+    World,
+    net::{Listener, Runtime},
+};
 use oxibase::Database;
 use sqllogictest::Runner;
 
@@ -30,11 +33,7 @@ pub fn trials(root: &Path, files: &[PathBuf]) -> Vec<Trial> {
 }
 
 fn run(file: &Path, door: Door) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+    let runtime = Runtime::new(2).map_err(|error| error.to_string())?;
     runtime.block_on(run_file(file, door))
 }
 

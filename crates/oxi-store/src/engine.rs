@@ -8,11 +8,14 @@ use std::{
     },
 };
 
-use oxi_base::{Error, IndexId, Result, SqlState, TableId, Ts};
+use oxi_base::{ColumnId, Error, IndexId, Result, SqlState, TableId, Ts};
 use oxi_log::Log;
-use oxi_model::engine::{
-    BoxFuture, CheckpointReport, Engine, Isolation, KeyRead, PreparedEnd, PreparedTransaction,
-    RowVisitor, TableStatistics, Txn,
+use oxi_model::{
+    Datum,
+    engine::{
+        BoxFuture, CheckpointReport, Engine, Isolation, KeyAccess, PreparedEnd,
+        PreparedTransaction, RowVisitor, TableStatistics, Txn,
+    },
 };
 use oxi_world::{DiskLock, TaskHandle, World};
 use parking_lot::{Mutex, RwLock};
@@ -24,6 +27,7 @@ use crate::{
     collect::Garbage,
     commit::Sequencer,
     index::Index,
+    key_read,
     lock::{KeyShares, Waits},
     options::StoreOptions,
     recover::RecoveryReport,
@@ -187,8 +191,22 @@ impl Engine for Store {
         self.core.catalog_version.load(Ordering::Acquire)
     }
 
-    fn read_key(&self, read: &KeyRead<'_>, visit: &mut RowVisitor<'_>) -> Result<bool> {
-        crate::snapshot::read_key(&self.core, read, visit)
+    fn key_access(
+        &self,
+        index: IndexId,
+        columns: &[usize],
+        expected: &[ColumnId],
+    ) -> Option<KeyAccess> {
+        key_read::find_access(&self.core, index, columns, expected)
+    }
+
+    fn read_key(
+        &self,
+        access: &KeyAccess,
+        key: &[Datum],
+        visit: &mut RowVisitor<'_>,
+    ) -> Result<bool> {
+        key_read::read_key(&self.core, access, key, visit)
     }
 
     fn allocate_table_id(&self) -> TableId {

@@ -7,11 +7,11 @@ use std::{
     ops::Bound,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
-use oxi_base::{IndexId, Result, RowId, TableId, Ts};
+use oxi_base::{Error, IndexId, Result, RowId, TableId, Ts};
 use oxi_model::{
     Datum, PhysicalType,
     engine::{IndexLayout, KeyRange, TableLayout},
@@ -47,9 +47,6 @@ pub(crate) struct Index {
     stripes: Vec<Mutex<()>>,
     /// Equal keys are refused: from the start, or once all entries are there.
     enforced: AtomicBool,
-    /// How many entries were taken out, each under the latch of its row's block: who has an entry
-    /// from before another count cannot rely on it.
-    removals: AtomicU64,
     /// Who made an index unique that was built beside its writers.
     unique_by: OnceLock<Arc<TxnState>>,
 }
@@ -85,6 +82,21 @@ impl IndexUse {
     pub(crate) fn key<D: Borrow<Datum>>(&self, mut value: impl FnMut(usize) -> D) -> (Key, bool) {
         self.index.key(|number| value(self.positions[number]))
     }
+
+    /// Whether a row whose values `value` gives by position has this key.
+    pub(crate) fn has_key(
+        &self,
+        key: &Key,
+        scratch: &mut Vec<u8>,
+        mut value: impl FnMut(usize) -> Datum,
+    ) -> bool {
+        let Key::Bytes(bytes) = key else { return self.key(value).0 == *key };
+        scratch.clear();
+        for (position, column) in self.positions.iter().zip(&self.index.columns) {
+            put_column(scratch, &value(*position), column);
+        }
+        **bytes == **scratch
+    }
 }
 
 impl Index {
@@ -114,7 +126,6 @@ impl Index {
             nulls: Tree::new(),
             stripes: (0..stripes).map(|_| Mutex::new(())).collect(),
             enforced,
-            removals: AtomicU64::new(0),
             unique_by: OnceLock::new(),
         })
     }
@@ -123,11 +134,6 @@ impl Index {
     pub(crate) fn with_stripes(mut self) -> Self {
         self.stripes = (0..STRIPES).map(|_| Mutex::new(())).collect();
         self
-    }
-
-    /// See the field.
-    pub(crate) fn removals(&self) -> u64 {
-        self.removals.load(Ordering::Acquire)
     }
 
     /// Whether it refuses equal keys, or may come to do so.
@@ -200,6 +206,14 @@ impl Index {
         }
     }
 
+    /// The key that has a value for each column.
+    pub(crate) fn whole_key(&self, values: &[Datum]) -> Result<Key> {
+        if values.len() != self.columns.len() {
+            return Err(Error::bug("a lookup by a part of a key"));
+        }
+        Ok(self.key(|number| &values[number]).0)
+    }
+
     /// Whether rows with this key must be unique.
     pub(crate) fn checks(&self, has_null: bool) -> bool {
         self.enforced.load(Ordering::Acquire) && (!has_null || self.layout.nulls_not_distinct)
@@ -233,7 +247,6 @@ impl Index {
     }
 
     pub(crate) fn remove(&self, key: &Key, row: RowId) -> bool {
-        self.removals.fetch_add(1, Ordering::AcqRel);
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.remove(&(), row.0),
             (Entries::U64(tree), Key::U64(key)) => tree.remove(key, row.0),

@@ -157,14 +157,11 @@ impl Inspector<'_> {
 
     /// The root that CURRENT names.
     fn current_root(&mut self) -> Option<Root> {
-        let number = match manifest::current(self.world, &self.paths) {
-            Ok(number) => number?,
-            Err(_) => {
-                self.problem(self.paths.current(), Some(0), "it names no manifest");
-                return None;
-            }
+        let Ok(number) = manifest::current(self.world, &self.paths) else {
+            self.problem(self.paths.current(), Some(0), "it names no manifest");
+            return None;
         };
-        let path = self.paths.root(number);
+        let path = self.paths.root(number?);
         let bytes = self.whole(&path)?;
         match Root::decode(&bytes, &path) {
             Ok(root) => Some(root),
@@ -247,7 +244,7 @@ impl Inspector<'_> {
                     adopt(&table, manifest, decoded, image);
                 }
                 Err(error) => {
-                    self.image_problem(&paths.image(id, image.file), *number, image, &error)
+                    self.image_problem(&paths.image(id, image.file), *number, image, &error);
                 }
             }
         }

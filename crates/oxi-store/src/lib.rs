@@ -24,6 +24,7 @@
 mod engine;
 mod options;
 
+mod key_read;
 mod scan;
 mod snapshot;
 

@@ -8,19 +8,19 @@ use std::{
     },
 };
 
-use oxi_base::{ColumnId, Error, IndexId, Result, RowId, SqlState, TableId, Ts};
+use oxi_base::{Error, IndexId, Result, RowId, SqlState, TableId, Ts};
 use oxi_model::{
     Datum, Row,
-    engine::{KeyRange, KeyRead, RowVisitor, Scan, ScanRequest, Snapshot},
+    engine::{KeyRange, RowVisitor, Scan, ScanRequest, Snapshot},
 };
 use parking_lot::Mutex;
 
 use crate::{
     block::Seen,
     engine::Core,
-    index::{Index, IndexUse, key::Key},
+    index::{IndexUse, key::Key},
     scan::table_scans,
-    table::{Shape, Table},
+    table::Table,
     undo::{Sight, TxnState},
 };
 
@@ -170,7 +170,8 @@ impl Snapshot for StoreSnapshot {
     ) -> Result<()> {
         let (index, table) = self.core().index_with_table(index)?;
         let shape = table.shape();
-        let fetch = Fetch::new(&index, &table, &shape, self.sight(), columns)?;
+        let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
+        let mut fetch = Fetch::new(&table, entry, self.sight(), columns);
         let mut values: Row = Vec::with_capacity(columns.len());
         index.visit(range, |key, row| {
             if fetch.row(key, row, &mut values) { visit(row, &values) } else { Ok(true) }
@@ -186,71 +187,36 @@ impl Snapshot for StoreSnapshot {
     ) -> Result<()> {
         let (index, table) = self.core().index_with_table(index)?;
         let shape = table.shape();
-        Fetch::new(&index, &table, &shape, self.sight(), columns)?.all_of(key, visit)
+        let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
+        Fetch::new(&table, entry, self.sight(), columns).all_of(&index.whole_key(key)?, visit)
     }
-}
-
-/// See [`oxi_model::engine::Engine::read_key`].
-pub(crate) fn read_key(
-    core: &Arc<Core>,
-    read: &KeyRead<'_>,
-    visit: &mut RowVisitor<'_>,
-) -> Result<bool> {
-    let Ok((index, table)) = core.index_with_table(read.index) else { return Ok(false) };
-    if table.locks.is_exclusive() {
-        return Ok(false);
-    }
-    let shape = table.fixed_shape();
-    let columns = &shape.layout.columns;
-    let is_expected = |(position, id): (&usize, &ColumnId)| {
-        columns.get(*position).is_some_and(|column| column.id == *id)
-    };
-    if !read.columns.iter().zip(read.expected).all(is_expected) {
-        return Ok(false);
-    }
-    let registration = register(core, None);
-    let sight = Sight::committed(registration.ts);
-    let Ok(fetch) = Fetch::new(&index, &table, &shape, sight, read.columns) else {
-        return Ok(false);
-    };
-    fetch.all_of(read.key, visit)?;
-    Ok(true)
 }
 
 /// Fetching rows that an index names.
-struct Fetch<'a> {
-    index: &'a Index,
+pub(crate) struct Fetch<'a> {
     table: &'a Table,
     /// The index with the places of its columns.
     entry: &'a IndexUse,
     sight: Sight<'a>,
     columns: &'a [usize],
-    /// [`Index::removals`] before the first entry was read.
-    removals: u64,
+    scratch: Vec<u8>,
 }
 
 impl<'a> Fetch<'a> {
-    fn new(
-        index: &'a Index,
+    pub(crate) fn new(
         table: &'a Table,
-        shape: &'a Shape,
+        entry: &'a IndexUse,
         sight: Sight<'a>,
         columns: &'a [usize],
-    ) -> Result<Self> {
-        let entry = shape.indexes.iter().find(|entry| entry.index.id == index.id);
-        let entry = entry.ok_or_else(|| missing_index(index.id))?;
-        Ok(Fetch { index, table, entry, sight, columns, removals: index.removals() })
+    ) -> Self {
+        Fetch { table, entry, sight, columns, scratch: Vec::new() }
     }
 
     /// Visits the rows of one whole key.
-    fn all_of(&self, key: &[Datum], visit: &mut RowVisitor<'_>) -> Result<()> {
-        if key.len() != self.index.layout.columns.len() {
-            return Err(Error::bug("a lookup by a part of a key"));
-        }
-        let (key, _) = self.index.key(|number| &key[number]);
+    pub(crate) fn all_of(mut self, key: &Key, visit: &mut RowVisitor<'_>) -> Result<()> {
         let mut values: Row = Vec::with_capacity(self.columns.len());
-        for row in self.index.rows_of(&key) {
-            if self.row(&key, row, &mut values) && !visit(row, &mut values)? {
+        for row in self.entry.index.rows_of(key) {
+            if self.row(key, row, &mut values) && !visit(row, &mut values)? {
                 break;
             }
         }
@@ -258,7 +224,7 @@ impl<'a> Fetch<'a> {
     }
 
     /// Reads the columns of a row, unless it is not seen or what is seen has another key.
-    fn row(&self, key: &Key, row: RowId, values: &mut Row) -> bool {
+    pub(crate) fn row(&mut self, key: &Key, row: RowId, values: &mut Row) -> bool {
         let Some((block, slot)) = self.table.locate(row) else { return false };
         let rows = block.rows.read();
         values.clear();
@@ -268,15 +234,13 @@ impl<'a> Fetch<'a> {
             Seen::Older(overlay) => Some(overlay),
         };
         let overlay = overlay.as_ref();
-        // Without history the entry is exact, unless it was taken out since it was read; with it
-        // the key may be a newer or an older one than the row's.
-        let is_exact = overlay.is_none()
-            && rows.chain(slot).is_none()
-            && self.index.removals() == self.removals;
-        if !is_exact && self.entry.key(|position| rows.value(slot, position, overlay)).0 != *key {
+        // The key may be an older one than the row's even where no history is left: collection may
+        // have come between the look into the index and this one.
+        let value = |position: usize| rows.value(slot, position, overlay);
+        if !self.entry.has_key(key, &mut self.scratch, value) {
             return false;
         }
-        values.extend(self.columns.iter().map(|position| rows.value(slot, *position, overlay)));
+        values.extend(self.columns.iter().map(|position| value(*position)));
         true
     }
 }
@@ -285,3 +249,6 @@ impl<'a> Fetch<'a> {
 pub(crate) fn missing_index(index: IndexId) -> Error {
     Error::new(SqlState::UNDEFINED_OBJECT, format!("index storage {index} does not exist"))
 }
+
+#[cfg(test)]
+mod tests;

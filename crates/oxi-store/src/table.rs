@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use oxi_base::{ColumnId, Error, Result, RowId, SqlState, TableId, Ts};
+use oxi_base::{ColumnId, Error, IndexId, Result, RowId, SqlState, TableId, Ts};
 use oxi_model::{Datum, engine::TableLayout};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -64,6 +64,11 @@ impl Shape {
             }
         }
         Shape { layout, all, indexes, key }
+    }
+
+    /// An index to maintain.
+    pub(crate) fn index(&self, id: IndexId) -> Option<&IndexUse> {
+        self.indexes.iter().find(|entry| entry.index.id == id)
     }
 
     /// Refuses rows that are not of this shape.

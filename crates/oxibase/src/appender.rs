@@ -44,11 +44,12 @@ impl<'a> Appender<'a> {
         };
         let request = Request::Simple { parsed, implicit_block: false };
         let runtime = Arc::clone(&connection.runtime);
-        let Outcome::CopyIn(copy) = runtime.block_on(connection.session.execute(request))? else {
+        let execution = connection.session.execute(request).into_future();
+        let Outcome::CopyIn(copy) = runtime.block_on(execution)? else {
             return Err(Error::bug("a COPY that takes no rows"));
         };
         let types = copy.column_types();
-        let context = connection.session.output_context()?;
+        let context = Arc::clone(connection.session.output_context()?);
         let (mut fields, mut builders) = (Vec::new(), Vec::new());
         for (place, data_type) in types.iter().enumerate() {
             let physical = pg_type::by_oid(data_type.oid)
@@ -137,9 +138,8 @@ fn ended() -> Error {
 impl Drop for Appender<'_> {
     fn drop(&mut self) {
         if let Some(copy) = self.copy.take() {
-            let aborted = copy.abort(&mut self.connection.session, "the appender was dropped");
             // Giving up always reports an error; there is nobody to tell here.
-            let _ = self.connection.runtime.block_on(aborted);
+            let _ = copy.abort(&mut self.connection.session, "the appender was dropped");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the files of a database hold and whether they are sound, in words.
 
-use std::path::Path;
+use std::{fmt::Write, path::Path};
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::engine::CheckpointReport;
@@ -81,7 +81,8 @@ fn log_lines(found: &Inspection) -> Vec<String> {
             count(bytes, "byte")
         );
         if file.torn_bytes > 0 {
-            line += &format!(
+            let _ = write!(
+                line,
                 "; {} of an unfinished write at its end, as a crash leaves them, are not part of it",
                 count(file.torn_bytes, "byte")
             );
@@ -105,7 +106,7 @@ fn content_lines(found: &Inspection) -> Vec<String> {
         count(found.transactions, "transaction")
     );
     if found.unfinished > 0 {
-        replay += &format!("; {} more had not committed", found.unfinished);
+        let _ = write!(replay, "; {} more had not committed", found.unfinished);
     }
     vec![
         replay,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use oxi_base::{Error, Result, SqlState};
-use oxi_session::{Chunk, Outcome, Parsed, Prepared, Request, Session};
+use oxi_session::{Chunk, Execution, Outcome, Prepared, Request, Session};
 use oxi_types::EvalContext;
 use oxi_world::net::Runtime;
 
@@ -74,23 +74,22 @@ impl Connection {
     /// Runs several statements separated by semicolons, as one transaction unless they say
     /// otherwise; rows are thrown away.
     pub fn execute_batch(&mut self, sql: &str) -> Result<()> {
-        let statements = self.session.split(sql)?;
+        let requests = self.session.requests(sql)?;
         self.runtime.clone().block_on(async {
-            for parsed in statements {
-                self.run_one(parsed).await?;
+            for request in requests {
+                self.run_one(request).await?;
             }
             self.session.sync().await
         })
     }
 
-    async fn run_one(&mut self, parsed: Parsed) -> Result<()> {
-        let request = Request::Simple { parsed, implicit_block: true };
+    async fn run_one(&mut self, request: Request) -> Result<()> {
         match self.session.execute(request).await? {
             Outcome::Rows(mut cursor) => {
                 while !matches!(cursor.next(&mut self.session).await?, Chunk::End(_)) {}
                 Ok(())
             }
-            Outcome::CopyIn(copy) => copy.abort(&mut self.session, "no data here").await,
+            Outcome::CopyIn(copy) => copy.abort(&mut self.session, "no data here"),
             Outcome::CopyOut(mut copy) => {
                 while copy.next(&mut self.session).await?.is_some() {}
                 copy.finish(&mut self.session).await.map(|_| ())
@@ -101,8 +100,7 @@ impl Connection {
 
     /// Parses and binds a statement with parameters `$1`, `$2`, … for repeated use.
     pub fn prepare(&mut self, sql: &str) -> Result<Statement> {
-        let runtime = Arc::clone(&self.runtime);
-        let prepared = runtime.block_on(self.session.prepare("", sql, &[]))?;
+        let prepared = self.session.prepare("", sql, &[])?;
         Ok(Statement { prepared })
     }
 
@@ -130,13 +128,15 @@ impl Connection {
 
     /// Runs a prepared query and collects its rows.
     pub fn query_prepared(&mut self, statement: &Statement, params: &[&dyn ToSql]) -> Result<Rows> {
-        let request = self.request(&statement.prepared, params)?;
+        let Outcome::Rows(mut cursor) = self.start(&statement.prepared, params)? else {
+            return Ok(Rows::empty());
+        };
         let session = &mut self.session;
+        if let Some(rows) = cursor.take_ready(session) {
+            return Ok(Rows::new(cursor.into_fields(), rows));
+        }
         self.runtime.block_on(async {
-            let Outcome::Rows(mut cursor) = session.execute(request).await? else {
-                return Ok(Rows::empty());
-            };
-            let mut rows = Rows::new(Arc::clone(cursor.fields()));
+            let mut rows = Rows::new(Arc::clone(cursor.fields()), Vec::new());
             loop {
                 match cursor.next(session).await? {
                     Chunk::Row(row) => rows.push(row),
@@ -149,7 +149,10 @@ impl Connection {
 
     fn start(&mut self, prepared: &Arc<Prepared>, params: &[&dyn ToSql]) -> Result<Outcome> {
         let request = self.request(prepared, params)?;
-        self.runtime.block_on(self.session.execute(request))
+        match self.session.execute(request) {
+            Execution::Ready(outcome) => outcome,
+            Execution::Running(run) => self.runtime.block_on(run),
+        }
     }
 
     fn request(&mut self, prepared: &Arc<Prepared>, params: &[&dyn ToSql]) -> Result<Request> {
@@ -164,13 +167,13 @@ impl Connection {
                 ),
             ));
         }
-        let context = if types.is_empty() { None } else { Some(self.session.output_context()?) };
-        let params = params
-            .iter()
-            .zip(types)
-            .map(|(param, oid)| convert(*param, *oid, context.as_deref()))
-            .collect::<Result<_>>()?;
-        Ok(Request::Prepared { prepared: Arc::clone(prepared), params, implicit_block: false })
+        let context = if types.is_empty() { None } else { Some(&**self.session.output_context()?) };
+        let mut values = Vec::with_capacity(params.len());
+        for (param, oid) in params.iter().zip(types) {
+            values.push(convert(*param, *oid, context)?);
+        }
+        let prepared = Arc::clone(prepared);
+        Ok(Request::Prepared { prepared, params: values, implicit_block: false })
     }
 
     /// Runs a closure as one transaction: committed if it returns `Ok`, rolled back otherwise.

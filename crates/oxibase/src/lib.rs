@@ -39,6 +39,6 @@ pub use connection::{Connection, Transaction};
 pub use database::{Database, Options};
 pub use oxi_base::{Error, Kind, Result, SqlState};
 pub use oxi_session::Authentication;
-pub use rows::{Column, Row, Rows};
+pub use rows::{Column, IntoIter, Row, Rows};
 pub use statement::Statement;
 pub use value::{FromSql, ToSql, Value};

@@ -30,8 +30,8 @@ pub struct Column {
 }
 
 impl Rows {
-    pub(crate) fn new(fields: Arc<[OutputField]>) -> Self {
-        Rows { fields, rows: Vec::new() }
+    pub(crate) fn new(fields: Arc<[OutputField]>, rows: Vec<oxi_model::Row>) -> Self {
+        Rows { fields, rows }
     }
 
     pub(crate) fn empty() -> Self {
@@ -73,14 +73,33 @@ impl Rows {
 
 impl IntoIterator for Rows {
     type Item = Row;
-    type IntoIter = Box<dyn Iterator<Item = Row>>;
+    type IntoIter = IntoIter;
 
-    fn into_iter(self) -> Self::IntoIter {
-        let fields = self.fields;
-        let rows = self.rows.into_iter();
-        Box::new(rows.map(move |values| Row { fields: Arc::clone(&fields), values }))
+    fn into_iter(self) -> IntoIter {
+        IntoIter { fields: self.fields, rows: self.rows.into_iter() }
     }
 }
+
+/// The rows of a query, one by one.
+pub struct IntoIter {
+    fields: Arc<[OutputField]>,
+    rows: std::vec::IntoIter<oxi_model::Row>,
+}
+
+impl Iterator for IntoIter {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        let values = self.rows.next()?;
+        Some(Row { fields: Arc::clone(&self.fields), values })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl ExactSizeIterator for IntoIter {}
 
 /// One row.
 pub struct Row {

@@ -39,13 +39,13 @@ fn check_journeys(root: &Path, findings: &mut Vec<String>) {
     let mut hops_seen = 0;
     for (number, line) in text.lines().enumerate() {
         let code: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
-        for (index, file) in code.iter().enumerate().filter(|(_, c)| c.ends_with(".rs")) {
+        for (index, file) in code.iter().enumerate().filter(|(_, c)| is_rust_file(c)) {
             hops_seen += 1;
             let Ok(source) = fs::read_to_string(root.join("crates").join(file)) else {
                 findings.push(format!("{at}:{}: no file crates/{file}", number + 1));
                 continue;
             };
-            let Some(function) = code.get(index + 1).filter(|c| !c.ends_with(".rs")) else {
+            let Some(function) = code.get(index + 1).filter(|c| !is_rust_file(c)) else {
                 findings.push(format!("{at}:{}: {file} names no function", number + 1));
                 continue;
             };
@@ -62,4 +62,8 @@ fn check_journeys(root: &Path, findings: &mut Vec<String>) {
     if hops_seen == 0 {
         findings.push(format!("{at}: names no file"));
     }
+}
+
+fn is_rust_file(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "rs")
 }

@@ -1,6 +1,10 @@
 //! Integration tests of the catalog: in a real store, and against what clients ask for.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a failed unwrap is a failed test, and who waits for another has a thread"
+)]
 
 mod persistence;
 

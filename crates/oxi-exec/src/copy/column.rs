@@ -107,11 +107,7 @@ impl ColumnSink {
                 let value = plain_number(bytes).then(|| text.parse::<f64>().ok()).flatten();
                 value.filter(|value| value.is_normal()).map(|value| builder.append_value(value))
             }
-            Sink::Bool(builder) => match bytes {
-                b"t" | b"true" => Some(builder.append_value(true)),
-                b"f" | b"false" => Some(builder.append_value(false)),
-                _ => None,
-            },
+            Sink::Bool(builder) => truth(bytes).map(|value| builder.append_value(value)),
             Sink::Date(builder) => date(bytes).map(|days| builder.append_value(days)),
             Sink::Timestamp(builder) => timestamp(bytes).map(|micros| builder.append_value(micros)),
             Sink::TimestampTz(builder) => {
@@ -172,6 +168,14 @@ impl ColumnSink {
 
 fn views() -> StringViewBuilder {
     StringViewBuilder::new().with_fixed_block_size(1 << 20)
+}
+
+fn truth(bytes: &[u8]) -> Option<bool> {
+    match bytes {
+        b"t" | b"true" => Some(true),
+        b"f" | b"false" => Some(false),
+        _ => None,
+    }
 }
 
 /// A decimal integer without blanks; `None` leaves it to the input function.

@@ -1,6 +1,6 @@
 //! Which bound plans the point path can run.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::{
     common::DFSchema,
@@ -296,6 +296,7 @@ fn lookup(base: &Base<'_>, conditions: &[Expr]) -> Result<Option<Lookup>> {
         columns: Vec::new(),
         ids: Vec::new(),
         residual,
+        access: OnceLock::new(),
     }))
 }
 

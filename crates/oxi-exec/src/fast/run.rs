@@ -3,7 +3,7 @@
 use oxi_base::{Error, Result, RowId};
 use oxi_model::{
     Datum, PhysicalType, Row,
-    engine::{Engine, KeyRead, RowVisitor, Snapshot, WriteOutcome, WriteTarget},
+    engine::{Engine, KeyAccess, RowVisitor, Snapshot, WriteOutcome, WriteTarget},
 };
 use oxi_types::EvalContext;
 use smallvec::SmallVec;
@@ -104,14 +104,9 @@ impl FastPlan {
         if *limit == 0 {
             return Ok(Some(0));
         }
+        let Some(access) = lookup.access(engine) else { return Ok(None) };
         let mut giver = Giver { output, limit: *limit, count: 0, eval, params, sink };
-        let read = KeyRead {
-            index: lookup.index,
-            key: &key,
-            columns: &lookup.columns,
-            expected: &lookup.ids,
-        };
-        let done = engine.read_key(&read, &mut |_, row| {
+        let done = engine.read_key(access, &key, &mut |_, row| {
             if lookup.holds(eval, params, row)? { giver.give(row) } else { Ok(true) }
         })?;
         Ok(done.then_some(giver.count))
@@ -230,6 +225,16 @@ impl Lookup {
                 }
             }
         }
+    }
+
+    /// The way to the rows, found once.
+    fn access(&self, engine: &dyn Engine) -> Option<&KeyAccess> {
+        if self.access.get().is_none() {
+            let found = engine.key_access(self.index, &self.columns, &self.ids)?;
+            // Another session may have been faster.
+            let _ = self.access.set(found);
+        }
+        self.access.get()
     }
 
     /// The values of the key; `None` if nothing can equal it.

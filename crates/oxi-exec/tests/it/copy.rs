@@ -43,7 +43,7 @@ async fn loads_rows_with_defaults() {
     let db = database().await;
     assert_eq!(copy(&db, &[2, 0], "1.50,1\n,2\n").await, Ok(2));
     assert_eq!(db.rows("SELECT * FROM t ORDER BY id").await, ["1|none|1.50", "2|none|NULL"]);
-    let many: String = (100..20_100).map(|n| format!("{n},v{n},{n}.25\n")).collect();
+    let many = (100..20_100).map(|n| format!("{n},v{n},{n}.25\n")).collect::<Vec<_>>().concat();
     assert_eq!(copy(&db, &[0, 1, 2], &many).await, Ok(20_000));
     assert_eq!(db.rows("SELECT a FROM t WHERE id = 12345").await, ["v12345"]);
     // A range that holds most of the table goes over to scanning it.

@@ -148,10 +148,10 @@ fn apply(
             column.generated = Some(expr.clone());
         }
         Kind::Identity { always, options } => {
-            identity(session, column, *always, options).map_err(|error| error.at(at))?
+            identity(session, column, *always, options).map_err(|error| error.at(at))?;
         }
         Kind::Check { expr, .. } => {
-            column.constraints.push(NewConstraint::check(given, expr.clone(), names))
+            column.constraints.push(NewConstraint::check(given, expr.clone(), names));
         }
         Kind::PrimaryKey(parameters) => {
             parameters_supported(parameters, at)?;
@@ -167,7 +167,7 @@ fn apply(
             ));
         }
         Kind::References(key) => {
-            column.constraints.push(NewConstraint::foreign_key(given, names, key.clone()))
+            column.constraints.push(NewConstraint::foreign_key(given, names, key.clone()));
         }
     }
     let is_key =
@@ -295,14 +295,13 @@ pub(crate) async fn create_sequence(
         ),
     };
     sequence::insert(change, oid, schema, &name, new.descriptor.clone()).await?;
-    match new.identity_always {
-        Some(always) => column.identity = Some(Identity { always, sequence: oid }),
-        None => {
-            let qualified =
-                oxi_catalog::identifier::qualified(change.catalog().schema_name(schema), &name);
-            let literal = oxi_catalog::identifier::literal(&qualified);
-            column.default = Some(format!("nextval({literal}::regclass)"));
-        }
+    if let Some(always) = new.identity_always {
+        column.identity = Some(Identity { always, sequence: oid });
+    } else {
+        let qualified =
+            oxi_catalog::identifier::qualified(change.catalog().schema_name(schema), &name);
+        let literal = oxi_catalog::identifier::literal(&qualified);
+        column.default = Some(format!("nextval({literal}::regclass)"));
     }
     Ok(oid)
 }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_exec::copy::{CopyEncoder, CopyFormat as Format, CopyLoad, options::CopyColumn};
-use oxi_model::{descriptor::RelationDescriptor, engine::TableLock};
+use oxi_model::{
+    descriptor::{RelationDescriptor, TableDescriptor},
+    engine::TableLock,
+};
 use oxi_sql::ast::{self, Copy, CopyEndpoint, CopySource, Ident, ObjectName};
 use oxi_world::disk::OpenMode;
 
@@ -132,7 +135,7 @@ async fn copy_from(session: &mut Session, copy: &Copy, commits: bool) -> Result<
     let names = column_names(&relation, &positions);
     let options = options::read(copy, &names)?;
     let binary = options.format == Format::Binary;
-    let storage = relation.as_table().map(|table| table.storage()).unwrap_or_default();
+    let storage = relation.as_table().map(TableDescriptor::storage).unwrap_or_default();
     lock::acquire(session, storage, TableLock::Shared).await?;
     let catalog = session.catalog()?;
     let statement = query::statement_context(session, &catalog);

@@ -5,7 +5,10 @@ use oxi_catalog::{
     CatalogTxn,
     removal::{self, Behavior, DropKind, RemovalPlan, Target},
 };
-use oxi_model::{descriptor::RelationKind, engine::TableLock};
+use oxi_model::{
+    descriptor::{RelationKind, TableDescriptor},
+    engine::TableLock,
+};
 use oxi_sql::ast::{Drop, ObjectKind, ObjectName};
 
 use crate::{
@@ -81,11 +84,11 @@ async fn lock_tables(session: &mut Session, plan: &RemovalPlan) -> Result<()> {
         .filter_map(|relation| match &relation.kind {
             RelationKind::Table(table) => Some(table.storage()),
             RelationKind::Index(index) => {
-                catalog.relation(index.table)?.as_table().map(|table| table.storage())
+                catalog.relation(index.table)?.as_table().map(TableDescriptor::storage)
             }
             _ => None,
         })
-        .chain(plan.changed.iter().filter_map(|r| r.as_table().map(|table| table.storage())))
+        .chain(plan.changed.iter().filter_map(|r| r.as_table().map(TableDescriptor::storage)))
         .collect();
     // One order for everybody keeps two DROPs from deadlocking.
     storages.sort_unstable();

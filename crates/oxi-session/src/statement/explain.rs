@@ -1,6 +1,6 @@
 //! EXPLAIN [ANALYZE].
 
-use std::sync::Arc;
+use std::{fmt::Write, sync::Arc};
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_exec::executor::ExplainOptions;
@@ -78,7 +78,7 @@ async fn explain_plan(
             let took = clock.monotonic_us().saturating_sub(started) as f64 / 1000.0;
             if let Some(first) = lines.first_mut() {
                 let count = affected.max(rows.len() as u64);
-                first.push_str(&format!(" (actual time={took:.3} rows={count})"));
+                let _ = write!(first, " (actual time={took:.3} rows={count})");
             }
         }
         return Ok(lines);

@@ -55,26 +55,23 @@ pub(crate) fn describe(
         .iter()
         .map(|element| index_column(relation, element))
         .collect::<Result<_>>()?;
-    let name = match &create.name {
-        Some(name) => {
-            let taken = change.catalog().relation_by_name(relation.schema, &name.value).is_some();
-            if taken && create.if_not_exists {
-                let message = format!("relation \"{}\" already exists, skipping", name.value);
-                session.notice(SqlState::DUPLICATE_TABLE, message);
-                return Ok(None);
-            }
-            name.value.clone()
+    let name = if let Some(name) = &create.name {
+        let taken = change.catalog().relation_by_name(relation.schema, &name.value).is_some();
+        if taken && create.if_not_exists {
+            let message = format!("relation \"{}\" already exists, skipping", name.value);
+            session.notice(SqlState::DUPLICATE_TABLE, message);
+            return Ok(None);
         }
-        None => {
-            let table = alter::table(relation)?;
-            let names: Vec<&str> = columns
-                .iter()
-                .filter_map(|key| table.column_by_id(key.column))
-                .map(|(_, column)| column.name.as_str())
-                .collect();
-            let (schema, table) = (relation.schema, relation.name.as_str());
-            change.catalog().generate_name(schema, Generated::Index, table, &names, &[])
-        }
+        name.value.clone()
+    } else {
+        let table = alter::table(relation)?;
+        let names: Vec<&str> = columns
+            .iter()
+            .filter_map(|key| table.column_by_id(key.column))
+            .map(|(_, column)| column.name.as_str())
+            .collect();
+        let (schema, table) = (relation.schema, relation.name.as_str());
+        change.catalog().generate_name(schema, Generated::Index, table, &names, &[])
     };
     let index = IndexDescriptor {
         table: relation.oid,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// PREPARE name (types) AS statement.
-pub(crate) async fn prepare(
+pub(crate) fn prepare(
     session: &mut Session,
     parsed: &Parsed,
     prepare: &Prepare,

@@ -18,7 +18,7 @@ use crate::{
     binding::Environment,
     outcome::{CommandTag, Cursor, CursorSource, Outcome},
     prepared::{Plan, Prepared},
-    request::Parsed,
+    request::{Parsed, Request},
     session::Session,
     statement::lock,
     system::SessionServer,
@@ -87,9 +87,6 @@ pub(crate) async fn run_prepared(
     params: Vec<Datum>,
     commits: bool,
 ) -> Result<Outcome> {
-    if let Some(cursor) = read_committed(session, prepared, &params, commits)? {
-        return Ok(Outcome::Rows(cursor));
-    }
     let plan = prepared.plan(session)?;
     let expected = prepared.parameter_types();
     if params.len() != expected.len() {
@@ -124,13 +121,10 @@ async fn run_plan(
     Ok(Outcome::Done(CommandTag::counted(plan.bound.verb(), rows)))
 }
 
-/// The shortest way: a query by key that is a transaction of its own needs none.
-fn read_committed(
-    session: &mut Session,
-    prepared: &Prepared,
-    params: &[Datum],
-    commits: bool,
-) -> Result<Option<Cursor>> {
+/// The shortest way: a query by key that is a transaction of its own needs none, and waits for
+/// nothing.
+pub(crate) fn read_committed(session: &mut Session, request: &Request) -> Result<Option<Cursor>> {
+    let Request::Prepared { prepared, params, .. } = request else { return Ok(None) };
     let Some(plan) = prepared.last_plan() else { return Ok(None) };
     let engine = &*session.shared.engine;
     let is_current = plan.version == Some(engine.catalog_version());
@@ -141,13 +135,14 @@ fn read_committed(
         return Ok(None);
     }
     let Some(eval) = session.committed_reader(&plan.search_path) else { return Ok(None) };
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<Row> = Vec::with_capacity(1);
     let read = fast.read_committed(engine, eval, params, &mut Collect(&mut rows))?;
     if read.is_none() {
         return Ok(None);
     }
     let (fields, source) = (Arc::clone(&plan.fields), CursorSource::Rows(rows.into_iter()));
-    Ok(Some(Cursor { fields, source, verb: plan.bound.verb(), rows: 0, commits, ended: false }))
+    let (verb, commits) = (plan.bound.verb(), request.commits());
+    Ok(Some(Cursor { fields, source, verb, rows: 0, commits, ended: false }))
 }
 
 /// A statement that reads rows by key and waits for nobody.

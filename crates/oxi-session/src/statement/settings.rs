@@ -55,7 +55,9 @@ pub(crate) fn set(session: &mut Session, set: &Set) -> Result<CommandTag> {
 fn set_transaction(session: &mut Session, named: oxi_sql::ast::TransactionModes) -> Result<()> {
     let transaction = session.ensure_transaction();
     let modes = merged(transaction.modes, named)?;
-    if modes.isolation != transaction.modes.isolation {
+    if modes.isolation == transaction.modes.isolation {
+        transaction.modes = modes;
+    } else {
         if transaction.has_queried {
             return Err(Error::new(
                 SqlState::ACTIVE_SQL_TRANSACTION,
@@ -66,8 +68,6 @@ fn set_transaction(session: &mut Session, named: oxi_sql::ast::TransactionModes)
         let explicit = transaction.explicit;
         transaction.txn.rollback();
         session.open_transaction(modes, explicit);
-    } else {
-        transaction.modes = modes;
     }
     publish_modes(session, modes)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_model::descriptor::RelationDescriptor;
+use oxi_model::descriptor::{RelationDescriptor, TableDescriptor};
 use oxi_sql::ast::Truncate;
 
 use crate::{
@@ -80,7 +80,8 @@ async fn add_referencing(
             }
             let message = format!("truncate cascades to table \"{}\"", incoming.table.name);
             session.notice(SqlState::SUCCESSFUL_COMPLETION, message);
-            let storage = incoming.table.as_table().map(|t| t.storage()).unwrap_or_default();
+            let storage =
+                incoming.table.as_table().map(TableDescriptor::storage).unwrap_or_default();
             super::lock::acquire(session, storage, oxi_model::engine::TableLock::Exclusive).await?;
             tables.push(incoming.table);
         }

@@ -143,7 +143,7 @@ impl Binder<'_> {
         if call.within_group {
             args.extend(order.iter().map(|(value, _)| value.clone()));
         }
-        let candidate = self.pick_aggregate(call, &args)?;
+        let candidate = pick_aggregate(call, &args)?;
         let row = candidate.target;
         if call.within_group == (row.kind == AggregateKind::Normal) {
             let message = if call.within_group {
@@ -253,34 +253,6 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn pick_aggregate(
-        &self,
-        call: &FunctionCall,
-        args: &[Typed],
-    ) -> Result<Candidate<&'static Aggregate>> {
-        let name = call.name.last();
-        let actual = args.iter().map(|arg| arg.ty.oid).collect::<Vec<_>>();
-        let candidates = candidate::aggregates(name)
-            .iter()
-            .filter_map(|row| {
-                spread(row.args, row.variadic, 0, args.len(), call.variadic)
-                    .map(|(args, spread)| Candidate { target: *row, args, spread })
-            })
-            .collect();
-        match choose(candidates, &actual) {
-            Choice::One(candidate) => Ok(candidate),
-            Choice::None => Err(undefined_function(name, &actual, call.span)),
-            Choice::Ambiguous => Err(Error::new(
-                SqlState::AMBIGUOUS_FUNCTION,
-                format!("function {} is not unique", crate::bind::call::signature(name, &actual)),
-            )
-            .with_hint(
-                "Could not choose a best candidate function. You might need to add explicit type casts.",
-            )
-            .at(call.span.position())),
-        }
-    }
-
     fn aggregate_args(
         &mut self,
         candidate: &Candidate<&'static Aggregate>,
@@ -294,14 +266,36 @@ impl Binder<'_> {
         for (arg, declared) in args.into_iter().zip(&candidate.args) {
             converted.push(self.coerce_argument(arg, *declared, generic)?);
         }
-        let returns = generic.concrete(candidate.target.returns).unwrap_or_else(|| match candidate
-            .target
-            .returns
-        {
-            oid::ANYARRAY => oid::_TEXT,
-            _ => oid::TEXT,
-        });
+        let returns =
+            generic.concrete(candidate.target.returns).unwrap_or(match candidate.target.returns {
+                oid::ANYARRAY => oid::_TEXT,
+                _ => oid::TEXT,
+            });
         Ok((converted, TypeRef::plain(returns)))
+    }
+}
+
+fn pick_aggregate(call: &FunctionCall, args: &[Typed]) -> Result<Candidate<&'static Aggregate>> {
+    let name = call.name.last();
+    let actual = args.iter().map(|arg| arg.ty.oid).collect::<Vec<_>>();
+    let candidates = candidate::aggregates(name)
+        .iter()
+        .filter_map(|row| {
+            spread(row.args, row.variadic, 0, args.len(), call.variadic)
+                .map(|(args, spread)| Candidate { target: *row, args, spread })
+        })
+        .collect();
+    match choose(candidates, &actual) {
+        Choice::One(candidate) => Ok(candidate),
+        Choice::None => Err(undefined_function(name, &actual, call.span)),
+        Choice::Ambiguous => Err(Error::new(
+            SqlState::AMBIGUOUS_FUNCTION,
+            format!("function {} is not unique", crate::bind::call::signature(name, &actual)),
+        )
+        .with_hint(
+            "Could not choose a best candidate function. You might need to add explicit type casts.",
+        )
+        .at(call.span.position())),
     }
 }
 

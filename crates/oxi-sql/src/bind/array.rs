@@ -17,16 +17,14 @@ use crate::{
         candidate::choose_operator,
         coerce::{Generic, array_of, common_type, element_of, type_name},
         expr::Cx,
-        operator::df_volatility,
+        operator::{df_volatility, pick_operator},
         typed::Typed,
     },
     function::{
-        udf::{BuiltinUdf, Definition, Implementation},
+        udf::{BuiltinUdf, Closure, Definition, Implementation},
         value::physical_of,
     },
 };
-
-type Closure = Arc<dyn Fn(&oxi_types::EvalContext, &[Datum]) -> Result<Datum> + Send + Sync>;
 
 pub(crate) fn closure_call(
     name: &str,
@@ -112,38 +110,7 @@ impl Binder<'_> {
         let nested = items.iter().all(|item| matches!(item.kind, ast::ExprKind::Array(_)))
             || values.iter().any(|value| element_of(value.ty.oid).is_some());
         let (values, common) = self.unify(values, "ARRAY")?;
-        self.build_array(values, common.oid, nested, span)
-    }
-
-    pub(crate) fn build_array(
-        &mut self,
-        values: Vec<Typed>,
-        common: u32,
-        nested: bool,
-        span: Span,
-    ) -> Result<Typed> {
-        let result = if nested { Some(common) } else { array_of(common) }.ok_or_else(|| {
-            Error::new(
-                SqlState::UNDEFINED_OBJECT,
-                format!("could not find array type for data type {}", type_name(common)),
-            )
-            .at(span.position())
-        })?;
-        let closure: Closure = if nested {
-            Arc::new(|_, args| nest(args))
-        } else {
-            Arc::new(|_, args| Ok(list(args.to_vec())))
-        };
-        let expr = closure_call(
-            "array",
-            format!("array({result},{nested})"),
-            values,
-            result,
-            false,
-            DfVolatility::Immutable,
-            closure,
-        );
-        Ok(Typed::plain(expr, result, span))
+        build_array(values, common.oid, nested, span)
     }
 
     /// `a[i]`, `a[l:u]`.
@@ -274,7 +241,7 @@ impl Binder<'_> {
             )
             .at(op.span.position()));
         };
-        let candidate = self.pick_operator(&op.name, Some(left.ty.oid), element, op.span)?;
+        let candidate = pick_operator(&op.name, Some(left.ty.oid), element, op.span)?;
         let row = candidate.target;
         if row.result != oid::BOOL {
             return Err(Error::new(
@@ -325,62 +292,6 @@ impl Binder<'_> {
         Ok(Typed::plain(expr, oid::BOOL, span))
     }
 
-    /// The array with one element changed (`a[i] = v`); grows by NULLs as needed.
-    pub(crate) fn set_element(
-        &mut self,
-        array: Typed,
-        index: Typed,
-        value: Typed,
-        span: Span,
-    ) -> Typed {
-        let ty = array.ty;
-        let closure: Closure = Arc::new(|_, args| {
-            let [array, Datum::Int32(index), value] = args else {
-                return Err(Error::new(
-                    SqlState::NULL_VALUE_NOT_ALLOWED,
-                    "array subscript in assignment must not be null",
-                ));
-            };
-            let (mut elements, lower) = match array {
-                Datum::List(list) if list.dimensions.len() > 1 => {
-                    return Err(Error::new(
-                        SqlState::ARRAY_SUBSCRIPT_ERROR,
-                        "wrong number of array subscripts",
-                    ));
-                }
-                Datum::List(list) => (
-                    list.elements.clone(),
-                    list.dimensions.first().map_or(*index, |(_, lower)| *lower),
-                ),
-                _ => (Vec::new(), *index),
-            };
-            let offset = i64::from(*index) - i64::from(lower);
-            if offset < 0 || offset > 100_000_000 {
-                return Err(Error::new(
-                    SqlState::ARRAY_SUBSCRIPT_ERROR,
-                    "array subscript out of range",
-                ));
-            }
-            let offset = offset as usize;
-            if offset >= elements.len() {
-                elements.resize(offset + 1, Datum::Null);
-            }
-            elements[offset] = value.clone();
-            let dimensions = vec![(elements.len() as i32, lower)];
-            Ok(Datum::List(Arc::new(ListValue { dimensions, elements })))
-        });
-        let expr = closure_call(
-            "set_element",
-            format!("set_element({})", ty.oid),
-            vec![array, index, value],
-            ty.oid,
-            false,
-            DfVolatility::Immutable,
-            closure,
-        );
-        Typed::new(expr, ty, span)
-    }
-
     /// GREATEST and LEAST.
     pub(crate) fn extreme(
         &mut self,
@@ -426,6 +337,85 @@ impl Binder<'_> {
         );
         Ok(Typed::new(expr, common, span))
     }
+}
+
+/// The array with one element changed (`a[i] = v`); grows by NULLs as needed.
+pub(crate) fn set_element(array: Typed, index: Typed, value: Typed, span: Span) -> Typed {
+    let ty = array.ty;
+    let closure: Closure = Arc::new(|_, args| {
+        let [array, Datum::Int32(index), value] = args else {
+            return Err(Error::new(
+                SqlState::NULL_VALUE_NOT_ALLOWED,
+                "array subscript in assignment must not be null",
+            ));
+        };
+        let (mut elements, lower) = match array {
+            Datum::List(list) if list.dimensions.len() > 1 => {
+                return Err(Error::new(
+                    SqlState::ARRAY_SUBSCRIPT_ERROR,
+                    "wrong number of array subscripts",
+                ));
+            }
+            Datum::List(list) => {
+                (list.elements.clone(), list.dimensions.first().map_or(*index, |(_, lower)| *lower))
+            }
+            _ => (Vec::new(), *index),
+        };
+        let offset = i64::from(*index) - i64::from(lower);
+        if !(0..=100_000_000).contains(&offset) {
+            return Err(Error::new(
+                SqlState::ARRAY_SUBSCRIPT_ERROR,
+                "array subscript out of range",
+            ));
+        }
+        let offset = offset as usize;
+        if offset >= elements.len() {
+            elements.resize(offset + 1, Datum::Null);
+        }
+        elements[offset] = value.clone();
+        let dimensions = vec![(elements.len() as i32, lower)];
+        Ok(Datum::List(Arc::new(ListValue { dimensions, elements })))
+    });
+    let expr = closure_call(
+        "set_element",
+        format!("set_element({})", ty.oid),
+        vec![array, index, value],
+        ty.oid,
+        false,
+        DfVolatility::Immutable,
+        closure,
+    );
+    Typed::new(expr, ty, span)
+}
+
+pub(crate) fn build_array(
+    values: Vec<Typed>,
+    common: u32,
+    nested: bool,
+    span: Span,
+) -> Result<Typed> {
+    let result = if nested { Some(common) } else { array_of(common) }.ok_or_else(|| {
+        Error::new(
+            SqlState::UNDEFINED_OBJECT,
+            format!("could not find array type for data type {}", type_name(common)),
+        )
+        .at(span.position())
+    })?;
+    let closure: Closure = if nested {
+        Arc::new(|_, args| nest(args))
+    } else {
+        Arc::new(|_, args| Ok(list(args.to_vec())))
+    };
+    let expr = closure_call(
+        "array",
+        format!("array({result},{nested})"),
+        values,
+        result,
+        false,
+        DfVolatility::Immutable,
+        closure,
+    );
+    Ok(Typed::plain(expr, result, span))
 }
 
 /// A one-dimensional array.

@@ -16,7 +16,7 @@ use crate::{
         Binder,
         candidate::{self, Candidate, Choice, choose, function_candidates},
         coerce::{Generic, element_of, is_polymorphic, type_name},
-        expr::Cx,
+        expr::{Cx, constant},
         operator::df_volatility,
         typed::Typed,
     },
@@ -68,7 +68,7 @@ impl Binder<'_> {
             .at(call.span.position()));
         }
         let args = self.call_args(call, cx)?;
-        let function = match self.pick_function(call, &args) {
+        let function = match pick_function(call, &args) {
             Ok(function) => function,
             Err(error) => {
                 return match self.call_as_cast(call, &args)? {
@@ -98,7 +98,7 @@ impl Binder<'_> {
             return Ok(Typed::new(expr, ty, call.span));
         }
         if function.target.oid == PG_TYPEOF && args.iter().all(Typed::is_unknown) {
-            return self.constant(&Datum::UInt32(oid::UNKNOWN), oid::REGTYPE, call.span);
+            return constant(&Datum::UInt32(oid::UNKNOWN), oid::REGTYPE, call.span);
         }
         self.apply_function(&function, args, call.variadic, call.span)
     }
@@ -125,35 +125,6 @@ impl Binder<'_> {
             return Ok(args);
         }
         self.place_named(call, args, named)
-    }
-
-    pub(crate) fn pick_function(
-        &self,
-        call: &FunctionCall,
-        args: &[Typed],
-    ) -> Result<Candidate<&'static Function>> {
-        let name = call.name.last();
-        let candidates = match call.name.schema() {
-            None | Some("pg_catalog") => function_candidates(name, args.len(), call.variadic),
-            Some(_) => Vec::new(),
-        };
-        let actual = args.iter().map(|arg| arg.ty.oid).collect::<Vec<_>>();
-        match choose(candidates, &actual) {
-            Choice::One(candidate) => Ok(candidate),
-            Choice::None => Err(undefined_function(
-                &call.name.texts().join("."),
-                &actual,
-                call.span,
-            )),
-            Choice::Ambiguous => Err(Error::new(
-                SqlState::AMBIGUOUS_FUNCTION,
-                format!("function {} is not unique", signature(name, &actual)),
-            )
-            .with_hint(
-                "Could not choose a best candidate function. You might need to add explicit type casts.",
-            )
-            .at(call.span.position())),
-        }
     }
 
     /// `typename(x)`: a cast, where no function fits.
@@ -295,6 +266,34 @@ impl Binder<'_> {
         let list = SetUdf::new(function, types, element)
             .call_expr(args.into_iter().map(|arg| arg.expr).collect());
         Ok(SetCall { list, columns, is_row, name: function.name.to_owned() })
+    }
+}
+
+pub(crate) fn pick_function(
+    call: &FunctionCall,
+    args: &[Typed],
+) -> Result<Candidate<&'static Function>> {
+    let name = call.name.last();
+    let candidates = match call.name.schema() {
+        None | Some("pg_catalog") => function_candidates(name, args.len(), call.variadic),
+        Some(_) => Vec::new(),
+    };
+    let actual = args.iter().map(|arg| arg.ty.oid).collect::<Vec<_>>();
+    match choose(candidates, &actual) {
+        Choice::One(candidate) => Ok(candidate),
+        Choice::None => Err(undefined_function(
+            &call.name.texts().join("."),
+            &actual,
+            call.span,
+        )),
+        Choice::Ambiguous => Err(Error::new(
+            SqlState::AMBIGUOUS_FUNCTION,
+            format!("function {} is not unique", signature(name, &actual)),
+        )
+        .with_hint(
+            "Could not choose a best candidate function. You might need to add explicit type casts.",
+        )
+        .at(call.span.position())),
     }
 }
 

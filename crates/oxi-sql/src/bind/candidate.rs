@@ -33,7 +33,7 @@ static OPERATORS_BY_NAME: ByName<Operator> = LazyLock::new(|| {
 
 static AGGREGATES_BY_NAME: ByName<Aggregate> = LazyLock::new(|| {
     let mut map = FxHashMap::<_, Vec<_>>::default();
-    for aggregate in AGGREGATES.iter() {
+    for aggregate in AGGREGATES {
         map.entry(aggregate.name).or_default().push(aggregate);
     }
     map
@@ -41,7 +41,7 @@ static AGGREGATES_BY_NAME: ByName<Aggregate> = LazyLock::new(|| {
 
 static WINDOWS_BY_NAME: ByName<WindowFunction> = LazyLock::new(|| {
     let mut map = FxHashMap::<_, Vec<_>>::default();
-    for window in WINDOWS.iter() {
+    for window in WINDOWS {
         map.entry(window.name).or_default().push(window);
     }
     map

@@ -44,15 +44,15 @@ impl Binder<'_> {
             return self.coerce_unknown(value, target, explicit);
         }
         if value.ty.oid == target.oid {
-            return self.apply_typmod(value, target, explicit);
+            return apply_typmod(value, target, explicit);
         }
         let Some(path) = pathway(value.ty.oid, target.oid, context) else {
-            return Err(self.cannot_coerce(&value, target, context));
+            return Err(cannot_coerce(&value, target, context));
         };
         let source = value.ty;
         let expr = self.convert(value.expr, source, target.oid, path, span)?;
         let converted = Typed::plain(expr, target.oid, span);
-        self.apply_typmod(converted, target, explicit)
+        apply_typmod(converted, target, explicit)
     }
 
     /// Converts implicitly to a type without modifier.
@@ -88,21 +88,6 @@ impl Binder<'_> {
         .at(value.span.position()))
     }
 
-    fn cannot_coerce(&self, value: &Typed, target: TypeRef, context: CastContext) -> Error {
-        let position = value.span.position();
-        let (from, to) = (type_name(value.ty.oid), type_name(target.oid));
-        match context {
-            CastContext::Explicit => {
-                Error::new(SqlState::CANNOT_COERCE, format!("cannot cast type {from} to {to}"))
-            }
-            _ => Error::new(
-                SqlState::DATATYPE_MISMATCH,
-                format!("cannot convert type {from} to {to}"),
-            ),
-        }
-        .at(position)
-    }
-
     fn coerce_unknown(&mut self, value: Typed, target: TypeRef, explicit: bool) -> Result<Typed> {
         let span = value.span;
         if target.oid == oid::UNKNOWN || target.oid == oid::ANY {
@@ -125,7 +110,7 @@ impl Binder<'_> {
             Expr::Placeholder(placeholder) => {
                 let number = placeholder.id.trim_start_matches('$').parse::<u32>().unwrap_or(0);
                 let typed = self.decide_parameter(number, target.oid, span)?;
-                self.apply_typmod(typed, target, explicit)
+                apply_typmod(typed, target, explicit)
             }
             _ => {
                 // A column that is still unknown holds text.
@@ -134,7 +119,7 @@ impl Binder<'_> {
                     return Ok(text);
                 }
                 let expr = self.convert(text.expr, text.ty, target.oid, Pathway::InOut, span)?;
-                self.apply_typmod(Typed::plain(expr, target.oid, span), target, explicit)
+                apply_typmod(Typed::plain(expr, target.oid, span), target, explicit)
             }
         }
     }
@@ -168,36 +153,6 @@ impl Binder<'_> {
                 Ok(parameter(number, type_oid, span))
             }
         }
-    }
-
-    /// Applies a length, precision or the like.
-    fn apply_typmod(&mut self, value: Typed, target: TypeRef, explicit: bool) -> Result<Typed> {
-        if target.typmod < 0 || value.ty.typmod == target.typmod {
-            let typmod = if target.typmod < 0 { value.ty.typmod } else { target.typmod };
-            let kept = if value.ty.oid == target.oid && !explicit { typmod } else { target.typmod };
-            return Ok(Typed { ty: TypeRef { oid: target.oid, typmod: kept }, ..value });
-        }
-        let span = value.span;
-        if let Some(datum) = datum_of_literal(&value.expr, target.oid) {
-            let datum = io::apply_typmod(target, datum, explicit)
-                .map_err(|error| error.at(span.position()))?;
-            return Ok(Typed::new(literal_of(&datum, target.oid)?, target, span));
-        }
-        let physical = physical_of(target.oid);
-        let kind = if explicit { "explicit" } else { "assignment" };
-        let expr = BuiltinUdf::new(Definition {
-            name: format_type(target),
-            identity: format!("typmod({},{},{kind})", target.oid, target.typmod),
-            args: vec![physical.clone()],
-            returns: physical,
-            strict: true,
-            volatility: DfVolatility::Immutable,
-            implementation: Implementation::Closure(Arc::new(move |_, args| {
-                io::apply_typmod(target, first(args), explicit)
-            })),
-        })
-        .call_expr(vec![value.expr]);
-        Ok(Typed::new(expr, target, span))
     }
 
     fn convert(
@@ -245,6 +200,48 @@ impl Binder<'_> {
     }
 }
 
+/// Applies a length, precision or the like.
+fn apply_typmod(value: Typed, target: TypeRef, explicit: bool) -> Result<Typed> {
+    if target.typmod < 0 || value.ty.typmod == target.typmod {
+        let typmod = if target.typmod < 0 { value.ty.typmod } else { target.typmod };
+        let kept = if value.ty.oid == target.oid && !explicit { typmod } else { target.typmod };
+        return Ok(Typed { ty: TypeRef { oid: target.oid, typmod: kept }, ..value });
+    }
+    let span = value.span;
+    if let Some(datum) = datum_of_literal(&value.expr, target.oid) {
+        let datum =
+            io::apply_typmod(target, datum, explicit).map_err(|error| error.at(span.position()))?;
+        return Ok(Typed::new(literal_of(&datum, target.oid)?, target, span));
+    }
+    let physical = physical_of(target.oid);
+    let kind = if explicit { "explicit" } else { "assignment" };
+    let expr = BuiltinUdf::new(Definition {
+        name: format_type(target),
+        identity: format!("typmod({},{},{kind})", target.oid, target.typmod),
+        args: vec![physical.clone()],
+        returns: physical,
+        strict: true,
+        volatility: DfVolatility::Immutable,
+        implementation: Implementation::Closure(Arc::new(move |_, args| {
+            io::apply_typmod(target, first(args), explicit)
+        })),
+    })
+    .call_expr(vec![value.expr]);
+    Ok(Typed::new(expr, target, span))
+}
+
+fn cannot_coerce(value: &Typed, target: TypeRef, context: CastContext) -> Error {
+    let position = value.span.position();
+    let (from, to) = (type_name(value.ty.oid), type_name(target.oid));
+    match context {
+        CastContext::Explicit => {
+            Error::new(SqlState::CANNOT_COERCE, format!("cannot cast type {from} to {to}"))
+        }
+        _ => Error::new(SqlState::DATATYPE_MISMATCH, format!("cannot convert type {from} to {to}")),
+    }
+    .at(position)
+}
+
 fn first(args: &[Datum]) -> Datum {
     args.first().cloned().unwrap_or_default()
 }
@@ -269,8 +266,7 @@ fn widens(from: &PhysicalType, to: &PhysicalType) -> bool {
         (from, to),
         (Int16, Int32 | Int64 | Float32 | Float64)
             | (Int32, Int64 | Float64)
-            | (Int64, Float64)
-            | (Float32, Float64)
+            | (Int64 | Float32, Float64)
     )
 }
 

@@ -95,22 +95,21 @@ impl Binder<'_> {
         );
         project(plan, after)
     }
+}
 
-    /// DISTINCT ON: the first row of each group in the given order.
-    pub(crate) fn distinct_on(
-        &mut self,
-        plan: LogicalPlan,
-        on: Vec<Expr>,
-        order_by: Vec<SortExpr>,
-    ) -> Result<LogicalPlan> {
-        let columns = all_columns(&plan);
-        let number = row_number(on, order_by);
-        let name = number.schema_name().to_string();
-        let plan = LogicalPlanBuilder::from(plan)
-            .window(vec![number])
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(from_datafusion)?;
-        let first = bare_column(&name).eq(Expr::Literal(ScalarValue::UInt64(Some(1)), None));
-        project(filter(plan, first)?, columns)
-    }
+/// DISTINCT ON: the first row of each group in the given order.
+pub(crate) fn distinct_on(
+    plan: LogicalPlan,
+    on: Vec<Expr>,
+    order_by: Vec<SortExpr>,
+) -> Result<LogicalPlan> {
+    let columns = all_columns(&plan);
+    let number = row_number(on, order_by);
+    let name = number.schema_name().to_string();
+    let plan = LogicalPlanBuilder::from(plan)
+        .window(vec![number])
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    let first = bare_column(&name).eq(Expr::Literal(ScalarValue::UInt64(Some(1)), None));
+    project(filter(plan, first)?, columns)
 }

@@ -17,6 +17,7 @@ use crate::{
     ast::{self, CastSyntax, ExprKind, Literal, NamedWindow, Span, SqlValue},
     bind::{
         Binder,
+        array::build_array,
         scope::Scope,
         typed::{Typed, boolean, parameter, unknown_literal},
         types::resolve_type,
@@ -171,7 +172,7 @@ impl Binder<'_> {
             )
             .at(span.position())),
             ExprKind::Row { fields, .. } => self.row(fields, span, cx),
-            ExprKind::Field { base, field } => self.field(base, field, cx),
+            ExprKind::Field { base, field } => composite_field(base, field, cx),
             ExprKind::FieldStar(_) => {
                 Err(Error::unsupported("composite values are not supported").at(span.position()))
             }
@@ -204,7 +205,8 @@ impl Binder<'_> {
                     .chars()
                     .filter_map(|digit| digit.to_digit(16))
                     .map(|digit| format!("{digit:04b}"))
-                    .collect::<String>();
+                    .collect::<Vec<_>>()
+                    .concat();
                 let datum =
                     io::text_in(self.context.eval, TypeRef::plain(oid::BIT), &bits).map_err(at)?;
                 Typed::plain(literal_of(&datum, oid::BIT)?, oid::BIT, span)
@@ -281,17 +283,8 @@ impl Binder<'_> {
             values.push(value);
         }
         let common = if nested { target.oid } else { element };
-        let array = self.build_array(values, common, nested, span)?;
+        let array = build_array(values, common, nested, span)?;
         Ok(Typed { ty: target, ..array })
-    }
-
-    fn field(&mut self, base: &ast::Expr, field: &ast::Ident, cx: &mut Cx<'_>) -> Result<Typed> {
-        if let ExprKind::Column(parts) = &base.kind {
-            let mut parts = parts.clone();
-            parts.push(field.clone());
-            return cx.scope.resolve(&parts, base.span);
-        }
-        Err(Error::unsupported("composite values are not supported").at(field.span.position()))
     }
 
     fn sql_value(
@@ -320,11 +313,20 @@ impl Binder<'_> {
             SqlValue::CurrentSchema => call(self, "current_schema"),
         }
     }
+}
 
-    /// A literal value of a type, for what binding itself makes.
-    pub(crate) fn constant(&self, datum: &Datum, type_oid: u32, span: Span) -> Result<Typed> {
-        Ok(Typed::plain(literal_of(datum, type_oid)?, type_oid, span))
+/// A literal value of a type, for what binding itself makes.
+pub(crate) fn constant(datum: &Datum, type_oid: u32, span: Span) -> Result<Typed> {
+    Ok(Typed::plain(literal_of(datum, type_oid)?, type_oid, span))
+}
+
+fn composite_field(base: &ast::Expr, field: &ast::Ident, cx: &mut Cx<'_>) -> Result<Typed> {
+    if let ExprKind::Column(parts) = &base.kind {
+        let mut parts = parts.clone();
+        parts.push(field.clone());
+        return cx.scope.resolve(&parts, base.span);
     }
+    Err(Error::unsupported("composite values are not supported").at(field.span.position()))
 }
 
 fn note_places(expr: &Expr, span: Span, places: &mut BTreeMap<Column, Span>) {

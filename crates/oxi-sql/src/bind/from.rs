@@ -72,15 +72,12 @@ impl Binder<'_> {
         for item in items {
             all = Some(self.add_from(all, item, parent)?);
         }
-        match all {
-            Some(item) => {
-                let scope = item.scope(parent);
-                Ok((self.plan_of(item.source)?, scope))
-            }
-            None => {
-                let plan = LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?;
-                Ok((plan, Scope::inside(parent)))
-            }
+        if let Some(item) = all {
+            let scope = item.scope(parent);
+            Ok((plan_of(item.source)?, scope))
+        } else {
+            let plan = LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?;
+            Ok((plan, Scope::inside(parent)))
         }
     }
 
@@ -99,7 +96,7 @@ impl Binder<'_> {
         for relation in &right.relations {
             scope.check_alias(&relation.alias, item.span)?;
         }
-        self.cross(before, right)
+        cross(before, right)
     }
 
     /// Binds one item; `lateral` is the scope of the items before it.
@@ -359,60 +356,59 @@ impl Binder<'_> {
         }];
         Ok(FromItem { source: Source::Plan(plan), relations, columns })
     }
+}
 
-    /// The plan of an item that depends on nothing before it.
-    pub(crate) fn plan_of(&mut self, source: Source) -> Result<LogicalPlan> {
-        match source {
-            Source::Plan(plan) => Ok(plan),
-            Source::Functions(spread) => {
-                let row = LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?;
-                self.spread(row, spread, NullHandling::Drop)
+/// Every pair of rows; the right side may refer to the left.
+pub(crate) fn cross(left: FromItem, right: FromItem) -> Result<FromItem> {
+    let left_plan = plan_of(left.source)?;
+    let plan = match right.source {
+        Source::Functions(spread) if spread.refers_to(&left_plan) => {
+            let spread = spread.resolve(&left_plan)?;
+            spread_over(left_plan, spread, NullHandling::Drop)?
+        }
+        source => {
+            let right_plan = plan_of(source)?;
+            match lateral_side(right_plan, &left_plan)? {
+                Side::Row(right) => LateralNode::join(left_plan, right, false, None),
+                Side::Plain(right) => LogicalPlanBuilder::from(left_plan)
+                    .cross_join(right)
+                    .and_then(LogicalPlanBuilder::build),
             }
+            .map_err(from_datafusion)?
+        }
+    };
+    let mut relations = left.relations;
+    relations.extend(right.relations);
+    let mut columns = left.columns;
+    columns.extend(right.columns);
+    Ok(FromItem { source: Source::Plan(plan), relations, columns })
+}
+
+/// The plan of an item that depends on nothing before it.
+pub(crate) fn plan_of(source: Source) -> Result<LogicalPlan> {
+    match source {
+        Source::Plan(plan) => Ok(plan),
+        Source::Functions(spread) => {
+            let row = LogicalPlanBuilder::empty(true).build().map_err(from_datafusion)?;
+            spread_over(row, spread, NullHandling::Drop)
         }
     }
+}
 
-    /// Spreads lists over the rows of a plan; its columns stay.
-    pub(crate) fn spread(
-        &mut self,
-        plan: LogicalPlan,
-        spread: Spread,
-        nulls: NullHandling,
-    ) -> Result<LogicalPlan> {
-        let own = all_columns(&plan);
-        let names = spread.lists.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        let mut exprs = own.clone();
-        exprs.extend(spread.lists.into_iter().map(|(name, list)| list.alias(name)));
-        let plan = unnest(project(plan, exprs)?, &names, nulls)?;
-        let mut exprs = own;
-        exprs.extend(spread.columns);
-        project(plan, exprs)
-    }
-
-    /// Every pair of rows; the right side may refer to the left.
-    pub(crate) fn cross(&mut self, left: FromItem, right: FromItem) -> Result<FromItem> {
-        let left_plan = self.plan_of(left.source)?;
-        let plan = match right.source {
-            Source::Functions(spread) if spread.refers_to(&left_plan) => {
-                let spread = spread.resolve(&left_plan)?;
-                self.spread(left_plan, spread, NullHandling::Drop)?
-            }
-            source => {
-                let right_plan = self.plan_of(source)?;
-                match lateral_side(right_plan, &left_plan)? {
-                    Side::Row(right) => LateralNode::join(left_plan, right, false, None),
-                    Side::Plain(right) => LogicalPlanBuilder::from(left_plan)
-                        .cross_join(right)
-                        .and_then(LogicalPlanBuilder::build),
-                }
-                .map_err(from_datafusion)?
-            }
-        };
-        let mut relations = left.relations;
-        relations.extend(right.relations);
-        let mut columns = left.columns;
-        columns.extend(right.columns);
-        Ok(FromItem { source: Source::Plan(plan), relations, columns })
-    }
+/// Spreads lists over the rows of a plan; its columns stay.
+pub(crate) fn spread_over(
+    plan: LogicalPlan,
+    spread: Spread,
+    nulls: NullHandling,
+) -> Result<LogicalPlan> {
+    let own = all_columns(&plan);
+    let names = spread.lists.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let mut exprs = own.clone();
+    exprs.extend(spread.lists.into_iter().map(|(name, list)| list.alias(name)));
+    let plan = unnest(project(plan, exprs)?, &names, nulls)?;
+    let mut exprs = own;
+    exprs.extend(spread.columns);
+    project(plan, exprs)
 }
 
 impl Spread {

@@ -258,7 +258,7 @@ impl Binder<'_> {
         exprs: &mut [&mut Expr],
         cx: &Cx<'_>,
     ) -> Result<LogicalPlan> {
-        self.add_dependent(&plan, scope, &mut grouping, exprs, cx)?;
+        add_dependent(&plan, scope, &mut grouping, exprs, cx)?;
         let mut before = all_columns(&plan);
         let base = before.len();
         let mut groups: Vec<Expr> = Vec::new();
@@ -356,53 +356,51 @@ impl Binder<'_> {
         .map(|_| ())
         .map_err(from_datafusion)
     }
+}
 
-    /// Columns outside aggregates must be grouped by, or depend on a grouped primary key.
-    fn add_dependent(
-        &mut self,
-        plan: &LogicalPlan,
-        scope: &Scope<'_>,
-        grouping: &mut Grouping,
-        exprs: &[&mut Expr],
-        cx: &Cx<'_>,
-    ) -> Result<()> {
-        let mut loose: Vec<Column> = Vec::new();
-        for expr in exprs {
-            loose_columns(expr, &grouping.keys, plan, &mut loose)?;
-        }
-        for column in loose {
-            let column_expr = Expr::Column(column.clone());
-            let owner = scope
-                .relations
-                .iter()
-                .find(|relation| relation.columns.iter().any(|known| known.expr == column_expr));
-            let known = owner.and_then(|relation| {
-                relation.columns.iter().find(|known| known.expr == column_expr)
-            });
-            let dependent = grouping.sets.is_none()
-                && owner.is_some_and(|relation| primary_key_grouped(relation, &grouping.keys));
-            let span = cx.places.get(&column).copied().unwrap_or_default();
-            match known {
-                Some(known) if dependent => {
-                    grouping.keys.push(Typed::new(column_expr, known.ty, span));
-                }
-                _ => {
-                    let name = match (owner, known) {
-                        (Some(owner), Some(known)) => format!("{}.{}", owner.alias, known.name),
-                        _ => column.name.clone(),
-                    };
-                    return Err(Error::new(
-                        SqlState::GROUPING_ERROR,
-                        format!(
-                            "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
-                        ),
-                    )
-                    .at(span.position()));
-                }
+/// Columns outside aggregates must be grouped by, or depend on a grouped primary key.
+fn add_dependent(
+    plan: &LogicalPlan,
+    scope: &Scope<'_>,
+    grouping: &mut Grouping,
+    exprs: &[&mut Expr],
+    cx: &Cx<'_>,
+) -> Result<()> {
+    let mut loose: Vec<Column> = Vec::new();
+    for expr in exprs {
+        loose_columns(expr, &grouping.keys, plan, &mut loose)?;
+    }
+    for column in loose {
+        let column_expr = Expr::Column(column.clone());
+        let owner = scope
+            .relations
+            .iter()
+            .find(|relation| relation.columns.iter().any(|known| known.expr == column_expr));
+        let known = owner
+            .and_then(|relation| relation.columns.iter().find(|known| known.expr == column_expr));
+        let dependent = grouping.sets.is_none()
+            && owner.is_some_and(|relation| primary_key_grouped(relation, &grouping.keys));
+        let span = cx.places.get(&column).copied().unwrap_or_default();
+        match known {
+            Some(known) if dependent => {
+                grouping.keys.push(Typed::new(column_expr, known.ty, span));
+            }
+            _ => {
+                let name = match (owner, known) {
+                    (Some(owner), Some(known)) => format!("{}.{}", owner.alias, known.name),
+                    _ => column.name,
+                };
+                return Err(Error::new(
+                    SqlState::GROUPING_ERROR,
+                    format!(
+                        "column \"{name}\" must appear in the GROUP BY clause or be used in an aggregate function"
+                    ),
+                )
+                .at(span.position()));
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn primary_key_grouped(relation: &crate::bind::scope::ScopeRelation, keys: &[Typed]) -> bool {

@@ -13,7 +13,6 @@ use oxi_base::Result;
 use crate::{
     ast::{Span, TableExpr, TableExprKind},
     bind::{
-        Binder,
         query::project,
         subquery::plain_type,
         typed::{Typed, bare_column},
@@ -39,42 +38,38 @@ pub(crate) fn depends_on_order(aggregate: &str) -> bool {
     )
 }
 
-impl Binder<'_> {
-    /// The order of the rows of FROM. The plan may get columns that only the order needs.
-    pub(crate) fn implied_order(
-        &mut self,
-        from: &[TableExpr],
-        plan: LogicalPlan,
-    ) -> Result<(LogicalPlan, ImpliedOrder)> {
-        let (
-            [
-                TableExpr {
-                    kind: TableExprKind::Subquery { .. } | TableExprKind::Table { .. },
-                    ..
-                },
-            ],
-            LogicalPlan::SubqueryAlias(alias),
-        ) = (from, &plan)
-        else {
-            return Ok((plan, Vec::new()));
-        };
-        let shared = SharedNode::of(&alias.input);
-        let inner = shared.map_or(&alias.input, |shared| &shared.input);
-        let Some(keys) = sort_keys(inner) else { return Ok((plan, Vec::new())) };
-        let plan = if shared.is_some() {
-            plan
-        } else {
-            LogicalPlanBuilder::from(widened(inner.as_ref().clone())?)
-                .alias(alias.alias.clone())
-                .and_then(LogicalPlanBuilder::build)
-                .map_err(from_datafusion)?
-        };
-        let order = match &plan {
-            LogicalPlan::SubqueryAlias(alias) => outside(&keys, alias)?,
-            _ => None,
-        };
-        Ok((plan, order.unwrap_or_default()))
-    }
+/// The order of the rows of FROM. The plan may get columns that only the order needs.
+pub(crate) fn implied_order(
+    from: &[TableExpr],
+    plan: LogicalPlan,
+) -> Result<(LogicalPlan, ImpliedOrder)> {
+    let (
+        [
+            TableExpr {
+                kind: TableExprKind::Subquery { .. } | TableExprKind::Table { .. }, ..
+            },
+        ],
+        LogicalPlan::SubqueryAlias(alias),
+    ) = (from, &plan)
+    else {
+        return Ok((plan, Vec::new()));
+    };
+    let shared = SharedNode::of(&alias.input);
+    let inner = shared.map_or(&alias.input, |shared| &shared.input);
+    let Some(keys) = sort_keys(inner) else { return Ok((plan, Vec::new())) };
+    let plan = if shared.is_some() {
+        plan
+    } else {
+        LogicalPlanBuilder::from(widened(inner.as_ref().clone())?)
+            .alias(alias.alias.clone())
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(from_datafusion)?
+    };
+    let order = match &plan {
+        LogicalPlan::SubqueryAlias(alias) => outside(&keys, alias)?,
+        _ => None,
+    };
+    Ok((plan, order.unwrap_or_default()))
 }
 
 /// The sort keys on top of a plan.

@@ -11,7 +11,10 @@ use crate::{
     bind::{
         Binder,
         expr::Cx,
-        from::{FromItem, Side, Source, alias_of, lateral_side, rename_columns},
+        from::{
+            FromItem, Side, Source, alias_of, cross, lateral_side, plan_of, rename_columns,
+            spread_over,
+        },
         scope::{Scope, ScopeColumn, ScopeRelation},
         typed::{Typed, boolean},
     },
@@ -40,7 +43,7 @@ impl Binder<'_> {
             seen.check_alias(&relation.alias, right.span)?;
         }
         let joined = match condition {
-            JoinCondition::Cross => self.cross(left_item, right_item)?,
+            JoinCondition::Cross => cross(left_item, right_item)?,
             JoinCondition::On(on) => {
                 let mut scope = left_item.scope(parent);
                 scope.relations.extend(right_item.relations.iter().cloned());
@@ -49,12 +52,12 @@ impl Binder<'_> {
                 let on = self.condition(on, "JOIN/ON", &mut cx)?;
                 let mut columns = left_item.columns.clone();
                 columns.extend(right_item.columns.iter().cloned());
-                self.join_items(left_item, right_item, *kind, on, columns)?
+                join_items(left_item, right_item, *kind, on, columns)?
             }
             JoinCondition::Using { columns, alias } => {
                 let item = self.join_using(left_item, right_item, *kind, columns)?;
                 match alias {
-                    Some(alias) => self.using_alias(item, alias, columns),
+                    Some(alias) => using_alias(item, alias, columns),
                     None => item,
                 }
             }
@@ -84,57 +87,6 @@ impl Binder<'_> {
         }
         relations.push(relation);
         Ok(FromItem { source: joined.source, relations, columns })
-    }
-
-    fn join_items(
-        &mut self,
-        left: FromItem,
-        right: FromItem,
-        kind: JoinKind,
-        on: Expr,
-        columns: Vec<ScopeColumn>,
-    ) -> Result<FromItem> {
-        let left_plan = self.plan_of(left.source)?;
-        let join_type = match kind {
-            JoinKind::Inner => JoinType::Inner,
-            JoinKind::Left => JoinType::Left,
-            JoinKind::Right => JoinType::Right,
-            JoinKind::Full => JoinType::Full,
-        };
-        let plan = match right.source {
-            Source::Functions(spread)
-                if kind == JoinKind::Inner && spread.refers_to(&left_plan) =>
-            {
-                let spread = spread.resolve(&left_plan)?;
-                let plan = self.spread(left_plan, spread, NullHandling::Drop)?;
-                crate::bind::query::filter(plan, on)?
-            }
-            source => {
-                let right_plan = self.plan_of(source)?;
-                let on = (on != boolean(true)).then_some(on);
-                match lateral_side(right_plan, &left_plan)? {
-                    Side::Row(right) if matches!(kind, JoinKind::Inner | JoinKind::Left) => {
-                        LateralNode::join(left_plan, right, kind == JoinKind::Left, on)
-                    }
-                    Side::Row(_) => return Err(lateral_refused()),
-                    Side::Plain(right) => {
-                        let builder = LogicalPlanBuilder::from(left_plan);
-                        match on {
-                            None if kind == JoinKind::Inner => builder.cross_join(right),
-                            on => {
-                                let on = on.unwrap_or_else(|| boolean(true));
-                                builder.join_on(right, join_type, [on])
-                            }
-                        }
-                        .and_then(LogicalPlanBuilder::build)
-                    }
-                }
-                .map_err(from_datafusion)?
-            }
-        };
-        let mut relations = left.relations;
-        relations.extend(right.relations);
-        Ok(FromItem { source: Source::Plan(plan), relations, columns })
     }
 
     fn join_using(
@@ -178,26 +130,74 @@ impl Binder<'_> {
         columns.extend(left.columns.iter().filter(|c| !used(c)).cloned());
         columns.extend(right.columns.iter().filter(|c| !used(c)).cloned());
         let on = tests.unwrap_or_else(|| boolean(true));
-        self.join_items(left, right, kind, on, columns)
+        join_items(left, right, kind, on, columns)
     }
+}
 
-    fn using_alias(&mut self, item: FromItem, alias: &Ident, names: &[Ident]) -> FromItem {
-        let columns = item
-            .columns
-            .iter()
-            .filter(|column| names.iter().any(|name| name.value == column.name))
-            .cloned()
-            .collect();
-        let mut relations = item.relations;
-        relations.push(ScopeRelation {
-            alias: alias.value.clone(),
-            schema: None,
-            columns,
-            table: None,
-            hidden: false,
-        });
-        FromItem { relations, ..item }
-    }
+fn join_items(
+    left: FromItem,
+    right: FromItem,
+    kind: JoinKind,
+    on: Expr,
+    columns: Vec<ScopeColumn>,
+) -> Result<FromItem> {
+    let left_plan = plan_of(left.source)?;
+    let join_type = match kind {
+        JoinKind::Inner => JoinType::Inner,
+        JoinKind::Left => JoinType::Left,
+        JoinKind::Right => JoinType::Right,
+        JoinKind::Full => JoinType::Full,
+    };
+    let plan = match right.source {
+        Source::Functions(spread) if kind == JoinKind::Inner && spread.refers_to(&left_plan) => {
+            let spread = spread.resolve(&left_plan)?;
+            let plan = spread_over(left_plan, spread, NullHandling::Drop)?;
+            crate::bind::query::filter(plan, on)?
+        }
+        source => {
+            let right_plan = plan_of(source)?;
+            let on = (on != boolean(true)).then_some(on);
+            match lateral_side(right_plan, &left_plan)? {
+                Side::Row(right) if matches!(kind, JoinKind::Inner | JoinKind::Left) => {
+                    LateralNode::join(left_plan, right, kind == JoinKind::Left, on)
+                }
+                Side::Row(_) => return Err(lateral_refused()),
+                Side::Plain(right) => {
+                    let builder = LogicalPlanBuilder::from(left_plan);
+                    match on {
+                        None if kind == JoinKind::Inner => builder.cross_join(right),
+                        on => {
+                            let on = on.unwrap_or_else(|| boolean(true));
+                            builder.join_on(right, join_type, [on])
+                        }
+                    }
+                    .and_then(LogicalPlanBuilder::build)
+                }
+            }
+            .map_err(from_datafusion)?
+        }
+    };
+    let mut relations = left.relations;
+    relations.extend(right.relations);
+    Ok(FromItem { source: Source::Plan(plan), relations, columns })
+}
+
+fn using_alias(item: FromItem, alias: &Ident, names: &[Ident]) -> FromItem {
+    let columns = item
+        .columns
+        .iter()
+        .filter(|column| names.iter().any(|name| name.value == column.name))
+        .cloned()
+        .collect();
+    let mut relations = item.relations;
+    relations.push(ScopeRelation {
+        alias: alias.value.clone(),
+        schema: None,
+        columns,
+        table: None,
+        hidden: false,
+    });
+    FromItem { relations, ..item }
 }
 
 fn lateral_refused() -> Error {

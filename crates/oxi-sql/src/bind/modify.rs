@@ -23,7 +23,7 @@ use crate::{
     ast::{Expr as AstExpr, ObjectName, SelectItem, Span},
     bind::{
         Binder, Command, OutputField,
-        expr::Cx,
+        expr::{Cx, constant},
         query::filter,
         scope::{Scope, ScopeColumn, ScopeRelation},
         typed::{Typed, column},
@@ -146,7 +146,7 @@ impl Binder<'_> {
     pub(super) fn default_value(&mut self, column: &ColumnDescriptor, span: Span) -> Result<Typed> {
         let value = if let Some(identity) = &column.identity {
             let sequence = oxi_model::Datum::UInt32(identity.sequence);
-            let sequence = self.constant(&sequence, oxi_types::oid::REGCLASS, span)?;
+            let sequence = constant(&sequence, oxi_types::oid::REGCLASS, span)?;
             self.builtin("nextval", vec![sequence], span)?
         } else if let Some(text) = &column.default {
             let scope = Scope::default();
@@ -249,13 +249,6 @@ impl Binder<'_> {
         Ok((filter(plan, condition.clone())?, Some(condition)))
     }
 
-    /// A condition split at its ANDs: the part that can be evaluated again for one row.
-    pub(super) fn recheck(&self, condition: Option<&Expr>) -> Option<Expr> {
-        let parts = datafusion::logical_expr::utils::split_conjunction(condition?);
-        let kept = parts.into_iter().filter(|part| !has_subquery(part)).cloned();
-        datafusion::logical_expr::utils::conjunction(kept)
-    }
-
     /// A plan of the target's rows with their ids first, joined with other relations.
     pub(super) fn target_rows(
         &mut self,
@@ -285,6 +278,13 @@ impl Binder<'_> {
         let item = all.ok_or_else(|| Error::bug("no target"))?;
         Ok((Target { relation, alias: name, qualifier }, item))
     }
+}
+
+/// A condition split at its ANDs: the part that can be evaluated again for one row.
+pub(super) fn recheck(condition: Option<&Expr>) -> Option<Expr> {
+    let parts = datafusion::logical_expr::utils::split_conjunction(condition?);
+    let kept = parts.into_iter().filter(|part| !has_subquery(part)).cloned();
+    datafusion::logical_expr::utils::conjunction(kept)
 }
 
 /// Whether an expression holds a subquery.

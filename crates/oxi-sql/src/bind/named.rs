@@ -77,18 +77,17 @@ impl Binder<'_> {
             })
             .ok_or_else(undefined)?;
         let required = function.args.len() - function.defaults.len();
-        for place in args.len()..width {
-            let value = match places[place].take() {
-                Some(value) => value,
-                None => {
-                    let declared = function.args[place];
-                    let text = function
-                        .defaults
-                        .get(place.wrapping_sub(required))
-                        .ok_or_else(|| Error::bug("an argument without default"))?;
-                    let datum = io::text_in(self.context.eval, TypeRef::plain(declared), text)?;
-                    Typed::plain(literal_of(&datum, declared)?, declared, call.span)
-                }
+        for (place, given) in places.into_iter().enumerate().take(width).skip(args.len()) {
+            let value = if let Some(value) = given {
+                value
+            } else {
+                let declared = function.args[place];
+                let text = function
+                    .defaults
+                    .get(place.wrapping_sub(required))
+                    .ok_or_else(|| Error::bug("an argument without default"))?;
+                let datum = io::text_in(self.context.eval, TypeRef::plain(declared), text)?;
+                Typed::plain(literal_of(&datum, declared)?, declared, call.span)
             };
             args.push(value);
         }

@@ -43,47 +43,14 @@ impl Binder<'_> {
         right: Typed,
         span: Span,
     ) -> Result<Typed> {
-        let candidate = self.pick_operator(name, Some(left.ty.oid), right.ty.oid, span)?;
+        let candidate = pick_operator(name, Some(left.ty.oid), right.ty.oid, span)?;
         self.apply_operator(&candidate, vec![left, right], span)
     }
 
     /// A prefix operator.
     pub(crate) fn prefix(&mut self, name: &str, operand: Typed, span: Span) -> Result<Typed> {
-        let candidate = self.pick_operator(name, None, operand.ty.oid, span)?;
+        let candidate = pick_operator(name, None, operand.ty.oid, span)?;
         self.apply_operator(&candidate, vec![operand], span)
-    }
-
-    /// Chooses the row of an operator.
-    pub(crate) fn pick_operator(
-        &self,
-        name: &str,
-        left: Option<u32>,
-        right: u32,
-        span: Span,
-    ) -> Result<Candidate<&'static Operator>> {
-        let spelled = || match left {
-            Some(left) => format!("{} {name} {}", type_name(left), type_name(right)),
-            None => format!("{name} {}", type_name(right)),
-        };
-        match choose_operator(name, left, right) {
-            Choice::One(candidate) => Ok(candidate),
-            Choice::None => Err(Error::new(
-                SqlState::UNDEFINED_FUNCTION,
-                format!("operator does not exist: {}", spelled()),
-            )
-            .with_hint(
-                "No operator matches the given name and argument types. You might need to add explicit type casts.",
-            )
-            .at(span.position())),
-            Choice::Ambiguous => Err(Error::new(
-                SqlState::AMBIGUOUS_FUNCTION,
-                format!("operator is not unique: {}", spelled()),
-            )
-            .with_hint(
-                "Could not choose a best candidate operator. You might need to add explicit type casts.",
-            )
-            .at(span.position())),
-        }
     }
 
     /// Converts the operands and builds the expression.
@@ -146,6 +113,38 @@ impl Binder<'_> {
         }
         let target = generic.concrete(declared).unwrap_or(oid::TEXT);
         self.coerce_to(value, target)
+    }
+}
+
+/// Chooses the row of an operator.
+pub(crate) fn pick_operator(
+    name: &str,
+    left: Option<u32>,
+    right: u32,
+    span: Span,
+) -> Result<Candidate<&'static Operator>> {
+    let spelled = || match left {
+        Some(left) => format!("{} {name} {}", type_name(left), type_name(right)),
+        None => format!("{name} {}", type_name(right)),
+    };
+    match choose_operator(name, left, right) {
+        Choice::One(candidate) => Ok(candidate),
+        Choice::None => Err(Error::new(
+            SqlState::UNDEFINED_FUNCTION,
+            format!("operator does not exist: {}", spelled()),
+        )
+        .with_hint(
+            "No operator matches the given name and argument types. You might need to add explicit type casts.",
+        )
+        .at(span.position())),
+        Choice::Ambiguous => Err(Error::new(
+            SqlState::AMBIGUOUS_FUNCTION,
+            format!("operator is not unique: {}", spelled()),
+        )
+        .with_hint(
+            "Could not choose a best candidate operator. You might need to add explicit type casts.",
+        )
+        .at(span.position())),
     }
 }
 

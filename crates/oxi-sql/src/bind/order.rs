@@ -5,7 +5,7 @@ use oxi_base::{Error, Result, SqlState};
 
 use crate::{
     ast::{ExprKind, Literal, OrderItem},
-    bind::{Binder, aggregate::is_descending, coerce::type_name, query::Output},
+    bind::{aggregate::is_descending, coerce::type_name, query::Output},
     function::{
         error::from_datafusion,
         key::{key, key_orders, order_key},
@@ -61,26 +61,23 @@ pub(crate) fn check_orderable(type_oid: u32, position: usize) -> Result<()> {
     .at(position))
 }
 
-impl Binder<'_> {
-    /// ORDER BY over the outputs of a set operation or VALUES.
-    pub(crate) fn order_outputs(
-        &mut self,
-        plan: LogicalPlan,
-        outputs: &[Output],
-        items: &[OrderItem],
-    ) -> Result<LogicalPlan> {
-        let mut sorts = Vec::with_capacity(items.len());
-        for item in items {
-            let index = match ordinal(&item.expr, "ORDER BY", outputs.len())? {
-                Some(index) => index,
-                None => output_by_name(&item.expr, outputs)?,
-            };
-            let output = &outputs[index];
-            check_orderable(output.ty.oid, item.expr.span.position())?;
-            sorts.push(sort_key(output.expr(), output.ty.oid, item)?);
-        }
-        sort(plan, sorts)
+/// ORDER BY over the outputs of a set operation or VALUES.
+pub(crate) fn order_outputs(
+    plan: LogicalPlan,
+    outputs: &[Output],
+    items: &[OrderItem],
+) -> Result<LogicalPlan> {
+    let mut sorts = Vec::with_capacity(items.len());
+    for item in items {
+        let index = match ordinal(&item.expr, "ORDER BY", outputs.len())? {
+            Some(index) => index,
+            None => output_by_name(&item.expr, outputs)?,
+        };
+        let output = &outputs[index];
+        check_orderable(output.ty.oid, item.expr.span.position())?;
+        sorts.push(sort_key(output.expr(), output.ty.oid, item)?);
     }
+    sort(plan, sorts)
 }
 
 fn output_by_name(expr: &crate::ast::Expr, outputs: &[Output]) -> Result<usize> {

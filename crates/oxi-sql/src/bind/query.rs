@@ -13,6 +13,7 @@ use crate::{
     bind::{
         Binder, OutputField,
         expr::Cx,
+        order::order_outputs,
         scope::Scope,
         typed::{Typed, bare_column},
     },
@@ -108,7 +109,7 @@ impl Binder<'_> {
             ))
             .at(locking.span.position()));
         }
-        let plan = self.order_outputs(bound.plan, &bound.outputs, &query.order_by)?;
+        let plan = order_outputs(bound.plan, &bound.outputs, &query.order_by)?;
         let plan = self.limit(plan, query, parent)?;
         Ok(BoundPlan { plan, outputs: bound.outputs })
     }

@@ -12,8 +12,9 @@ use crate::{
     ast::{ExprKind, TableFunction},
     bind::{
         Binder,
+        call::pick_function,
         coerce::element_of,
-        expr::Cx,
+        expr::{Cx, constant},
         typed::{Typed, bare_column},
         types::resolve_type,
     },
@@ -96,7 +97,7 @@ impl Binder<'_> {
                     elements.clone_into(&mut last.value);
                 }
                 let args = vec![arg];
-                let found = self.pick_function(&inner, &args)?;
+                let found = pick_function(&inner, &args)?;
                 self.set_call(&found, args, &inner)?.list
             }
         };
@@ -114,7 +115,7 @@ impl Binder<'_> {
     /// A field of a JSON object as a value of a type.
     fn record_field(&mut self, row: Typed, name: &str, wanted: TypeRef) -> Result<Typed> {
         let span = row.span;
-        let name = self.constant(&Datum::text(name), oid::TEXT, span)?;
+        let name = constant(&Datum::text(name), oid::TEXT, span)?;
         if matches!(wanted.oid, oid::JSON | oid::JSONB) {
             let value = self.binary("->", row, name, span)?;
             return self.coerce(value, wanted, CastContext::Explicit);

@@ -16,9 +16,11 @@ use crate::{
     ast::{self, Distinct, ExprKind, OrderItem, Query, Select, SelectItem, Span},
     bind::{
         Binder,
+        distinct::distinct_on,
         expr::Cx,
         from::unnest,
         grouping::Grouping,
+        implied::implied_order,
         naming::item_name,
         order::{check_orderable, ordinal, sort, sort_key},
         query::{BoundPlan, Hints, Output, all_columns, filter, project},
@@ -54,7 +56,7 @@ impl Binder<'_> {
             self.locked_from(select, query, parent)?
         };
         let order;
-        (plan, order) = self.implied_order(&select.from, plan)?;
+        (plan, order) = implied_order(&select.from, plan)?;
         if let Some(condition) = &select.filter {
             let mut cx = Cx::plain(&scope, "WHERE");
             plan = filter(plan, self.condition(condition, "WHERE", &mut cx)?)?;
@@ -90,7 +92,7 @@ impl Binder<'_> {
             }
         }
         if cx.found_window {
-            plan = self.apply_windows(plan, &mut items)?;
+            plan = apply_windows(plan, &mut items)?;
         }
         if cx.found_set {
             plan = self.apply_sets(plan, &mut items)?;
@@ -154,7 +156,7 @@ impl Binder<'_> {
         if let Some(on) = on {
             let on =
                 on.iter().map(|&index| key(outputs[index].expr(), outputs[index].ty.oid)).collect();
-            plan = self.distinct_on(plan, on, keys.clone())?;
+            plan = distinct_on(plan, on, keys.clone())?;
         }
         plan = sort(plan, keys)?;
         // Rows that are skipped because others hold them do not count towards the limit.
@@ -178,22 +180,19 @@ impl Binder<'_> {
     ) -> Result<Vec<Item>> {
         let mut items = Vec::with_capacity(list.len());
         for item in list {
-            match &item.expr.kind {
-                ExprKind::Star(parts) => {
-                    for column in star(parts, cx.scope, item.expr.span)? {
-                        items.push(star_item(&column, item.expr.span, cx)?);
-                    }
+            if let ExprKind::Star(parts) = &item.expr.kind {
+                for column in star(parts, cx.scope, item.expr.span)? {
+                    items.push(star_item(&column, item.expr.span, cx)?);
                 }
-                _ => {
-                    let value = self.expr(&item.expr, cx)?;
-                    let value = match hints.get(items.len()).copied().flatten() {
-                        Some(hint) if value.is_unknown() && hint == oid::UNKNOWN => value,
-                        Some(hint) if value.is_unknown() => self.coerce_to(value, hint)?,
-                        _ => self.resolve_unknown(value)?,
-                    };
-                    let origin = origin_of(&value.expr, cx.scope);
-                    items.push(Item { name: item_name(item), value, origin });
-                }
+            } else {
+                let value = self.expr(&item.expr, cx)?;
+                let value = match hints.get(items.len()).copied().flatten() {
+                    Some(hint) if value.is_unknown() && hint == oid::UNKNOWN => value,
+                    Some(hint) if value.is_unknown() => self.coerce_to(value, hint)?,
+                    _ => self.resolve_unknown(value)?,
+                };
+                let origin = origin_of(&value.expr, cx.scope);
+                items.push(Item { name: item_name(item), value, origin });
             }
         }
         Ok(items)
@@ -221,18 +220,16 @@ impl Binder<'_> {
         let visible = items.len();
         let mut sorts = Vec::with_capacity(order_by.len());
         for item in order_by {
-            let index = match ordinal(&item.expr, "ORDER BY", visible)? {
-                Some(index) => index,
-                None => match named_item(&item.expr, &items[..visible])? {
-                    Some(index) => index,
-                    None => {
-                        let clause = std::mem::replace(&mut cx.clause, "ORDER BY");
-                        let value = self.expr(&item.expr, cx)?;
-                        cx.clause = clause;
-                        let value = self.resolve_unknown(value)?;
-                        add_item(items, value)
-                    }
-                },
+            let index = if let Some(index) = ordinal(&item.expr, "ORDER BY", visible)? {
+                index
+            } else if let Some(index) = named_item(&item.expr, &items[..visible])? {
+                index
+            } else {
+                let clause = std::mem::replace(&mut cx.clause, "ORDER BY");
+                let value = self.expr(&item.expr, cx)?;
+                cx.clause = clause;
+                let value = self.resolve_unknown(value)?;
+                add_item(items, value)
             };
             if distinct && index >= visible {
                 return Err(Error::new(
@@ -257,16 +254,14 @@ impl Binder<'_> {
     ) -> Result<Vec<usize>> {
         let mut on = Vec::with_capacity(exprs.len());
         for expr in exprs {
-            let index = match ordinal(expr, "DISTINCT ON", visible)? {
-                Some(index) => index,
-                None => match named_item(expr, &items[..visible])? {
-                    Some(index) => index,
-                    None => {
-                        let value = self.expr(expr, cx)?;
-                        let value = self.resolve_unknown(value)?;
-                        add_item(items, value)
-                    }
-                },
+            let index = if let Some(index) = ordinal(expr, "DISTINCT ON", visible)? {
+                index
+            } else if let Some(index) = named_item(expr, &items[..visible])? {
+                index
+            } else {
+                let value = self.expr(expr, cx)?;
+                let value = self.resolve_unknown(value)?;
+                add_item(items, value)
             };
             on.push(index);
         }
@@ -279,44 +274,6 @@ impl Binder<'_> {
             .at(item.expr.span.position()));
         }
         Ok(on)
-    }
-
-    /// Adds Window nodes below and turns the calls into columns.
-    fn apply_windows(&mut self, plan: LogicalPlan, items: &mut [Item]) -> Result<LogicalPlan> {
-        let mut calls: Vec<Expr> = Vec::new();
-        for item in items.iter() {
-            item.value
-                .expr
-                .apply(|inner| {
-                    if matches!(inner, Expr::WindowFunction(_)) {
-                        if !calls.contains(inner) {
-                            calls.push(inner.clone());
-                        }
-                        return Ok(TreeNodeRecursion::Jump);
-                    }
-                    Ok(TreeNodeRecursion::Continue)
-                })
-                .map_err(from_datafusion)?;
-        }
-        let plan = LogicalPlanBuilder::window_plan(plan, calls.clone()).map_err(from_datafusion)?;
-        for item in items {
-            let owned = std::mem::take(&mut item.value.expr);
-            item.value.expr = owned
-                .transform_down(|inner| {
-                    if calls.contains(&inner) {
-                        let name = inner.schema_name().to_string();
-                        return Ok(Transformed::new(
-                            bare_column(&name),
-                            true,
-                            TreeNodeRecursion::Jump,
-                        ));
-                    }
-                    Ok(Transformed::no(inner))
-                })
-                .map_err(from_datafusion)?
-                .data;
-        }
-        Ok(plan)
     }
 
     /// Spreads set-returning functions of the select list, inner ones first.
@@ -369,6 +326,40 @@ impl Binder<'_> {
         .map(|_| ())
         .map_err(from_datafusion)
     }
+}
+
+/// Adds Window nodes below and turns the calls into columns.
+fn apply_windows(plan: LogicalPlan, items: &mut [Item]) -> Result<LogicalPlan> {
+    let mut calls: Vec<Expr> = Vec::new();
+    for item in items.iter() {
+        item.value
+            .expr
+            .apply(|inner| {
+                if matches!(inner, Expr::WindowFunction(_)) {
+                    if !calls.contains(inner) {
+                        calls.push(inner.clone());
+                    }
+                    return Ok(TreeNodeRecursion::Jump);
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+            .map_err(from_datafusion)?;
+    }
+    let plan = LogicalPlanBuilder::window_plan(plan, calls.clone()).map_err(from_datafusion)?;
+    for item in items {
+        let owned = std::mem::take(&mut item.value.expr);
+        item.value.expr = owned
+            .transform_down(|inner| {
+                if calls.contains(&inner) {
+                    let name = inner.schema_name().to_string();
+                    return Ok(Transformed::new(bare_column(&name), true, TreeNodeRecursion::Jump));
+                }
+                Ok(Transformed::no(inner))
+            })
+            .map_err(from_datafusion)?
+            .data;
+    }
+    Ok(plan)
 }
 
 /// The item that a bare name of ORDER BY means.

@@ -116,8 +116,8 @@ impl Binder<'_> {
         join: JoinType,
     ) -> Result<LogicalPlan> {
         let left_plan = if all { left.plan } else { self.distinct(left.plan, outputs)? };
-        let left_plan = self.keyed(left_plan, outputs, all)?;
-        let right_plan = self.keyed(rename(right, outputs)?, outputs, all)?;
+        let left_plan = keyed(left_plan, outputs, all)?;
+        let right_plan = keyed(rename(right, outputs)?, outputs, all)?;
         let (left_name, right_name) = (self.fresh_qualifier("left"), self.fresh_qualifier("right"));
         let count = outputs.len() + usize::from(all);
         let side = |name: &str| {
@@ -145,25 +145,24 @@ impl Binder<'_> {
             .collect();
         project(plan, exprs)
     }
+}
 
-    /// The outputs and their keys; with ALL also the number of the occurrence.
-    fn keyed(&mut self, plan: LogicalPlan, outputs: &[Output], all: bool) -> Result<LogicalPlan> {
-        let mut exprs = outputs.iter().map(Output::expr).collect::<Vec<_>>();
-        let keys = outputs.iter().map(|o| key(o.expr(), o.ty.oid)).collect::<Vec<_>>();
-        exprs.extend(keys.iter().enumerate().map(|(i, k)| k.clone().alias(format!("__key_{i}"))));
-        if !all {
-            return project(plan, exprs);
-        }
-        let number = row_number(keys, Vec::new());
-        let name = number.schema_name().to_string();
-        let plan = LogicalPlanBuilder::from(plan)
-            .window(vec![number])
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(from_datafusion)?;
-        exprs
-            .push(crate::bind::typed::bare_column(&name).alias(format!("__key_{}", outputs.len())));
-        project(plan, exprs)
+/// The outputs and their keys; with ALL also the number of the occurrence.
+fn keyed(plan: LogicalPlan, outputs: &[Output], all: bool) -> Result<LogicalPlan> {
+    let mut exprs = outputs.iter().map(Output::expr).collect::<Vec<_>>();
+    let keys = outputs.iter().map(|o| key(o.expr(), o.ty.oid)).collect::<Vec<_>>();
+    exprs.extend(keys.iter().enumerate().map(|(i, k)| k.clone().alias(format!("__key_{i}"))));
+    if !all {
+        return project(plan, exprs);
     }
+    let number = row_number(keys, Vec::new());
+    let name = number.schema_name().to_string();
+    let plan = LogicalPlanBuilder::from(plan)
+        .window(vec![number])
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(from_datafusion)?;
+    exprs.push(crate::bind::typed::bare_column(&name).alias(format!("__key_{}", outputs.len())));
+    project(plan, exprs)
 }
 
 /// The plan under the column names of other outputs.

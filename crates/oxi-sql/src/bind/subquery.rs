@@ -28,6 +28,7 @@ use crate::{
         compare::native_operator,
         expr::Cx,
         modify::has_subquery,
+        operator::pick_operator,
         query::{BoundPlan, project},
         scope::Scope,
         typed::{Typed, bare_column},
@@ -78,33 +79,7 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let bound = self.one_column(query, span, cx)?;
         let output = bound.outputs[0].clone();
-        self.scalar_of(bound.plan, output.ty, &output.column, span, cx.scope)
-    }
-
-    /// A plan of one column as a value.
-    pub(crate) fn scalar_of(
-        &mut self,
-        plan: LogicalPlan,
-        ty: TypeRef,
-        column: &str,
-        span: Span,
-        scope: &Scope<'_>,
-    ) -> Result<Typed> {
-        let correlated = !plan.all_out_ref_exprs().is_empty();
-        if !correlated || yields_one_row(&plan) {
-            return Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span));
-        }
-        let (plan, guard) = outer_conditions(plan, scope)?;
-        let value = Expr::ScalarSubquery(subquery(single_row(plan, column)?));
-        let expr = match guard {
-            None => value,
-            Some(guard) => Expr::Case(datafusion::logical_expr::Case::new(
-                None,
-                vec![(Box::new(guard), Box::new(value))],
-                None,
-            )),
-        };
-        Ok(Typed::new(expr, ty, span))
+        scalar_of(bound.plan, output.ty, &output.column, span, cx.scope)
     }
 
     pub(crate) fn array_subquery(
@@ -201,27 +176,26 @@ impl Binder<'_> {
     ) -> Result<(Expr, LogicalPlan)> {
         let output = bound.outputs[0].clone();
         let right = Typed::new(output.expr(), output.ty, op_span);
-        self.pick_operator(name, Some(left.ty.oid), right.ty.oid, op_span)?;
+        pick_operator(name, Some(left.ty.oid), right.ty.oid, op_span)?;
         let left = if left.is_unknown() { self.coerce_to(left, right.ty.oid)? } else { left };
-        let pair = match self.comparable(kind, &left, &right)? {
-            Some(pair) => pair,
-            None => {
-                let common = common_type(&[left.ty.oid, right.ty.oid], "IN", &[])
-                    .ok()
-                    .filter(|common| {
-                        [left.ty.oid, right.ty.oid]
-                            .iter()
-                            .all(|from| can_coerce(*from, *common, CastContext::Implicit))
-                    })
-                    .filter(|common| kind == OperatorKind::Eq || key_orders(*common))
-                    .ok_or_else(|| {
-                        Error::unsupported("this comparison with a subquery is not supported")
-                            .at(op_span.position())
-                    })?;
-                let left = self.coerce_to(left, common)?;
-                let right = self.coerce_to(right, common)?;
-                (key(left.expr, common), key(right.expr, common))
-            }
+        let pair = if let Some(pair) = self.comparable(kind, &left, &right)? {
+            pair
+        } else {
+            let common = common_type(&[left.ty.oid, right.ty.oid], "IN", &[])
+                .ok()
+                .filter(|common| {
+                    [left.ty.oid, right.ty.oid]
+                        .iter()
+                        .all(|from| can_coerce(*from, *common, CastContext::Implicit))
+                })
+                .filter(|common| kind == OperatorKind::Eq || key_orders(*common))
+                .ok_or_else(|| {
+                    Error::unsupported("this comparison with a subquery is not supported")
+                        .at(op_span.position())
+                })?;
+            let left = self.coerce_to(left, common)?;
+            let right = self.coerce_to(right, common)?;
+            (key(left.expr, common), key(right.expr, common))
         };
         let plan = if pair.1 == output.expr() {
             bound.plan
@@ -307,6 +281,31 @@ impl Binder<'_> {
         ));
         Ok(Typed::plain(expr, oid::BOOL, span))
     }
+}
+
+/// A plan of one column as a value.
+pub(crate) fn scalar_of(
+    plan: LogicalPlan,
+    ty: TypeRef,
+    column: &str,
+    span: Span,
+    scope: &Scope<'_>,
+) -> Result<Typed> {
+    let correlated = !plan.all_out_ref_exprs().is_empty();
+    if !correlated || yields_one_row(&plan) {
+        return Ok(Typed::new(Expr::ScalarSubquery(subquery(plan)), ty, span));
+    }
+    let (plan, guard) = outer_conditions(plan, scope)?;
+    let value = Expr::ScalarSubquery(subquery(single_row(plan, column)?));
+    let expr = match guard {
+        None => value,
+        Some(guard) => Expr::Case(datafusion::logical_expr::Case::new(
+            None,
+            vec![(Box::new(guard), Box::new(value))],
+            None,
+        )),
+    };
+    Ok(Typed::new(expr, ty, span))
 }
 
 /// Whether a plan is an aggregate without groups, which yields one row whatever comes.

@@ -12,6 +12,7 @@ use crate::{
     ast::{SelectItem, TableAlias, TableFunction},
     bind::{
         Binder,
+        call::pick_function,
         expr::Cx,
         from::{FromItem, Source, Spread, alias_of, rename_columns},
         scope::{Scope, ScopeColumn, ScopeRelation},
@@ -81,7 +82,7 @@ impl Binder<'_> {
         let mut set = None;
         if let Some(call) = function.function() {
             let args = self.call_args(call, &mut cx)?;
-            if let Ok(found) = self.pick_function(call, &args)
+            if let Ok(found) = pick_function(call, &args)
                 && found.target.returns_set
             {
                 set = Some(self.set_call(&found, args, call)?);

@@ -20,15 +20,12 @@ impl Writer {
         let own = own.filter(|(word, _)| {
             *word != "character" && *word != "bit" || !name.modifiers.is_empty()
         });
-        let after = match own {
-            Some((word, after)) => {
-                self.push(word);
-                after
-            }
-            None => {
-                self.dotted(&name.name.parts);
-                ""
-            }
+        let after = if let Some((word, after)) = own {
+            self.push(word);
+            after
+        } else {
+            self.dotted(&name.name.parts);
+            ""
         };
         if let Some(fields) = name.interval {
             let _ = write!(self.out, " {}", fields.sql());

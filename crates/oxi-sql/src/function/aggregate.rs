@@ -56,7 +56,7 @@ impl ArgumentOrder {
         ArgumentOrder { type_oid, descending: false, nulls_first: false }
     }
 
-    fn compare(&self, left: &Datum, right: &Datum) -> Ordering {
+    fn compare(self, left: &Datum, right: &Datum) -> Ordering {
         match (left.is_null(), right.is_null()) {
             (true, true) => Ordering::Equal,
             (true, false) if self.nulls_first => Ordering::Less,
@@ -236,7 +236,7 @@ impl State {
     }
 
     fn rows_of(&self, values: &[ArrayRef]) -> Result<Vec<Vec<Datum>>> {
-        let count = values.first().map_or(0, |array| array.len());
+        let count = values.first().map_or(0, Array::len);
         let mut rows = Vec::with_capacity(count);
         for row in 0..count {
             let mut args = Vec::with_capacity(values.len());
@@ -341,7 +341,7 @@ impl DfAccumulator for State {
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
         // Frames forget from the front, in the order of arrival.
-        self.first += values.first().map_or(0, |array| array.len());
+        self.first += values.first().map_or(0, Array::len);
         if self.first > 1024 && self.first * 2 > self.rows.len() {
             self.rows.drain(..self.first);
             self.first = 0;

@@ -262,8 +262,8 @@ impl ScalarUDFImpl for OrdinalityUdf {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         // With several functions side by side the longest one counts.
-        let lists = arrays.iter().map(|array| array.as_list::<i32>()).collect::<Vec<_>>();
-        let rows = lists.first().map_or(0, |list| list.len());
+        let lists = arrays.iter().map(AsArray::as_list::<i32>).collect::<Vec<_>>();
+        let rows = lists.first().map_or(0, Array::len);
         let mut builder = ArrayBuilder::new(&PhysicalType::Int64, 0);
         let mut lengths = Vec::with_capacity(rows);
         for row in 0..rows {
@@ -322,7 +322,7 @@ impl ScalarUDFImpl for FieldUdf {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let any: Option<&dyn Any> = arrays.first().map(|array| array.as_any());
+        let any: Option<&dyn Any> = arrays.first().map(Array::as_any);
         let array = any
             .and_then(<dyn Any>::downcast_ref::<StructArray>)
             .and_then(|array| Some((array, array.columns().get(self.position)?)));

@@ -30,13 +30,16 @@ use crate::function::{
     value::{Argument, to_scalar},
 };
 
+/// Computes a value from the arguments' values.
+pub type Closure = Arc<dyn Fn(&EvalContext, &[Datum]) -> Result<Datum> + Send + Sync>;
+
 /// What computes a value.
 #[derive(Clone)]
 pub enum Implementation {
     /// A row of the tables of built-ins, with the actual types of the arguments.
     Static(builtin::Implementation, Arc<[TypeRef]>),
     /// Something made at bind time (a cast with its modifier, say).
-    Closure(Arc<dyn Fn(&EvalContext, &[Datum]) -> Result<Datum> + Send + Sync>),
+    Closure(Closure),
 }
 
 /// A function with its argument and result types fixed at binding.

@@ -114,7 +114,8 @@ impl Parser<'_> {
         } else {
             let not = self.eat("not");
             self.expect("null")?;
-            option.name = if not { "force_not_null" } else { "force_null" }.to_owned();
+            let name = if not { "force_not_null" } else { "force_null" };
+            name.clone_into(&mut option.name);
         }
         let columns = self.list(Self::col_id)?;
         option.value =

@@ -27,7 +27,7 @@ impl Parser<'_> {
         match word.as_str() {
             "select" | "values" | "table" => self.top_query(),
             "with" | "insert" | "update" | "delete" | "merge" => match self.row_statement()?.kind {
-                StatementKind::Query(query) => self.split_into(query),
+                StatementKind::Query(query) => split_into(query),
                 kind => Ok(kind),
             },
             "truncate" => Ok(StatementKind::Truncate(self.truncate()?)),
@@ -48,29 +48,29 @@ impl Parser<'_> {
 
     fn top_query(&mut self) -> Result<StatementKind> {
         let query = self.query()?;
-        self.split_into(Box::new(query))
+        split_into(Box::new(query))
     }
+}
 
-    /// A query with INTO creates a table.
-    fn split_into(&mut self, mut query: Box<Query>) -> Result<StatementKind> {
-        let span = query.span;
-        let Some(into) = take_into(&mut query) else { return Ok(StatementKind::Query(query)) };
-        Ok(StatementKind::CreateTableAs(Box::new(CreateTableAs {
-            name: into.name,
-            materialized_view: false,
-            select_into: true,
-            if_not_exists: false,
-            persistence: into.persistence,
-            columns: Vec::new(),
-            access_method: None,
-            options: Vec::new(),
-            on_commit: None,
-            tablespace: None,
-            statement: Box::new(Statement { kind: StatementKind::Query(query), span }),
-            with_data: true,
-            span,
-        })))
-    }
+/// A query with INTO creates a table.
+fn split_into(mut query: Box<Query>) -> Result<StatementKind> {
+    let span = query.span;
+    let Some(into) = take_into(&mut query) else { return Ok(StatementKind::Query(query)) };
+    Ok(StatementKind::CreateTableAs(Box::new(CreateTableAs {
+        name: into.name,
+        materialized_view: false,
+        select_into: true,
+        if_not_exists: false,
+        persistence: into.persistence,
+        columns: Vec::new(),
+        access_method: None,
+        options: Vec::new(),
+        on_commit: None,
+        tablespace: None,
+        statement: Box::new(Statement { kind: StatementKind::Query(query), span }),
+        with_data: true,
+        span,
+    })))
 }
 
 /// The INTO of a query's first SELECT.

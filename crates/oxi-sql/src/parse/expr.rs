@@ -431,12 +431,12 @@ impl Parser<'_> {
         }
         let op = self.any_operator()?;
         let operand = self.climb_from(level + 1, restricted)?;
-        if op.name == "-" && op.schema.is_empty() {
-            if let ExprKind::Literal(literal) = &operand.kind {
-                if let Some(negated) = negate(literal) {
-                    return Ok(Expr::new(ExprKind::Literal(negated), self.since(start)));
-                }
-            }
+        if op.name == "-"
+            && op.schema.is_empty()
+            && let ExprKind::Literal(literal) = &operand.kind
+            && let Some(negated) = negate(literal)
+        {
+            return Ok(Expr::new(ExprKind::Literal(negated), self.since(start)));
         }
         Ok(Expr::new(ExprKind::Unary { op, operand: Box::new(operand) }, self.since(start)))
     }

@@ -83,7 +83,7 @@ impl Parser<'_> {
         let start = self.start();
         let lateral = self.eat("lateral");
         if self.sym("(") {
-            return match self.from_paren()? {
+            return match self.paren_item()? {
                 FromParen::Query(query) => self.subquery(query, lateral, start),
                 FromParen::Table(_) if lateral => {
                     self.at -= 1;
@@ -114,7 +114,7 @@ impl Parser<'_> {
     }
 
     /// `(query)`, `(a JOIN b …)`, with any number of parentheses.
-    fn from_paren(&mut self) -> Result<FromParen> {
+    fn paren_item(&mut self) -> Result<FromParen> {
         self.nested(|p| {
             p.expect_sym("(")?;
             let start = p.start();
@@ -124,7 +124,7 @@ impl Parser<'_> {
                     p.expect_sym(")")?;
                     return Ok(FromParen::Query(Box::new(query)));
                 }
-                let first = match p.from_paren()? {
+                let first = match p.paren_item()? {
                     FromParen::Query(query) if p.continues_query() => {
                         let query = p.query_after(*query, start)?;
                         p.expect_sym(")")?;

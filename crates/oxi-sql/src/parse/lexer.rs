@@ -113,10 +113,10 @@ impl Lexer<'_> {
                 b'x' | b'X' if self.byte(1) == b'\'' => self.prefixed(start, TokenKind::Hex)?,
                 b'n' | b'N' if self.byte(1) == b'\'' => self.prefixed(start, TokenKind::String)?,
                 b'u' | b'U' if self.byte(1) == b'&' && self.byte(2) == b'\'' => {
-                    self.unicode_string(start)?
+                    self.unicode_string(start)?;
                 }
                 b'u' | b'U' if self.byte(1) == b'&' && self.byte(2) == b'"' => {
-                    self.quoted(start, true)?
+                    self.quoted(start, true)?;
                 }
                 b'$' => self.dollar(start)?,
                 b'0'..=b'9' => self.number(start)?,

@@ -93,7 +93,7 @@ impl Parser<'_> {
             {
                 return Err(self.unsupported(&word.to_ascii_uppercase()));
             }
-            _ => match self.sql_value(&word) {
+            _ => match sql_value(&word) {
                 Some(function) if !self.sym_at(1, "(") || function.1 => {
                     self.advance();
                     let precision = if function.1 { self.precision()? } else { None };
@@ -123,24 +123,6 @@ impl Parser<'_> {
         let second = Box::new(self.expr()?);
         self.expect_sym(")")?;
         Ok(ExprKind::NullIf(first, second))
-    }
-
-    /// A function without parentheses, and whether it takes a precision.
-    fn sql_value(&self, word: &str) -> Option<(SqlValue, bool)> {
-        Some(match word {
-            "current_date" => (SqlValue::CurrentDate, false),
-            "current_time" => (SqlValue::CurrentTime, true),
-            "current_timestamp" => (SqlValue::CurrentTimestamp, true),
-            "localtime" => (SqlValue::LocalTime, true),
-            "localtimestamp" => (SqlValue::LocalTimestamp, true),
-            "current_role" => (SqlValue::CurrentRole, false),
-            "current_user" => (SqlValue::CurrentUser, false),
-            "user" => (SqlValue::User, false),
-            "session_user" => (SqlValue::SessionUser, false),
-            "current_catalog" => (SqlValue::CurrentCatalog, false),
-            "current_schema" => (SqlValue::CurrentSchema, false),
-            _ => return None,
-        })
     }
 
     fn precision(&mut self) -> Result<Option<i32>> {
@@ -228,20 +210,20 @@ impl Parser<'_> {
             return self.name_operand(start);
         }
         let at = self.at;
-        if let Ok(mut target) = self.constant_type() {
-            if self.kind() == TokenKind::String {
-                let operand = Box::new(string_expr(&self.token().text, self.token().span));
-                self.advance();
-                if target.name.last() == "interval" && target.modifiers.is_empty() {
-                    self.interval_fields(&mut target)?;
-                }
-                let kind = ExprKind::Cast {
-                    operand,
-                    target: Box::new(target),
-                    syntax: CastSyntax::TypedLiteral,
-                };
-                return Ok(Expr::new(kind, self.since(start)));
+        if let Ok(mut target) = self.constant_type()
+            && self.kind() == TokenKind::String
+        {
+            let operand = Box::new(string_expr(&self.token().text, self.token().span));
+            self.advance();
+            if target.name.last() == "interval" && target.modifiers.is_empty() {
+                self.interval_fields(&mut target)?;
             }
+            let kind = ExprKind::Cast {
+                operand,
+                target: Box::new(target),
+                syntax: CastSyntax::TypedLiteral,
+            };
+            return Ok(Expr::new(kind, self.since(start)));
         }
         let furthest = self.at;
         self.at = at;
@@ -435,6 +417,24 @@ impl Parser<'_> {
         };
         Ok(Argument { name, value: self.expr()? })
     }
+}
+
+/// A function without parentheses, and whether it takes a precision.
+fn sql_value(word: &str) -> Option<(SqlValue, bool)> {
+    Some(match word {
+        "current_date" => (SqlValue::CurrentDate, false),
+        "current_time" => (SqlValue::CurrentTime, true),
+        "current_timestamp" => (SqlValue::CurrentTimestamp, true),
+        "localtime" => (SqlValue::LocalTime, true),
+        "localtimestamp" => (SqlValue::LocalTimestamp, true),
+        "current_role" => (SqlValue::CurrentRole, false),
+        "current_user" => (SqlValue::CurrentUser, false),
+        "user" => (SqlValue::User, false),
+        "session_user" => (SqlValue::SessionUser, false),
+        "current_catalog" => (SqlValue::CurrentCatalog, false),
+        "current_schema" => (SqlValue::CurrentSchema, false),
+        _ => return None,
+    })
 }
 
 /// The call could be a type with modifiers.

@@ -51,7 +51,7 @@ fn statement_text<'a>(parser: &Parser<'a>) -> Option<&'a str> {
             TokenKind::Symbol if token.text == ";" => break,
             TokenKind::Symbol if matches!(token.text.as_str(), "(" | "[") => nesting += 1,
             TokenKind::Symbol if matches!(token.text.as_str(), ")" | "]") => {
-                nesting = nesting.saturating_sub(1)
+                nesting = nesting.saturating_sub(1);
             }
             TokenKind::Word if matches!(token.text.as_str(), "case" | "not") => nesting += 1,
             _ => {}

@@ -72,7 +72,7 @@ impl Parser<'_> {
 
     fn named_type_with_modifiers(&mut self) -> Result<TypeName> {
         let start = self.start();
-        if !self.is_function_name(0) && !(self.is_col_id(0) && self.sym_at(1, ".")) {
+        if !(self.is_function_name(0) || self.is_col_id(0) && self.sym_at(1, ".")) {
             return Err(self.syntax_error());
         }
         let mut parts = vec![self.take_ident()];

@@ -168,9 +168,7 @@ impl Parser<'_> {
         let alone = self.ahead(1).kind == TokenKind::End || self.sym_at(1, ";");
         let direction = if number {
             Forward(self.count()?)
-        } else if alone {
-            Forward(1)
-        } else if self.eat("next") {
+        } else if alone || self.eat("next") {
             Forward(1)
         } else if self.eat("prior") {
             Backward(1)
@@ -210,12 +208,11 @@ impl Parser<'_> {
 
     fn count(&mut self) -> Result<i64> {
         let at = self.at;
-        match self.signed_number()?.parse() {
-            Ok(count) => Ok(count),
-            Err(_) => {
-                self.at = at;
-                Err(self.syntax_error())
-            }
+        if let Ok(count) = self.signed_number()?.parse() {
+            Ok(count)
+        } else {
+            self.at = at;
+            Err(self.syntax_error())
         }
     }
 

@@ -24,7 +24,8 @@ pub(crate) trait TreeKey: Ord + Clone + Send + Sync {
 impl TreeKey for u64 {
     fn guess(&self, first: &u64, last: &u64, count: usize) -> Option<usize> {
         let (span, from) = (last.checked_sub(*first)?, self.checked_sub(*first)?);
-        let place = u128::from(from) * (count as u128 - 1) / u128::from(span.max(1));
+        // Exact for spans below 2^53 / count; beyond, a neighbour is guessed.
+        let place = from as f64 * (count - 1) as f64 / span.max(1) as f64;
         Some((place as usize).min(count - 1))
     }
 }
@@ -65,8 +66,22 @@ impl<K: TreeKey> Leaf<K> {
 
 fn find<K: TreeKey>(directory: &[Vec<Leaf<K>>], key: &K, row: u64) -> (usize, usize) {
     let chunk = directory.partition_point(|leaves| leaves[0].starts_by(key, row)).saturating_sub(1);
-    let leaf = directory[chunk].partition_point(|leaf| leaf.starts_by(key, row)).saturating_sub(1);
-    (chunk, leaf)
+    (chunk, leaf_of(&directory[chunk], key, row))
+}
+
+/// The last leaf that starts by an entry, or the first.
+fn leaf_of<K: TreeKey>(leaves: &[Leaf<K>], key: &K, row: u64) -> usize {
+    // Ascending insertion leaves leaves of the same width: then the first look hits, where a
+    // search would look at as many places in memory as it has steps.
+    if let [_, second, .., last] = leaves
+        && let (Some((second, _)), Some((last, _))) = (&second.low, &last.low)
+        && let Some(place) = key.guess(second, last, leaves.len() - 1)
+        && leaves[place + 1].starts_by(key, row)
+        && leaves.get(place + 2).is_none_or(|next| !next.starts_by(key, row))
+    {
+        return place + 1;
+    }
+    leaves.partition_point(|leaf| leaf.starts_by(key, row)).saturating_sub(1)
 }
 
 fn search<K: TreeKey>(entries: &[(K, u64)], key: &K, row: u64) -> Result<usize, usize> {

@@ -16,7 +16,7 @@ use oxi_model::{
     },
 };
 
-use super::{Transaction, UndoEntry, Work};
+use super::{Transaction, UndoEntry, Work, write::note_inserted};
 use crate::{
     block::{place, row_id},
     commit::Ended,
@@ -335,7 +335,7 @@ impl Transaction {
         if self.place_row(&table, &shape, row, |position| &values[position]).is_some() {
             return Err(Error::bug("a unique key is not free"));
         }
-        self.inserted(work, &table, &shape, block, slot..slot + 1);
+        note_inserted(work, &table, &shape, block, slot..slot + 1);
         Ok(())
     }
 }

@@ -53,7 +53,7 @@ impl Transaction {
             return Ok(self.insert_outcome(obstacle));
         }
         redo::put_insert(&mut work.redo.bytes, table.id, id, row.iter());
-        self.inserted(work, table, shape, block, slot..slot + 1);
+        note_inserted(work, table, shape, block, slot..slot + 1);
         Ok(InsertOutcome::Done(id))
     }
 
@@ -125,7 +125,7 @@ impl Transaction {
             let id = row_id(block.number, slot);
             redo::put_insert_at(&mut work.redo.bytes, table.id, id, arrays, row);
         }
-        self.inserted(work, table, shape, block, start..placed);
+        note_inserted(work, table, shape, block, start..placed);
         Ok((usize::from(placed - start), stopped.map(|obstacle| self.insert_outcome(obstacle))))
     }
 
@@ -150,34 +150,6 @@ impl Transaction {
         match obstacle {
             Obstacle::Active(state) => InsertOutcome::Wait(self.wait_for(state)),
             Obstacle::Duplicate(duplicate) => InsertOutcome::Duplicate(duplicate),
-        }
-    }
-
-    /// Notes rows that are there now.
-    pub(super) fn inserted(
-        &self,
-        work: &mut Work,
-        table: &Arc<Table>,
-        shape: &Shape,
-        block: Arc<Block>,
-        slots: Range<u16>,
-    ) {
-        work.catalog |= shape.layout.catalog;
-        table.count_rows(slots.len() as isize);
-        let sealed = work.undo.len() == work.sealed;
-        match work.undo.last_mut() {
-            Some(UndoEntry::Insert { block: last, end, .. })
-                if !sealed && *end == slots.start && Arc::ptr_eq(last, &block) =>
-            {
-                *end = slots.end;
-            }
-            _ if slots.is_empty() => {}
-            _ => work.undo.push(UndoEntry::Insert {
-                table: table.clone(),
-                block,
-                start: slots.start,
-                end: slots.end,
-            }),
         }
     }
 
@@ -414,6 +386,33 @@ fn take_back(shape: &Shape, block: &Block, slot: u16) {
         entry.index.remove(&key, row);
     }
     rows.remove_inserted(slot);
+}
+
+/// Notes rows that are there now.
+pub(super) fn note_inserted(
+    work: &mut Work,
+    table: &Arc<Table>,
+    shape: &Shape,
+    block: Arc<Block>,
+    slots: Range<u16>,
+) {
+    work.catalog |= shape.layout.catalog;
+    table.count_rows(slots.len() as isize);
+    let sealed = work.undo.len() == work.sealed;
+    match work.undo.last_mut() {
+        Some(UndoEntry::Insert { block: last, end, .. })
+            if !sealed && *end == slots.start && Arc::ptr_eq(last, &block) =>
+        {
+            *end = slots.end;
+        }
+        _ if slots.is_empty() => {}
+        _ => work.undo.push(UndoEntry::Insert {
+            table: table.clone(),
+            block,
+            start: slots.start,
+            end: slots.end,
+        }),
+    }
 }
 
 /// Takes an inserted row back.

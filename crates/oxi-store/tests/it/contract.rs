@@ -312,10 +312,13 @@ fn prefixes_of_a_key_are_ranges() {
     assert_eq!(count(after), 6);
 }
 
+/// A row's value by the row's number.
+type ValueOf = Box<dyn Fn(usize) -> Datum>;
+
 /// Values of every physical type, the later ones with NULLs among them.
 fn values_of_all_types(rows: usize) -> Vec<(PhysicalType, Vec<Datum>)> {
     let list = ListValue { dimensions: vec![(2, 1)], elements: vec![Datum::Int32(7), Datum::Null] };
-    let kinds: Vec<(PhysicalType, Box<dyn Fn(usize) -> Datum>)> = vec![
+    let kinds: Vec<(PhysicalType, ValueOf)> = vec![
         (PhysicalType::Int64, Box::new(|n| Datum::Int64(n as i64))),
         (PhysicalType::Bool, Box::new(|n| Datum::Bool(n % 3 == 0))),
         (PhysicalType::Int16, Box::new(|n| Datum::Int16(n as i16))),
@@ -336,7 +339,7 @@ fn values_of_all_types(rows: usize) -> Vec<(PhysicalType, Vec<Datum>)> {
             Box::new(move |_| Datum::List(Arc::new(list.clone()))),
         ),
     ];
-    let of = |(at, (physical, value)): (usize, (PhysicalType, Box<dyn Fn(usize) -> Datum>))| {
+    let of = |(at, (physical, value)): (usize, (PhysicalType, ValueOf))| {
         let is_null = |n: usize| at > 0 && (n + at).is_multiple_of(5);
         let values = (0..rows).map(|n| if is_null(n) { Datum::Null } else { value(n) }).collect();
         (physical, values)
@@ -417,13 +420,8 @@ fn a_batch_stops_in_front_of_a_duplicate_and_goes_on_behind_it() {
 /// back.
 fn read_key(store: &Store, key: i64, expected: u32) -> Option<Vec<Datum>> {
     let mut found = Vec::new();
-    let read = KeyRead {
-        index: BY_KEY,
-        key: &[Datum::Int64(key)],
-        columns: &[1],
-        expected: &[oxi_base::ColumnId(expected)],
-    };
-    let done = store.read_key(&read, &mut |_, values| {
+    let access = store.key_access(BY_KEY, &[1], &[oxi_base::ColumnId(expected)]).unwrap();
+    let done = store.read_key(&access, &[Datum::Int64(key)], &mut |_, values| {
         found.append(values);
         Ok(true)
     });

@@ -1,6 +1,10 @@
 //! Tests of the store through its contract: scripts with several sessions, random histories
 //! against a model, crashes on a simulated disk.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a failed unwrap is a failed test, and some tests want real threads"
+)]
 
 mod build;
 mod contract;

@@ -23,6 +23,12 @@ enum Node {
     Literal(char),
 }
 
+impl Node {
+    fn is_digit(self) -> bool {
+        matches!(self, Node::Digit { .. })
+    }
+}
+
 struct Template {
     nodes: Vec<Node>,
     fill: bool,
@@ -210,18 +216,14 @@ struct Layout<'a> {
     has_point: bool,
 }
 
-fn is_digit(node: &Node) -> bool {
-    matches!(node, Node::Digit { .. })
-}
-
 impl<'a> Layout<'a> {
     fn of(value: &Numeric, template: &'a Template) -> Self {
         let point = template.nodes.iter().position(|node| matches!(node, Node::Point));
         let shift = template.nodes.iter().position(|node| *node == Node::Shift);
         let end = point.or(shift).unwrap_or(template.nodes.len());
         let (head, tail) = template.nodes.split_at(end);
-        let mut before = head.iter().filter(|node| is_digit(node)).count();
-        let mut after = tail.iter().filter(|node| is_digit(node)).count();
+        let mut before = head.iter().filter(|node| node.is_digit()).count();
+        let mut after = tail.iter().filter(|node| node.is_digit()).count();
         let mut value = value.clone();
         if shift.is_some() && point.is_none() {
             // V multiplies by ten for each digit after it.
@@ -240,7 +242,7 @@ impl<'a> Layout<'a> {
         let integer = if integer == "0" && hidden { "" } else { integer };
         let first_zero = head
             .iter()
-            .filter(|node| is_digit(node))
+            .filter(|node| node.is_digit())
             .position(|node| *node == Node::Digit { zero: true })
             .unwrap_or(usize::MAX);
         let starts = if overflow { 0 } else { first_zero.min(before - integer.len().min(before)) };
@@ -287,7 +289,7 @@ fn kept_fraction(template: &Template, tail: &[Node], after: usize, fraction: &st
     if template.fill {
         return after;
     }
-    let digits: Vec<&Node> = tail.iter().filter(|node| is_digit(node)).collect();
+    let digits: Vec<&Node> = tail.iter().filter(|node| node.is_digit()).collect();
     let last_zero = digits.iter().rposition(|node| **node == Node::Digit { zero: true });
     fraction.trim_end_matches('0').len().max(last_zero.map_or(0, |at| at + 1))
 }

@@ -134,7 +134,7 @@ impl Raw {
     pub(crate) fn start(&mut self, user: &str) {
         self.bytes(&startup(user));
         let messages = self.until_ready();
-        self.key = messages.iter().find(|m| m.tag == b'K').unwrap().body.clone();
+        self.key.clone_from(&messages.iter().find(|m| m.tag == b'K').unwrap().body);
         assert!(messages.iter().any(|m| m.tag == b'S'));
     }
 

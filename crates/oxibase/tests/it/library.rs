@@ -1,5 +1,6 @@
 //! Connections, parameters, transactions, bulk load, reopening.
 
+use arrow_array::RecordBatch;
 use oxibase::{Connection, Database, SqlState, Value};
 
 fn with_table() -> (Database, Connection) {
@@ -63,7 +64,7 @@ fn batches_come_out_as_arrow() {
     let (_database, mut connection) = with_table();
     connection.execute_batch("INSERT INTO t SELECT n, 'v' FROM generate_series(1, 100) n").unwrap();
     let batches = connection.query_arrow("SELECT id, v FROM t", &[]).unwrap();
-    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 100);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 100);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The library as a program uses it.
-#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that fails may panic, and its databases are in real directories"
+)]
 
 mod formats;
 mod library;

@@ -57,7 +57,7 @@ fn apply(
         "delimiter" => options.delimiter = one_byte(option, "COPY delimiter")?,
         "quote" => options.quote = one_byte(option, "COPY quote")?,
         "escape" => options.escape = one_byte(option, "COPY escape")?,
-        "null" => options.null = text(option)?.to_owned(),
+        "null" => text(option)?.clone_into(&mut options.null),
         "header" => options.header = header(option, from)?,
         "encoding" => {
             let encoding = text(option)?.to_ascii_lowercase().replace('-', "");

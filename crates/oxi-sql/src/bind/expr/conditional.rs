@@ -30,15 +30,12 @@ impl Binder<'_> {
         let mut conditions = Vec::with_capacity(branches.len());
         let mut results = Vec::with_capacity(branches.len() + 1);
         for branch in branches {
-            let condition = match &operand {
-                Some(operand) => {
-                    let value = self.expr(&branch.condition, cx)?;
-                    self.equals(operand.clone(), value, branch.condition.span)?
-                }
-                None => {
-                    let condition = self.expr(&branch.condition, cx)?;
-                    self.coerce_bool(condition, "CASE/WHEN")?
-                }
+            let condition = if let Some(operand) = &operand {
+                let value = self.expr(&branch.condition, cx)?;
+                self.equals(operand.clone(), value, branch.condition.span)?
+            } else {
+                let condition = self.expr(&branch.condition, cx)?;
+                self.coerce_bool(condition, "CASE/WHEN")?
             };
             conditions.push(condition.expr);
             results.push(self.expr(&branch.result, cx)?);

@@ -14,6 +14,7 @@ use crate::{
         Binder,
         coerce::{can_coerce, common_type},
         expr::Cx,
+        operator::pick_operator,
         row_value::row_is_null,
         typed::{Typed, boolean},
     },
@@ -202,7 +203,7 @@ impl Binder<'_> {
             };
             return Ok(logical(span, expr));
         }
-        let candidate = self.pick_operator("=", Some(left.ty.oid), right.ty.oid, span)?;
+        let candidate = pick_operator("=", Some(left.ty.oid), right.ty.oid, span)?;
         let args = candidate.args.clone();
         let generic = crate::bind::coerce::Generic::resolve(&args, &[left.ty.oid, right.ty.oid])
             .unwrap_or_default();
@@ -317,7 +318,7 @@ impl Binder<'_> {
             };
             if native && left.ty.oid == item.ty.oid {
                 // `=` must exist even where the comparison is native.
-                self.pick_operator("=", Some(left.ty.oid), item.ty.oid, op_span)?;
+                pick_operator("=", Some(left.ty.oid), item.ty.oid, op_span)?;
                 if let Some((left, right)) = self.comparable(OperatorKind::Eq, &left, &item)? {
                     subject = Some(left);
                     keys.push(right);

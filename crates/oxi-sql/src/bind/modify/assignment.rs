@@ -7,8 +7,10 @@ use crate::{
     ast::{self, AssignTarget, AssignmentKind, ExprKind, Span},
     bind::{
         Binder,
+        array::set_element,
         expr::Cx,
         modify::{Target, is_default, undefined_target},
+        subquery::scalar_of,
         typed::Typed,
     },
 };
@@ -75,7 +77,7 @@ impl Binder<'_> {
                         )
                         .at(value.span.position()));
                     }
-                    let picked = self.pick_output(bound, index, value.span, cx.scope)?;
+                    let picked = pick_output(bound, index, value.span, cx.scope)?;
                     let set = self.assigned(column, picked, target)?;
                     push(sets, set, column)?;
                 }
@@ -100,7 +102,7 @@ impl Binder<'_> {
         cx: &mut Cx<'_>,
     ) -> Result<Set> {
         if is_default(value) {
-            let (position, descriptor) = self.assigned_column(column, target)?;
+            let (position, descriptor) = assigned_column(column, target)?;
             if descriptor.generated.is_some() {
                 return Ok(Set {
                     column: position,
@@ -121,21 +123,8 @@ impl Binder<'_> {
         self.assigned(column, value, target)
     }
 
-    fn assigned_column(
-        &self,
-        column: &AssignTarget,
-        target: &Target,
-    ) -> Result<(usize, oxi_model::descriptor::ColumnDescriptor)> {
-        let name = &column.column.value;
-        let (position, descriptor) = target
-            .table()?
-            .column_by_name(name)
-            .ok_or_else(|| undefined_target(name, &target.relation.name, column.span))?;
-        Ok((position, descriptor.clone()))
-    }
-
     fn assigned(&mut self, column: &AssignTarget, value: Typed, target: &Target) -> Result<Set> {
-        let (position, descriptor) = self.assigned_column(column, target)?;
+        let (position, descriptor) = assigned_column(column, target)?;
         let refuse = |detail: String| {
             Error::new(
                 SqlState::GENERATED_ALWAYS,
@@ -165,7 +154,7 @@ impl Binder<'_> {
         target: &Target,
         cx: &mut Cx<'_>,
     ) -> Result<Set> {
-        let (position, descriptor) = self.assigned_column(column, target)?;
+        let (position, descriptor) = assigned_column(column, target)?;
         let span = column.span;
         let (Some(element), [ast::AssignStep::Subscript(ast::Subscript::Index(index))]) =
             (crate::bind::coerce::element_of(descriptor.data_type.oid), column.path.as_slice())
@@ -188,21 +177,32 @@ impl Binder<'_> {
         )?;
         let old = crate::bind::typed::column(&target.qualifier, &descriptor.name);
         let old = Typed::new(old, descriptor.data_type, span);
-        let value = self.set_element(old, index, value, span);
+        let value = set_element(old, index, value, span);
         Ok(Set { column: position, value })
     }
+}
 
-    fn pick_output(
-        &mut self,
-        bound: crate::bind::query::BoundPlan,
-        index: usize,
-        span: Span,
-        scope: &crate::bind::scope::Scope<'_>,
-    ) -> Result<Typed> {
-        let output = bound.outputs[index].clone();
-        let plan = crate::bind::query::project(bound.plan, vec![output.expr()])?;
-        self.scalar_of(plan, output.ty, &output.column, span, scope)
-    }
+fn pick_output(
+    bound: crate::bind::query::BoundPlan,
+    index: usize,
+    span: Span,
+    scope: &crate::bind::scope::Scope<'_>,
+) -> Result<Typed> {
+    let output = bound.outputs[index].clone();
+    let plan = crate::bind::query::project(bound.plan, vec![output.expr()])?;
+    scalar_of(plan, output.ty, &output.column, span, scope)
+}
+
+fn assigned_column(
+    column: &AssignTarget,
+    target: &Target,
+) -> Result<(usize, oxi_model::descriptor::ColumnDescriptor)> {
+    let name = &column.column.value;
+    let (position, descriptor) = target
+        .table()?
+        .column_by_name(name)
+        .ok_or_else(|| undefined_target(name, &target.relation.name, column.span))?;
+    Ok((position, descriptor.clone()))
 }
 
 fn push(sets: &mut Vec<Set>, set: Set, column: &AssignTarget) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use datafusion::common::TableReference;
 use oxi_base::{Error, IndexId, Result, SqlState};
-use oxi_model::descriptor::ConstraintKind;
+use oxi_model::descriptor::{ConstraintKind, IndexDescriptor};
 
 use crate::{
     ast::{self, ConflictTarget, ExprKind, Span},
@@ -89,7 +89,7 @@ impl Binder<'_> {
                         _ => None,
                     })
                     .and_then(|oid| self.context.catalog.relation(oid))
-                    .and_then(|index| index.as_index().map(|index| index.storage()));
+                    .and_then(|index| index.as_index().map(IndexDescriptor::storage));
                 index.map(|index| vec![index]).ok_or_else(|| {
                     Error::new(
                         SqlState::UNDEFINED_OBJECT,
@@ -130,7 +130,7 @@ impl Binder<'_> {
                             && index.columns.len() == ids.len()
                             && index.columns.iter().all(|column| ids.contains(&column.column))
                     })
-                    .map(oxi_model::descriptor::IndexDescriptor::storage)
+                    .map(IndexDescriptor::storage)
                     .collect::<Vec<_>>();
                 if found.is_empty() { Err(no_arbiter(*span)) } else { Ok(found) }
             }

@@ -6,7 +6,8 @@ use crate::{
     ast::Delete,
     bind::{
         Binder, Command,
-        modify::{Changed, modify_input},
+        from::plan_of,
+        modify::{Changed, modify_input, recheck},
         scope::Scope,
     },
     function::error::from_datafusion,
@@ -28,14 +29,14 @@ impl Binder<'_> {
             &parent,
         )?;
         let scope = item.scope(&parent);
-        let plan = self.plan_of(item.source)?;
+        let plan = plan_of(item.source)?;
         let (plan, condition) = self.target_filter(plan, delete.filter.as_ref(), &scope)?;
         let input = modify_input(plan, &target)?;
         let (returning, fields) = self.returning(&delete.returning, &scope)?;
-        let predicate = self.recheck(condition.as_ref());
+        let predicate = recheck(condition.as_ref());
         let node = ModifyNode::new(ModifyParts {
             table: relation.clone(),
-            qualifier: target.qualifier.clone(),
+            qualifier: target.qualifier,
             input,
             action: Action::Delete { predicate },
             checks: Vec::new(),

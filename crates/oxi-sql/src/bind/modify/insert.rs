@@ -33,7 +33,7 @@ impl Binder<'_> {
         let alias = insert.alias.as_ref().map_or(relation.name.as_str(), |a| a.value.as_str());
         let qualifier = TableReference::bare(self.fresh_qualifier(alias));
         let target = Target { alias: alias.to_owned(), relation: relation.clone(), qualifier };
-        let positions = self.insert_columns(insert, &target)?;
+        let positions = insert_columns(insert, &target)?;
         let (plan, given) = self.insert_source(insert, &target, &positions)?;
         let plan = self.full_rows(plan, &given, insert, &target)?;
         let checks = self.checks(&target)?;
@@ -54,33 +54,6 @@ impl Binder<'_> {
         .map_err(from_datafusion)?;
         let (plan, relation) = (node.into_plan(), relation.oid);
         Ok(Changed { plan, fields, command: Command::Insert, relation })
-    }
-
-    /// The positions of the columns given, in the order given.
-    fn insert_columns(&mut self, insert: &Insert, target: &Target) -> Result<Vec<usize>> {
-        let table = target.table()?;
-        if insert.columns.is_empty() {
-            return Ok((0..table.columns.len()).collect());
-        }
-        let mut positions = Vec::with_capacity(insert.columns.len());
-        for column in &insert.columns {
-            if !column.path.is_empty() {
-                return Err(Error::unsupported("INSERT into parts of a column is not supported")
-                    .at(column.span.position()));
-            }
-            let (position, _) = table.column_by_name(&column.column.value).ok_or_else(|| {
-                undefined_target(&column.column.value, &target.relation.name, column.span)
-            })?;
-            if positions.contains(&position) {
-                return Err(Error::new(
-                    SqlState::DUPLICATE_COLUMN,
-                    format!("column \"{}\" specified more than once", column.column.value),
-                )
-                .at(column.span.position()));
-            }
-            positions.push(position);
-        }
-        Ok(positions)
     }
 
     /// The plan of the rows given, and which of its columns (by name) is which of the table's.
@@ -119,7 +92,7 @@ impl Binder<'_> {
         let mut given = BTreeMap::new();
         for (output, &position) in bound.outputs.iter().zip(positions) {
             let column = &table.columns[position];
-            self.check_given(column, insert, query.span)?;
+            check_given(column, insert, query.span)?;
             let value = Typed::new(output.expr(), output.ty, query.span);
             let value = self.assign(value, column)?;
             let name = format!("__given_{position}");
@@ -155,8 +128,8 @@ impl Binder<'_> {
                 let value = if is_default(value) {
                     self.default_value(column, value.span)?
                 } else {
-                    self.check_given(column, insert, value.span)?;
-                    if self.skip_given(column, insert) {
+                    check_given(column, insert, value.span)?;
+                    if skip_given(column, insert) {
                         self.default_value(column, value.span)?
                     } else {
                         let mut cx = Cx::plain(&scope, "VALUES");
@@ -182,45 +155,6 @@ impl Binder<'_> {
         Ok((values_plan(plan_rows, &outputs)?, given))
     }
 
-    /// A value may not be given for generated columns and strict identities.
-    fn check_given(
-        &self,
-        column: &oxi_model::descriptor::ColumnDescriptor,
-        insert: &Insert,
-        span: Span,
-    ) -> Result<()> {
-        if column.generated.is_some() {
-            return Err(Error::new(
-                SqlState::GENERATED_ALWAYS,
-                format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name),
-            )
-            .with_detail(format!("Column \"{}\" is a generated column.", column.name))
-            .at(span.position()));
-        }
-        if column.identity.is_some_and(|identity| identity.always) && insert.overriding.is_none() {
-            return Err(Error::new(
-                SqlState::GENERATED_ALWAYS,
-                format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name),
-            )
-            .with_detail(format!(
-                "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
-                column.name
-            ))
-            .with_hint("Use OVERRIDING SYSTEM VALUE to override.")
-            .at(span.position()));
-        }
-        Ok(())
-    }
-
-    /// OVERRIDING USER VALUE ignores what is given for an identity.
-    fn skip_given(
-        &self,
-        column: &oxi_model::descriptor::ColumnDescriptor,
-        insert: &Insert,
-    ) -> bool {
-        column.identity.is_some() && insert.overriding == Some(Overriding::User)
-    }
-
     /// All columns of the table in layout order: those given, defaults, and generated ones.
     fn full_rows(
         &mut self,
@@ -239,7 +173,7 @@ impl Binder<'_> {
                     let null = crate::function::value::null_scalar(&column.physical)?;
                     Expr::Literal(null, None)
                 }
-                Some(_) if self.skip_given(column, insert) => {
+                Some(_) if skip_given(column, insert) => {
                     self.default_value(column, Span::default())?.expr
                 }
                 Some(name) => bare_column(name),
@@ -266,6 +200,67 @@ impl Binder<'_> {
             .collect();
         project(plan, exprs)
     }
+}
+
+/// OVERRIDING USER VALUE ignores what is given for an identity.
+fn skip_given(column: &oxi_model::descriptor::ColumnDescriptor, insert: &Insert) -> bool {
+    column.identity.is_some() && insert.overriding == Some(Overriding::User)
+}
+
+/// A value may not be given for generated columns and strict identities.
+fn check_given(
+    column: &oxi_model::descriptor::ColumnDescriptor,
+    insert: &Insert,
+    span: Span,
+) -> Result<()> {
+    if column.generated.is_some() {
+        return Err(Error::new(
+            SqlState::GENERATED_ALWAYS,
+            format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name),
+        )
+        .with_detail(format!("Column \"{}\" is a generated column.", column.name))
+        .at(span.position()));
+    }
+    if column.identity.is_some_and(|identity| identity.always) && insert.overriding.is_none() {
+        return Err(Error::new(
+            SqlState::GENERATED_ALWAYS,
+            format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name),
+        )
+        .with_detail(format!(
+            "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+            column.name
+        ))
+        .with_hint("Use OVERRIDING SYSTEM VALUE to override.")
+        .at(span.position()));
+    }
+    Ok(())
+}
+
+/// The positions of the columns given, in the order given.
+fn insert_columns(insert: &Insert, target: &Target) -> Result<Vec<usize>> {
+    let table = target.table()?;
+    if insert.columns.is_empty() {
+        return Ok((0..table.columns.len()).collect());
+    }
+    let mut positions = Vec::with_capacity(insert.columns.len());
+    for column in &insert.columns {
+        if !column.path.is_empty() {
+            return Err(Error::unsupported("INSERT into parts of a column is not supported")
+                .at(column.span.position()));
+        }
+        let (position, _) = table.column_by_name(&column.column.value).ok_or_else(|| {
+            undefined_target(&column.column.value, &target.relation.name, column.span)
+        })?;
+        if positions.contains(&position) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!("column \"{}\" specified more than once", column.column.value),
+            )
+            .at(column.span.position()));
+        }
+        positions.push(position);
+    }
+    Ok(positions)
 }
 
 fn check_width(given: usize, wanted: usize, insert: &Insert, span: Span) -> Result<()> {

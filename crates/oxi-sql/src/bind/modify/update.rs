@@ -11,7 +11,8 @@ use crate::{
     bind::{
         Binder, Command,
         expr::Cx,
-        modify::{Changed, assignment::Set, modify_input},
+        from::plan_of,
+        modify::{Changed, assignment::Set, modify_input, recheck},
         query::{all_columns, project},
         scope::Scope,
         typed::bare_column,
@@ -35,7 +36,7 @@ impl Binder<'_> {
             &parent,
         )?;
         let scope = item.scope(&parent);
-        let plan = self.plan_of(item.source)?;
+        let plan = plan_of(item.source)?;
         let (mut plan, condition) = self.target_filter(plan, update.filter.as_ref(), &scope)?;
         let mut cx = Cx::plain(&scope, "UPDATE");
         let mut sets = self.assignments(&update.assignments, &target, &mut cx)?;
@@ -44,7 +45,7 @@ impl Binder<'_> {
         let generated = self.generated(&target)?;
         let checks = self.checks(&target)?;
         let (returning, fields) = self.returning(&update.returning, &scope)?;
-        let predicate = self.recheck(condition.as_ref());
+        let predicate = recheck(condition.as_ref());
         let set = sets
             .into_iter()
             .map(|set| Assignment { column: set.column, value: set.value.expr })

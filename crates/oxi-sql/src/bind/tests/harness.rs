@@ -1,6 +1,6 @@
 //! Small tables in memory, and DataFusion over them.
 
-use std::sync::Arc;
+use std::{fmt::Write, sync::Arc};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
@@ -217,10 +217,10 @@ pub(super) fn bound(sql: &str) -> Result<BoundQuery> {
 pub(super) fn describe(error: &Error) -> String {
     let mut text = format!("{} {}", error.code(), error.message());
     if let Some(position) = error.position() {
-        text += &format!(" @{position}");
+        let _ = write!(text, " @{position}");
     }
     if let Some(hint) = error.hint() {
-        text += &format!("\nhint: {hint}");
+        let _ = write!(text, "\nhint: {hint}");
     }
     text
 }

@@ -85,7 +85,8 @@ async fn check(address: &str, case: &Case) -> Result<(), String> {
                 return Err(format!("rows {found:?}, not {rows:?}"));
             }
             let prepared = client.prepare(&case.sql).await.map_err(|e| failure(&e).1)?;
-            let names: Vec<&str> = prepared.columns().iter().map(|c| c.name()).collect();
+            let names: Vec<&str> =
+                prepared.columns().iter().map(tokio_postgres::Column::name).collect();
             if names != *columns {
                 return Err(format!("columns {names:?}, not {columns:?}"));
             }

@@ -478,7 +478,7 @@ impl<'a> Query<'a> {
                     "jsonpath item method .size() can only be applied to an array",
                 ));
             }
-            ("double", _) => self.double(item)?,
+            ("double", _) => double(item)?,
             (_, Item::Json(Json::Number(text))) => {
                 let number = Self::numeric(text)?;
                 let number = match name {
@@ -499,29 +499,29 @@ impl<'a> Query<'a> {
         };
         Ok(Some(Item::Json(json)))
     }
+}
 
-    fn double(&self, item: &Item) -> Result<Json, Failure> {
-        let (text, what) = match item {
-            Item::Json(Json::Number(text)) => (text, "numeric"),
-            Item::Json(Json::String(text)) => (text, "string"),
-            _ => {
-                return Err(Failure::soft(
-                    SqlState::NON_NUMERIC_SQL_JSON_ITEM,
-                    "jsonpath item method .double() can only be applied to a string or numeric value",
-                ));
-            }
-        };
-        let parsed = crate::float::float8_in(text).ok().filter(|value| value.is_finite());
-        match parsed {
-            Some(_) if what == "numeric" => Ok(Json::Number(text.clone())),
-            Some(value) => Ok(Json::Number(Numeric::from_f64(value).to_string())),
-            None => Err(Failure::soft(
+fn double(item: &Item) -> Result<Json, Failure> {
+    let (text, what) = match item {
+        Item::Json(Json::Number(text)) => (text, "numeric"),
+        Item::Json(Json::String(text)) => (text, "string"),
+        _ => {
+            return Err(Failure::soft(
                 SqlState::NON_NUMERIC_SQL_JSON_ITEM,
-                format!(
-                    "{what} argument of jsonpath item method .double() is not a valid representation of a double precision number"
-                ),
-            )),
+                "jsonpath item method .double() can only be applied to a string or numeric value",
+            ));
         }
+    };
+    let parsed = crate::float::float8_in(text).ok().filter(|value| value.is_finite());
+    match parsed {
+        Some(_) if what == "numeric" => Ok(Json::Number(text.clone())),
+        Some(value) => Ok(Json::Number(Numeric::from_f64(value).to_string())),
+        None => Err(Failure::soft(
+            SqlState::NON_NUMERIC_SQL_JSON_ITEM,
+            format!(
+                "{what} argument of jsonpath item method .double() is not a valid representation of a double precision number"
+            ),
+        )),
     }
 }
 

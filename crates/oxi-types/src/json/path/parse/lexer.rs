@@ -221,7 +221,7 @@ impl<'a> Lexer<'a> {
             'v' => out.push('\u{b}'),
             'x' => {
                 let code = self.hex(2)?;
-                self.push_code(code, out)?;
+                push_code(code, out)?;
             }
             'u' => self.unicode(out)?,
             other => out.push(other),
@@ -269,7 +269,7 @@ impl<'a> Lexer<'a> {
                 match low {
                     0xDC00..=0xDFFF => {
                         let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                        self.push_code(code, out)
+                        push_code(code, out)
                     }
                     0xD800..=0xDBFF => {
                         Err(bad("Unicode high surrogate must not follow a high surrogate."))
@@ -278,21 +278,21 @@ impl<'a> Lexer<'a> {
                 }
             }
             0xDC00..=0xDFFF => Err(bad("Unicode low surrogate must follow a high surrogate.")),
-            code => self.push_code(code, out),
+            code => push_code(code, out),
         }
     }
+}
 
-    fn push_code(&mut self, code: u32, out: &mut String) -> Result<()> {
-        if code == 0 {
-            return Err(Error::new(
-                SqlState::UNTRANSLATABLE_CHARACTER,
-                "unsupported Unicode escape sequence",
-            )
-            .with_detail("\\u0000 cannot be converted to text."));
-        }
-        let c = char::from_u32(code)
-            .ok_or_else(|| syntax("invalid Unicode escape sequence of jsonpath input"))?;
-        out.push(c);
-        Ok(())
+fn push_code(code: u32, out: &mut String) -> Result<()> {
+    if code == 0 {
+        return Err(Error::new(
+            SqlState::UNTRANSLATABLE_CHARACTER,
+            "unsupported Unicode escape sequence",
+        )
+        .with_detail("\\u0000 cannot be converted to text."));
     }
+    let c = char::from_u32(code)
+        .ok_or_else(|| syntax("invalid Unicode escape sequence of jsonpath input"))?;
+    out.push(c);
+    Ok(())
 }
