@@ -16,7 +16,8 @@ use oxi_model::{
     array::{datum_at, encode_datum},
     descriptor::{ReferentialAction, RelationDescriptor},
     engine::{
-        KeyCheck, KeyRange, RowLock, ScanRequest, Snapshot, TableLock, WriteOutcome, WriteTarget,
+        KeyCheck, KeyRange, RowLock, ScanRequest, Snapshot, TableLock, Txn, WriteOutcome,
+        WriteTarget,
     },
 };
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -91,9 +92,9 @@ fn rule_of(key: &IncomingKey, new: Option<&[Datum]>) -> ReferentialAction {
 
 impl Queue {
     /// Notes an inserted row.
-    pub fn inserted(&mut self, target: &Arc<Target>, row: &[Datum]) -> Result<()> {
+    pub fn inserted(&mut self, txn: &dyn Txn, target: &Arc<Target>, row: &[Datum]) -> Result<()> {
         for (key, unique) in target.deferrable() {
-            self.unique(target, key, pick(row, &unique.columns));
+            self.unique(txn, target, key, pick(row, &unique.columns))?;
         }
         for key in 0..target.outgoing.len() {
             self.refers(target, key, row)?;
@@ -113,10 +114,16 @@ impl Queue {
     }
 
     /// Notes an updated row.
-    pub fn updated(&mut self, target: &Arc<Target>, old: &[Datum], new: &[Datum]) -> Result<()> {
+    pub fn updated(
+        &mut self,
+        txn: &dyn Txn,
+        target: &Arc<Target>,
+        old: &[Datum],
+        new: &[Datum],
+    ) -> Result<()> {
         for (key, unique) in target.deferrable() {
             if !same(target, &unique.columns, old, new) {
-                self.unique(target, key, pick(new, &unique.columns));
+                self.unique(txn, target, key, pick(new, &unique.columns))?;
             }
         }
         for (key, outgoing) in target.outgoing.iter().enumerate() {
@@ -138,10 +145,20 @@ impl Queue {
         Ok(())
     }
 
-    fn unique(&mut self, target: &Arc<Target>, key: usize, values: Vec<Datum>) {
-        if target.unique[key].nulls_not_distinct || !values.iter().any(Datum::is_null) {
+    /// Notes a unique key unless no other row has it now: whoever comes later sees this one.
+    fn unique(
+        &mut self,
+        txn: &dyn Txn,
+        target: &Arc<Target>,
+        key: usize,
+        values: Vec<Datum>,
+    ) -> Result<()> {
+        let unique = &target.unique[key];
+        let counts = unique.nulls_not_distinct || !values.iter().any(Datum::is_null);
+        if counts && !matches!(txn.check_unique(unique.index, &values)?, KeyCheck::Unique) {
             self.notes.push_back(Note::Unique { target: Arc::clone(target), key, values });
         }
+        Ok(())
     }
 
     fn refers(&mut self, target: &Arc<Target>, key: usize, row: &[Datum]) -> Result<()> {

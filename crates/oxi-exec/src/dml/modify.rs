@@ -225,7 +225,7 @@ pub(crate) async fn insert_batch(
         let mut values = Row::new();
         for row in 0..end {
             reader.read(row, &used, &mut values)?;
-            writer.queue.inserted(writer.target, &values)?;
+            writer.queue.inserted(writer.statement.txn.as_ref(), writer.target, &values)?;
             plan.give(writer, &values, &[], sink)?;
         }
     }
