@@ -141,6 +141,11 @@ impl Index {
         !self.stripes.is_empty()
     }
 
+    /// Whether it refuses equal keys now.
+    pub(crate) fn is_enforced(&self) -> bool {
+        self.enforced.load(Ordering::Acquire)
+    }
+
     /// Begins or ends to refuse equal keys.
     pub(crate) fn enforce(&self, enforced: bool) {
         self.enforced.store(enforced, Ordering::SeqCst);

@@ -22,6 +22,7 @@ use crate::{
     block::Block,
     commit::{DropAction, Ended},
     engine::Core,
+    index::Index,
     lock::{self, Granted, unlock_table},
     snapshot::{Registration, StoreSnapshot, register},
     table::Table,
@@ -58,6 +59,8 @@ pub(crate) enum UndoEntry {
         before: Box<TableLayout>,
     },
     CreateIndex(IndexId),
+    /// A unique index that was to go: it refuses equal keys again.
+    DropIndex(Arc<Index>),
 }
 
 impl UndoEntry {
@@ -267,6 +270,7 @@ impl Transaction {
                 }
                 Some(UndoEntry::AlterTable { table, before }) => table.undo_layout(*before),
                 Some(UndoEntry::CreateIndex(id)) => self.core.remove_index(id),
+                Some(UndoEntry::DropIndex(index)) => index.enforce(true),
                 None => break,
             }
         }

@@ -58,8 +58,13 @@ impl Transaction {
     }
 
     pub(super) fn drop_index_storage(&self, work: &mut Work, id: IndexId) -> Result<()> {
-        self.core.index(id)?;
+        let index = self.core.index(id)?;
         redo::put_drop_index(&mut work.redo.bytes, id);
+        if index.is_enforced() {
+            // The transaction's own next rows need not be unique any more.
+            index.enforce(false);
+            work.undo.push(UndoEntry::DropIndex(index));
+        }
         work.drops.push(DropAction::Index(id));
         Ok(())
     }
