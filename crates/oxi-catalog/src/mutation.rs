@@ -8,7 +8,7 @@ use oxi_model::{
     datum::PhysicalType,
     descriptor::{RelationDescriptor, RelationKind, SchemaDescriptor},
     engine::{
-        Engine, InsertOutcome, KeyRange, RowLock, ScanRequest, Snapshot, Txn, WriteOutcome,
+        Engine, InsertOutcome, KeyRange, RowLock, ScanRequest, Snapshot, Txn, Wait, WriteOutcome,
         WriteTarget,
     },
 };
@@ -131,12 +131,29 @@ pub enum Validity {
 pub struct CatalogTxn {
     txn: Arc<dyn Txn>,
     catalog: Catalog,
+    waiter: Option<Arc<Waiter>>,
 }
+
+/// How a session waits: until it is told to stop, or for as long as it may.
+pub type Waiter = dyn Fn(Wait) -> Wait + Send + Sync;
 
 impl CatalogTxn {
     /// Begins with the catalog as the transaction sees it now.
     pub fn new(txn: Arc<dyn Txn>, catalog: &Catalog) -> Self {
-        CatalogTxn { txn, catalog: catalog.clone() }
+        CatalogTxn { txn, catalog: catalog.clone(), waiter: None }
+    }
+
+    /// The same, waiting in the session's way.
+    pub fn waiting(mut self, waiter: Arc<Waiter>) -> Self {
+        self.waiter = Some(waiter);
+        self
+    }
+
+    async fn wait(&self, wait: Wait) -> Result<()> {
+        match &self.waiter {
+            Some(waiter) => waiter(wait).await,
+            None => wait.await,
+        }
     }
 
     /// The catalog with the changes so far.
@@ -441,7 +458,7 @@ impl CatalogTxn {
         loop {
             match self.txn.insert(table, &row)? {
                 InsertOutcome::Done(_) => return Ok(()),
-                InsertOutcome::Wait(wait) => wait.await?,
+                InsertOutcome::Wait(wait) => self.wait(wait).await?,
                 InsertOutcome::Duplicate(_) => return Err(duplicate()),
             }
         }
@@ -469,7 +486,7 @@ impl CatalogTxn {
             let (target, lock) = (WriteTarget::Newest, RowLock::KeyShare);
             match self.txn.lock_row(&*snapshot, tables::SCHEMAS, row, target, lock)? {
                 WriteOutcome::Done => return Ok(()),
-                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Wait(wait) => self.wait(wait).await?,
                 WriteOutcome::Changed => {}
                 WriteOutcome::Gone => return Err(missing()),
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock found a duplicate")),
@@ -494,7 +511,7 @@ impl CatalogTxn {
             let target = WriteTarget::Newest;
             match self.txn.lock_row(&*snapshot, table, row, target, RowLock::Update)? {
                 WriteOutcome::Done => break,
-                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Wait(wait) => self.wait(wait).await?,
                 WriteOutcome::Changed => {}
                 WriteOutcome::Gone => return Err(serialization(what)),
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock found a duplicate")),
@@ -517,7 +534,7 @@ impl CatalogTxn {
             let snapshot = self.txn.current_snapshot();
             match self.txn.update(&*snapshot, table, row, WriteTarget::Newest, changes)? {
                 WriteOutcome::Done => return Ok(()),
-                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Wait(wait) => self.wait(wait).await?,
                 WriteOutcome::Changed => {}
                 WriteOutcome::Gone => return Err(serialization("the catalog")),
                 WriteOutcome::Duplicate(_) => return Err(duplicate()),
@@ -530,7 +547,7 @@ impl CatalogTxn {
             let snapshot = self.txn.current_snapshot();
             match self.txn.delete(&*snapshot, table, row, WriteTarget::Newest)? {
                 WriteOutcome::Done => return Ok(()),
-                WriteOutcome::Wait(wait) => wait.await?,
+                WriteOutcome::Wait(wait) => self.wait(wait).await?,
                 WriteOutcome::Changed => {}
                 WriteOutcome::Gone => return Err(serialization("the catalog")),
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a delete found a duplicate")),

@@ -8,7 +8,7 @@ use oxi_catalog::{Catalog, CatalogTxn, catalog::FIRST_USER_OID, removal};
 use oxi_model::{
     Datum, Row,
     descriptor::{ColumnDescriptor, RelationDescriptor, RelationKind, TableDescriptor, TypeRef},
-    engine::TableLock,
+    engine::{TableLock, Wait},
 };
 use oxi_sql::ast::{Expr, ExprKind, Literal, ObjectName};
 
@@ -23,7 +23,12 @@ use crate::{
 pub(crate) fn begin_change(session: &mut Session) -> Result<CatalogTxn> {
     let catalog = session.catalog()?;
     let txn = Arc::clone(&session.ensure_transaction().txn);
-    Ok(CatalogTxn::new(txn, &catalog))
+    let cancel = Arc::clone(&session.cancel);
+    let waiter = move |wait: Wait| -> Wait {
+        let cancel = Arc::clone(&cancel);
+        Box::pin(async move { cancel.wait_for_lock(wait).await? })
+    };
+    Ok(CatalogTxn::new(txn, &catalog).waiting(Arc::new(waiter)))
 }
 
 /// What IF EXISTS makes of an object that is not there: a notice, and `None`.
