@@ -42,6 +42,11 @@ cargo test --workspace --locked --no-fail-fast
 step "simulator"
 "$bin/oxi-sim" bank --seeds 300
 
+step "isolation of histories"
+"$bin/oxi-sim" list-append --txns 4000 --level serializable
+"$bin/oxi-sim" list-append --txns 2000 --level repeatable-read
+"$bin/oxi-sim" list-append --txns 2000 --level read-committed
+
 step "the simulator sees a disk that lies"
 "$bin/oxi-sim" canary --seeds 200
 

@@ -25,5 +25,7 @@ echo "tokio-postgres"
 if command -v psql >/dev/null; then
   echo "psql"
   "$here/psql_client.sh"
+  echo "dump"
+  "$here/dump_client.sh" "$binary"
 fi
 echo "clients: ok"

@@ -16,8 +16,9 @@ use oxi_model::{
         BoxFuture, CheckpointReport, Duplicate, Engine, IndexLayout, InsertOutcome, Isolation,
         KeyAccess, KeyCheck, KeyRange, PrepareAs, PreparedEnd, PreparedTransaction, RowLock,
         RowVisitor, SavepointId, Scan, ScanRequest, SequenceStep, Snapshot, TableLayout, TableLock,
-        TableStatistics, Txn, Wait, WriteOutcome, WriteTarget,
+        TableNamer, TableStatistics, Txn, Wait, WriteOutcome, WriteTarget,
     },
+    lock::{AdvisoryKey, LockInfo, SessionLocks},
 };
 use parking_lot::Mutex;
 
@@ -150,6 +151,29 @@ impl Engine for Fake {
     fn failure(&self) -> Option<Error> {
         None
     }
+    fn session_locks(&self, _: u32) -> Arc<dyn SessionLocks> {
+        Arc::new(NoLocks)
+    }
+    fn locks(&self) -> Vec<LockInfo> {
+        Vec::new()
+    }
+    fn blockers(&self, _: u32) -> Vec<u32> {
+        Vec::new()
+    }
+    fn name_tables(&self, _: TableNamer) {}
+}
+
+/// A session that holds no advisory locks.
+struct NoLocks;
+
+impl SessionLocks for NoLocks {
+    fn lock(&self, _: AdvisoryKey, _: TableLock) -> Result<Option<Wait>> {
+        Err(Error::unsupported("advisory locks"))
+    }
+    fn unlock(&self, _: AdvisoryKey, _: TableLock) -> bool {
+        false
+    }
+    fn unlock_all(&self) {}
 }
 
 impl FakeTxn {
@@ -292,6 +316,13 @@ fn key_of(layout: &TableLayout, index: &IndexLayout, row: &[Datum]) -> Vec<Datum
 impl Txn for FakeTxn {
     fn id(&self) -> Option<TxnId> {
         Some(TxnId(self.id))
+    }
+    fn assign_id(&self) -> TxnId {
+        TxnId(self.id)
+    }
+    fn belong_to(&self, _: u32) {}
+    fn lock_advisory(&self, _: AdvisoryKey, _: TableLock) -> Result<Option<Wait>> {
+        Err(Error::unsupported("advisory locks"))
     }
     fn isolation(&self) -> Isolation {
         Isolation::ReadCommitted

@@ -131,27 +131,28 @@ pub enum Validity {
 pub struct CatalogTxn {
     txn: Arc<dyn Txn>,
     catalog: Catalog,
-    waiter: Option<Arc<Waiter>>,
+    patience: Option<Patience>,
 }
 
-/// How a session waits: until it is told to stop, or for as long as it may.
-pub type Waiter = dyn Fn(Wait) -> Wait + Send + Sync;
+/// Makes of a wait for another transaction one that ends when the statement is cancelled.
+pub type Patience = Box<dyn Fn(Wait) -> Wait + Send + Sync>;
 
 impl CatalogTxn {
     /// Begins with the catalog as the transaction sees it now.
     pub fn new(txn: Arc<dyn Txn>, catalog: &Catalog) -> Self {
-        CatalogTxn { txn, catalog: catalog.clone(), waiter: None }
+        CatalogTxn { txn, catalog: catalog.clone(), patience: None }
     }
 
-    /// The same, waiting in the session's way.
-    pub fn waiting(mut self, waiter: Arc<Waiter>) -> Self {
-        self.waiter = Some(waiter);
+    /// Waits for other transactions as `patience` says, rather than for ever.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = Some(patience);
         self
     }
 
     async fn wait(&self, wait: Wait) -> Result<()> {
-        match &self.waiter {
-            Some(waiter) => waiter(wait).await,
+        match &self.patience {
+            Some(patience) => patience(wait).await,
             None => wait.await,
         }
     }

@@ -13,6 +13,7 @@ use oxi_base::TableId;
 use oxi_model::{
     PhysicalType, Row,
     engine::{PreparedTransaction, TableStatistics},
+    lock::LockInfo,
 };
 
 use crate::catalog::Catalog;
@@ -23,6 +24,7 @@ mod class;
 mod cluster;
 mod constraint;
 mod information;
+mod lock;
 mod routine;
 mod usage;
 
@@ -83,6 +85,10 @@ pub trait ServerState: Send + Sync {
     fn sessions(&self) -> Vec<SessionInfo>;
     /// The transactions prepared for two-phase commit.
     fn prepared_transactions(&self) -> Vec<PreparedTransaction>;
+    /// Locks on tables and advisory keys, and waits for any lock.
+    fn locks(&self) -> Vec<LockInfo> {
+        Vec::new()
+    }
 }
 
 /// A row of `pg_settings`.
@@ -137,6 +143,12 @@ pub struct SessionInfo {
     pub state_changed_us: Option<i64>,
     /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
     pub state: String,
+    /// `wait_event_type` and `wait_event`.
+    pub wait_event: Option<(&'static str, &'static str)>,
+    /// The number of the open transaction, if it has one.
+    pub transaction_id: Option<u64>,
+    /// Which transaction of the session is open.
+    pub transaction_number: Option<u64>,
     /// Text of the current or last statement.
     pub query: String,
 }
@@ -162,6 +174,29 @@ pub fn relation(schema: &str, name: &str) -> Option<&'static SystemRelation> {
 pub fn by_oid(oid: u32) -> Option<&'static SystemRelation> {
     DIRECTORY.by_oid.get(&oid).map(|position| &DIRECTORY.relations[*position])
 }
+
+/// What a sequence shows when it is read as a table, for all sequences: `seqrelid` says whose row
+/// it is. Queries reach it by the sequences' names only.
+pub fn sequence_state() -> &'static SystemRelation {
+    &SEQUENCE_STATE
+}
+
+static SEQUENCE_STATE: LazyLock<SystemRelation> = LazyLock::new(|| {
+    let column = |(name, type_oid): (&'static str, u32)| {
+        let shape = value::TYPES.iter().find(|(_, found, _)| *found == type_oid);
+        let physical = shape.map_or(PhysicalType::Text, |(_, _, shape)| shape.physical());
+        SystemColumn { name, type_oid, physical, not_null: true }
+    };
+    let state = class::SEQUENCE_COLUMNS.iter().copied();
+    SystemRelation {
+        oid: 0,
+        schema: PG,
+        name: "pg_sequence_state",
+        view: true,
+        columns: std::iter::once(("seqrelid", 26)).chain(state).map(column).collect(),
+        rows: Some(class::sequence_state),
+    }
+});
 
 /// All computed relations.
 pub fn relations() -> &'static [SystemRelation] {
@@ -256,8 +291,9 @@ const ROWS: &[((&str, &str), RowsFn)] = &[
     ((PG, "pg_user"), cluster::pg_user),
     ((PG, "pg_shadow"), cluster::pg_user),
     ((PG, "pg_settings"), cluster::pg_settings),
-    ((PG, "pg_stat_activity"), cluster::pg_stat_activity),
     ((PG, "pg_prepared_xacts"), cluster::pg_prepared_xacts),
+    ((PG, "pg_stat_activity"), lock::pg_stat_activity),
+    ((PG, "pg_locks"), lock::pg_locks),
     ((PG, "pg_stat_database"), cluster::pg_stat_database),
     ((PG, "pg_stat_all_tables"), cluster::pg_stat_tables),
     ((PG, "pg_stat_user_tables"), cluster::pg_stat_tables),

@@ -10,7 +10,10 @@ use std::{
 };
 
 use datafusion::{error::Result as DfResult, execution::TaskContext};
-use futures::future::{BoxFuture, Either, select};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Either, select},
+};
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{Catalog, system::ServerState};
 use oxi_model::engine::{Engine, Snapshot, Txn};
@@ -122,6 +125,8 @@ pub type Sleep = fn(u64) -> BoxFuture<'static, ()>;
 #[derive(Debug, Default)]
 pub struct CancelFlag {
     reason: AtomicU8,
+    /// The session is to end: its statements are stopped from now on.
+    terminated: AtomicBool,
     wakers: Mutex<Vec<Waker>>,
     /// Somebody waits with, or has a timer on, the running statement.
     watched: AtomicBool,
@@ -129,7 +134,25 @@ pub struct CancelFlag {
     statement: AtomicU64,
     /// `lock_timeout`; 0 is never.
     lock_limit_us: AtomicU64,
+    /// Whether the running statement waits for a lock.
+    waits: AtomicBool,
     sleep: Option<Sleep>,
+}
+
+/// Says, while it lives, that a statement waits.
+struct Waiting<'a>(&'a AtomicBool);
+
+impl<'a> Waiting<'a> {
+    fn new(waits: &'a AtomicBool) -> Self {
+        waits.store(true, Ordering::Release);
+        Waiting(waits)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl CancelFlag {
@@ -142,6 +165,37 @@ impl CancelFlag {
     pub fn cancel(&self, reason: CancelReason) {
         let mut wakers = self.wakers.lock();
         self.stop(reason, &mut wakers);
+    }
+
+    /// Asks the session to end.
+    pub fn terminate(&self) {
+        let mut wakers = self.wakers.lock();
+        self.terminated.store(true, Ordering::Release);
+        self.stop(CancelReason::Shutdown, &mut wakers);
+    }
+
+    /// Whether the session was asked to end.
+    pub fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::Acquire)
+    }
+
+    /// Runs a future to its end, or to the request to end the session: `None`.
+    pub async fn unless_terminated<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|context| {
+            if let Poll::Ready(value) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(value));
+            }
+            let mut wakers = self.wakers.lock();
+            if self.is_terminated() {
+                return Poll::Ready(None);
+            }
+            if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                wakers.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Asks a certain statement to stop; nothing happens when it is not the running one any more.
@@ -189,26 +243,38 @@ impl CancelFlag {
     /// # Errors
     /// As [`CancelFlag::check`].
     pub async fn wait_for_lock<T>(&self, wait: impl Future<Output = T>) -> Result<T> {
+        let mut wait = std::pin::pin!(wait);
+        // Said only once there is something to wait for.
+        if let Some(done) = wait.as_mut().now_or_never() {
+            return Ok(done);
+        }
+        let _waiting = Waiting::new(&self.waits);
         let limit = self.lock_limit_us.load(Ordering::Relaxed);
         let Some(sleep) = self.sleep.filter(|_| limit > 0) else {
             return self.unless_cancelled(wait).await;
         };
-        let wait = std::pin::pin!(wait);
         match self.unless_cancelled(select(wait, sleep(limit))).await? {
             Either::Left((value, _)) => Ok(value),
             Either::Right(_) => Err(CancelReason::LockTimeout.error()),
         }
     }
 
+    /// Whether the running statement waits for a lock.
+    pub fn is_waiting(&self) -> bool {
+        self.waits.load(Ordering::Acquire)
+    }
+
     /// Whether stopping was asked for.
     pub fn is_cancelled(&self) -> bool {
-        self.reason.load(Ordering::Relaxed) != 0
+        self.reason.load(Ordering::Relaxed) != 0 || self.is_terminated()
     }
 
     /// # Errors
     /// `57014` and its like if stopping was asked for.
     pub fn check(&self) -> Result<()> {
         match CancelReason::of(self.reason.load(Ordering::Acquire)) {
+            // A request to end the session is not forgotten with the statement.
+            _ if self.is_terminated() => Err(CancelReason::Shutdown.error()),
             None => Ok(()),
             Some(reason) => Err(reason.error()),
         }

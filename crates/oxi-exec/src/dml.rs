@@ -13,6 +13,8 @@ pub mod deferred;
 
 pub(crate) mod action;
 
+pub mod recheck;
+
 pub mod apply;
 
 pub mod modify;

@@ -24,6 +24,7 @@ use crate::{
     dml::{
         apply::RowPlan,
         modify::ModifyExec,
+        recheck::Recheck,
         row_lock::{Locks, RowLockExec},
     },
     error::to_datafusion,
@@ -89,19 +90,19 @@ impl ExtensionPlanner for NodePlanner {
         };
         if let Some(node) = node.as_any().downcast_ref::<ModifyNode>() {
             let catalog = catalog_of(session)?;
-            let plan = RowPlan::compile(node, &catalog, Some(session.execution_props()))
+            let mut plan = RowPlan::compile(node, &catalog, Some(session.execution_props()))
                 .map_err(to_datafusion)?
                 .ok_or_else(|| {
                     to_datafusion(Error::unsupported(
                         "this expression in a modification is not supported",
                     ))
                 })?;
+            plan.again = Recheck::of(node, state_of(session)?).map_err(to_datafusion)?;
             let schema = Arc::clone(node.schema.inner());
             return Ok(Some(Arc::new(ModifyExec::new(Arc::new(plan), input()?, schema))));
         }
         if let Some(node) = node.as_any().downcast_ref::<RowLockNode>() {
-            let locks =
-                Locks { tables: node.tables.clone(), strength: node.strength, wait: node.wait };
+            let locks = Locks { tables: node.tables.clone() };
             let schema = Arc::clone(node.schema.inner());
             let exec = RowLockExec::new(input()?, Arc::new(locks), None, schema);
             return Ok(Some(Arc::new(exec)));

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::{Constraint, Constraints, Statistics, stats::Precision},
+    common::{Constraint, Constraints, Statistics, stats::Precision, tree_node::TreeNode},
     datasource::provider_as_source,
     error::Result as DfResult,
     logical_expr::{Expr, TableProviderFilterPushDown, TableSource, TableType},
@@ -27,11 +27,15 @@ use oxi_sql::{bind::Relations, plan::modify::ROW_ID};
 use crate::{
     dml::target::table_of,
     error::to_datafusion,
-    provider::access::{IndexInfo, choose},
+    provider::{
+        access::{IndexInfo, choose},
+        predicate::Wanted,
+    },
     scan::{ScanExec, ScanTarget, index::IndexScanExec},
 };
 
 pub mod access;
+pub mod predicate;
 pub mod system;
 
 /// Tables with fewer rows than this are scanned on one task.
@@ -180,8 +184,24 @@ impl OxiTable {
             schema,
             rows: statistics.rows,
             bytes: statistics.bytes,
+            wanted: Wanted::default(),
         })
     }
+}
+
+/// Whether a filter speaks of nothing but a row, so that it says which rows a scan is after.
+fn is_of_row(filter: &Expr) -> bool {
+    let other = filter.exists(|expr| {
+        Ok(matches!(
+            expr,
+            Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(..)
+        ))
+    });
+    matches!(other, Ok(false))
 }
 
 #[async_trait]
@@ -215,8 +235,10 @@ impl TableProvider for OxiTable {
             .iter()
             .map(|filter| {
                 // The filter stays in the plan: index entries are a way to the rows, not the
-                // answer.
-                if self.indexes.iter().any(|index| index.helps(filter, &self.schema)) {
+                // answer, and a predicate matters to nobody but SERIALIZABLE.
+                if is_of_row(filter)
+                    || self.indexes.iter().any(|index| index.helps(filter, &self.schema))
+                {
                     TableProviderFilterPushDown::Inexact
                 } else {
                     TableProviderFilterPushDown::Unsupported
@@ -232,7 +254,8 @@ impl TableProvider for OxiTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let target = self.target(projection)?;
+        let mut target = self.target(projection)?;
+        target.wanted = Wanted::by(state, &self.schema, filters)?;
         let access =
             choose(&self.indexes, &self.schema, &self.physical, filters).map_err(to_datafusion)?;
         if let Some(mut access) = access {

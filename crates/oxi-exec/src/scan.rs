@@ -34,6 +34,7 @@ use crate::{
     context::{CancelFlag, StatementContext},
     error::to_datafusion,
     node::{bounded, leaf_methods},
+    provider::predicate::Wanted,
 };
 
 pub mod index;
@@ -53,6 +54,8 @@ pub struct ScanTarget {
     pub rows: u64,
     /// Bytes the table has.
     pub bytes: u64,
+    /// Which rows are wanted.
+    pub wanted: Wanted,
 }
 
 impl ScanTarget {
@@ -150,11 +153,9 @@ impl ScanExec {
     ) -> DfResult<Option<Box<dyn Scan>>> {
         let mut running = self.running.lock();
         if running.0.get(partition).is_none_or(|slot| matches!(slot, Slot::Taken)) {
-            let mut scans = statement
-                .snapshot
-                .scan(self.target.table, &self.target.request(self.partitions))
-                .map_err(to_datafusion)?
-                .into_iter();
+            let request = self.target.request(self.partitions);
+            let scans = self.target.wanted.scan(statement, self.target.table, &request);
+            let mut scans = scans.map_err(to_datafusion)?.into_iter();
             running.0 = (0..self.partitions).map(|_| Slot::Ready(scans.next())).collect();
         }
         let slot = running.0.get_mut(partition).map(|slot| std::mem::replace(slot, Slot::Taken));

@@ -143,7 +143,7 @@ impl Inspection {
                 break None;
             }
             match scanner.next(bound)? {
-                Step::Frame { frame, .. } => {
+                Step::Frame(frame) => {
                     if self.faults.is_empty() {
                         each(&frame);
                     }

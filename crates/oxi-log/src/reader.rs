@@ -74,7 +74,7 @@ impl LogReader {
             }
             let scanner = self.scanner.as_mut().expect("a position before the end has a file");
             let frame = match scanner.next(Some(self.bound))? {
-                Step::Frame { frame, .. } => frame,
+                Step::Frame(frame) => frame,
                 Step::End => return Err(damaged(scanner, "frames are missing")),
                 Step::Bad(reason) => return Err(damaged(scanner, reason)),
             };

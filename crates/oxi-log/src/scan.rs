@@ -2,23 +2,44 @@
 
 use std::sync::Arc;
 
-use oxi_base::{Lsn, Result};
+use oxi_base::{Lsn, Result, Ts, TxnId};
 use oxi_world::{Disk, File, OpenMode, disk};
 
-use crate::frame::{self, FLUSH_START, Frame, HEADER_BYTES, OVERHEAD_BYTES};
+use crate::frame::{self, FLUSH_START, Frame, FrameKind, HEADER_BYTES, OVERHEAD_BYTES};
 use crate::segment::{FILE_HEADER_BYTES, FileHeader};
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 << 10;
 
+/// Bytes behind the payload.
+const CHECKSUM_BYTES: usize = OVERHEAD_BYTES - HEADER_BYTES;
+
 /// What is at a position.
 pub(crate) enum Step {
-    /// A sound frame, and whether a flush began with it.
-    Frame { frame: Frame, flush_start: bool },
+    /// A sound frame.
+    Frame(Frame),
     /// Zeros or the end of the file.
     End,
     /// Bytes that are no frame.
     Bad(&'static str),
+}
+
+/// The same without the payload, which is not copied.
+enum Sound {
+    Frame(Head),
+    End,
+    Bad(&'static str),
+}
+
+/// What a sound frame says in front of its payload.
+struct Head {
+    lsn: Lsn,
+    kind: FrameKind,
+    txn: TxnId,
+    commit_ts: Ts,
+    payload_bytes: usize,
+    /// Whether a flush began with it.
+    flush_start: bool,
 }
 
 /// A position within one file.
@@ -72,35 +93,54 @@ impl Scanner {
 
     /// Reads the frame at the position; nothing at or behind `bound` is looked at.
     pub(crate) fn next(&mut self, bound: Option<Lsn>) -> Result<Step> {
+        Ok(match self.advance(bound)? {
+            Sound::Frame(found) => {
+                let end = self.used - CHECKSUM_BYTES;
+                let payload = &self.buffer[end - found.payload_bytes..end];
+                Step::Frame(Frame {
+                    lsn: found.lsn,
+                    end_lsn: self.lsn,
+                    kind: found.kind,
+                    txn: found.txn,
+                    commit_ts: found.commit_ts,
+                    payload: payload.to_vec(),
+                })
+            }
+            Sound::End => Step::End,
+            Sound::Bad(reason) => Step::Bad(reason),
+        })
+    }
+
+    /// Passes over the frame at the position, having checked it. Its payload ends in front of the
+    /// checksum that was read last.
+    fn advance(&mut self, bound: Option<Lsn>) -> Result<Sound> {
         let available = self.ensure(HEADER_BYTES, bound)?;
         let head = &self.buffer[self.used..self.used + available.min(HEADER_BYTES)];
         if head.iter().all(|&byte| byte == 0) {
-            return Ok(Step::End);
+            return Ok(Sound::End);
         }
         let Some(length) = frame::claimed_length(head) else {
-            return Ok(Step::Bad("impossible frame length"));
+            return Ok(Sound::Bad("impossible frame length"));
         };
         if self.ensure(length, bound)? < length {
-            return Ok(Step::Bad("frame is cut short"));
+            return Ok(Sound::Bad("frame is cut short"));
         }
         let bytes = &self.buffer[self.used..self.used + length];
         let Some(decoded) = frame::decode(bytes, self.previous, self.lsn) else {
-            return Ok(Step::Bad("checksum does not match"));
+            return Ok(Sound::Bad("checksum does not match"));
         };
-        let end_lsn = Lsn(self.lsn.0 + length as u64);
-        let frame = Frame {
+        let found = Head {
             lsn: self.lsn,
-            end_lsn,
             kind: decoded.parts.kind,
             txn: decoded.parts.txn,
             commit_ts: decoded.parts.commit_ts,
-            payload: decoded.parts.payload.to_vec(),
+            payload_bytes: decoded.parts.payload.len(),
+            flush_start: decoded.parts.flags & FLUSH_START != 0,
         };
-        let flush_start = decoded.parts.flags & FLUSH_START != 0;
         self.previous = decoded.crc;
-        self.lsn = end_lsn;
+        self.lsn = Lsn(self.lsn.0 + length as u64);
         self.used += length;
-        Ok(Step::Frame { frame, flush_start })
+        Ok(Sound::Frame(found))
     }
 
     /// Looks at what is behind the last sound frame.
@@ -157,14 +197,14 @@ pub(crate) fn find_end(disk: &dyn Disk, dir: &str, header: FileHeader) -> Result
     let mut scanner = Scanner::open(disk, dir, header)?;
     let mut last_flush = None;
     let reason = loop {
-        match scanner.next(None)? {
-            Step::Frame { frame, flush_start } => {
-                if flush_start {
-                    last_flush = Some(frame.lsn);
+        match scanner.advance(None)? {
+            Sound::Frame(found) => {
+                if found.flush_start {
+                    last_flush = Some(found.lsn);
                 }
             }
-            Step::End => break "zeros before a later frame",
-            Step::Bad(reason) => break reason,
+            Sound::End => break "zeros before a later frame",
+            Sound::Bad(reason) => break reason,
         }
     };
     let tail = scanner.tail()?;

@@ -263,6 +263,33 @@ pub fn decode_datum(reader: &mut codec::Reader<'_>, physical: &PhysicalType) -> 
     })
 }
 
+/// Passes over a value as [`encode_datum`] wrote it; `None` on bytes that are too short.
+pub fn skip_datum(reader: &mut codec::Reader<'_>, physical: &PhysicalType) -> Option<()> {
+    match reader.u8()? {
+        0 => return Some(()),
+        1 => {}
+        _ => return None,
+    }
+    let length = match physical {
+        PhysicalType::Bool => 1,
+        PhysicalType::Int16 => 2,
+        PhysicalType::Int32 | PhysicalType::Date | PhysicalType::UInt32 | PhysicalType::Float32 => {
+            4
+        }
+        PhysicalType::Int64
+        | PhysicalType::Time
+        | PhysicalType::Timestamp
+        | PhysicalType::TimestampTz
+        | PhysicalType::Float64 => 8,
+        PhysicalType::Interval | PhysicalType::Uuid => 16,
+        PhysicalType::Text
+        | PhysicalType::Numeric
+        | PhysicalType::Bytes
+        | PhysicalType::List(_) => usize::try_from(reader.varint()?).ok()?,
+    };
+    reader.take(length).map(|_| ())
+}
+
 /// Encodes an array value: dimension count, per dimension length and lower bound, the elements.
 pub fn encode_list(list: &ListValue) -> Vec<u8> {
     let mut out = Vec::new();

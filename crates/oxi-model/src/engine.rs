@@ -12,13 +12,18 @@ use std::{any::Any, future::Future, ops::Bound, pin::Pin, sync::Arc};
 use arrow_array::RecordBatch;
 use oxi_base::{ColumnId, IndexId, Result, RowId, TableId, Ts, TxnId};
 
-use crate::datum::{Datum, PhysicalType, Row};
+use crate::{
+    datum::{Datum, PhysicalType, Row},
+    lock::{AdvisoryKey, LockInfo, SessionLocks},
+};
+
+pub use crate::lock::{RowLock, TableLock};
 
 /// A future that crosses the contract.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Resolves when the transaction that is in the way has ended; an error when waiting would be a
-/// deadlock (`40P01`). Dropping it stops waiting.
+/// Resolves when what is in the way may have gone; an error when waiting would be a deadlock
+/// (`40P01`). Waiting begins when it is first polled and stops when it is dropped.
 pub type Wait = BoxFuture<Result<()>>;
 
 /// What a transaction sees.
@@ -29,6 +34,16 @@ pub enum Isolation {
     ReadCommitted,
     /// All statements see what was committed when the first one began; first updater wins.
     RepeatableRead,
+    /// As REPEATABLE READ, and a transaction that wrote commits only if nobody has meanwhile
+    /// committed a change to what it read: commits are as if one transaction followed the other.
+    Serializable,
+}
+
+impl Isolation {
+    /// Whether all statements see the same, and writing what others changed since is an error.
+    pub fn keeps_snapshot(self) -> bool {
+        self != Isolation::ReadCommitted
+    }
 }
 
 /// The physical shape of a table.
@@ -168,7 +183,23 @@ pub trait Engine: Send + Sync {
 
     /// Whether a log failure has stopped the database, and why.
     fn failure(&self) -> Option<oxi_base::Error>;
+
+    /// The advisory locks of a session, which must be the only one of its number.
+    fn session_locks(&self, session: u32) -> Arc<dyn SessionLocks>;
+
+    /// All locks on tables and advisory keys, and all waits for any lock.
+    fn locks(&self) -> Vec<LockInfo>;
+
+    /// The sessions that a waiting session waits for (0 for a transaction without one); empty if
+    /// it does not wait.
+    fn blockers(&self, session: u32) -> Vec<u32>;
+
+    /// Tells by what oid messages call a table. Set once.
+    fn name_tables(&self, namer: TableNamer);
 }
+
+/// The oid of the relation whose rows a storage holds.
+pub type TableNamer = Box<dyn Fn(TableId) -> Option<u32> + Send + Sync>;
 
 /// What an insert came to.
 pub enum InsertOutcome {
@@ -227,51 +258,69 @@ pub enum WriteTarget {
     Newest,
 }
 
-/// The strength of a row lock. (The two others of PostgreSQL's four find their place here.)
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RowLock {
-    /// FOR UPDATE: conflicts with everything.
-    Update,
-    /// FOR KEY SHARE: conflicts with deletes and with updates of key columns only. Foreign keys
-    /// take it on the referenced row.
-    KeyShare,
-}
-
-/// How strongly a transaction holds a table until it ends. (PostgreSQL's eight modes find their
-/// place here.)
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TableLock {
-    /// Reading or writing rows: conflicts with [`TableLock::Exclusive`].
-    Shared,
-    /// Changing the definition: conflicts with everything.
-    Exclusive,
-}
-
 /// A savepoint's handle; handles nest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SavepointId(pub u32);
 
 /// A transaction. Calls may come from several threads, writes are serialised inside.
 pub trait Txn: Send + Sync {
-    /// Its number, if it has written or locked anything.
+    /// Its number, if it has written anything, locked rows, or was asked for it.
     fn id(&self) -> Option<TxnId>;
+
+    /// Its number, given now if it had none.
+    fn assign_id(&self) -> TxnId;
 
     /// Its isolation.
     fn isolation(&self) -> Isolation;
+
+    /// Makes it a session's: what the session holds is not in its way, and messages and monitoring
+    /// name the session. 0 takes it from the session that had it. The caller has not locked
+    /// anything yet, or is the only one who uses the transaction.
+    fn belong_to(&self, session: u32);
+
+    /// Gives another isolation to a transaction that has not begun any statement; what it has
+    /// locked stays locked.
+    fn set_isolation(&self, isolation: Isolation) -> Result<()> {
+        if self.isolation() == isolation {
+            return Ok(());
+        }
+        Err(oxi_base::Error::bug("a transaction whose isolation is fixed"))
+    }
 
     /// Begins a statement: what it sees is fixed now (READ COMMITTED: anew; REPEATABLE READ: at
     /// the first call). A statement does not see its own changes; the next one does.
     fn begin_statement(&self) -> Arc<dyn Snapshot>;
 
     /// A snapshot that also sees every change this transaction has made so far, for checks that
-    /// run inside a statement (foreign keys, ON CONFLICT).
+    /// run inside a statement (ON CONFLICT).
     fn current_snapshot(&self) -> Arc<dyn Snapshot>;
+
+    /// As [`Txn::current_snapshot`], for checks whose answers row locks keep true until the end of
+    /// the transaction (foreign keys): SERIALIZABLE does not remember what they read.
+    fn check_snapshot(&self) -> Arc<dyn Snapshot> {
+        self.current_snapshot()
+    }
 
     /// Takes a table lock until the end of the transaction; `Some` asks to wait and call again.
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>>;
 
+    /// Takes an advisory lock until the end of the transaction; `Some` asks to wait and call again.
+    fn lock_advisory(&self, key: AdvisoryKey, lock: TableLock) -> Result<Option<Wait>>;
+
     /// Inserts a row (values by position in the layout, each fitting its physical type).
     fn insert(&self, table: TableId, row: &[Datum]) -> Result<InsertOutcome>;
+
+    /// As [`Txn::insert`], looking at these unique indexes before the others: a row that is in
+    /// their way is what the caller wants to hear of.
+    fn insert_unless(
+        &self,
+        table: TableId,
+        row: &[Datum],
+        arbiters: &[IndexId],
+    ) -> Result<InsertOutcome> {
+        let _ = arbiters;
+        self.insert(table, row)
+    }
 
     /// Inserts the rows of a batch (columns in layout order), beginning at row `from`; returns how
     /// many rows from there were inserted and the outcome that stopped it, if any. For bulk load.
@@ -324,14 +373,14 @@ pub trait Txn: Send + Sync {
 
     /// Changes a table's layout: columns added (rows read their `missing` value), dropped or
     /// reordered. Columns that are there already keep their values, whatever `missing` now says.
-    /// The caller holds the exclusive lock.
+    /// The caller holds [`TableLock::AccessExclusive`].
     fn alter_table(&self, table: TableId, layout: TableLayout) -> Result<()>;
 
     /// Drops a table's storage and its indexes at commit.
     fn drop_table(&self, table: TableId) -> Result<()>;
 
     /// Creates an index and fills it from the rows visible to this transaction; `Err` with
-    /// `23505` if they are not unique (detail names the key). The caller holds the exclusive lock.
+    /// `23505` if they are not unique (detail names the key). The caller holds [`TableLock::Share`] or more.
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()>;
 
     /// Creates an index without entries, which all transactions that begin from now on maintain;
@@ -359,7 +408,8 @@ pub trait Txn: Send + Sync {
 
     /// Commits. The future resolves when the commit is durable and visible; an error then means
     /// that the log has failed and the outcome is decided by the next recovery. The error of the
-    /// call itself means that the transaction was rolled back.
+    /// call itself means that the transaction was rolled back; under SERIALIZABLE it is `40001` if
+    /// others have changed what the transaction read.
     fn commit(&self) -> Result<BoxFuture<Result<()>>>;
 
     /// Prepares the transaction for two-phase commit: it ends for its session, keeps its changes
@@ -442,6 +492,23 @@ pub trait Snapshot: Send + Sync {
     /// yield each visible row once.
     fn scan(&self, table: TableId, request: &ScanRequest) -> Result<Vec<Box<dyn Scan>>>;
 
+    /// As [`Snapshot::scan`], which yields all rows all the same: the caller has no use for those
+    /// that do not meet the predicate, so SERIALIZABLE lets others change them.
+    fn scan_where(
+        &self,
+        table: TableId,
+        request: &ScanRequest,
+        predicate: Arc<dyn Predicate>,
+    ) -> Result<Vec<Box<dyn Scan>>> {
+        let _ = predicate;
+        self.scan(table, request)
+    }
+
+    /// Whether it matters to this snapshot which rows a scan is after ([`Snapshot::scan_where`]).
+    fn notes_reads(&self) -> bool {
+        false
+    }
+
     /// Reads the columns (positions) of one row into `out` (cleared first); false if not visible.
     fn get(&self, table: TableId, row: RowId, columns: &[usize], out: &mut Row) -> Result<bool>;
 
@@ -465,6 +532,16 @@ pub trait Snapshot: Send + Sync {
         columns: &[usize],
         visit: &mut RowVisitor<'_>,
     ) -> Result<()>;
+}
+
+/// A condition on single rows of a table, for [`Snapshot::scan_where`].
+pub trait Predicate: Send + Sync {
+    /// The columns it looks at, as positions in the table's layout.
+    fn columns(&self) -> &[usize];
+
+    /// Whether a row meets it; `row` has a value for each column of the table, but those it does
+    /// not look at may be NULL. In doubt (a computation fails) the answer is yes.
+    fn holds(&self, row: &[Datum]) -> bool;
 }
 
 /// Takes a row, whose values it may keep; false ends the reading.

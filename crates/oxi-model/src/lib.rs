@@ -18,5 +18,6 @@ pub mod array;
 pub mod datum;
 pub mod descriptor;
 pub mod engine;
+pub mod lock;
 
 pub use datum::{Datum, Interval, PhysicalType, Row};

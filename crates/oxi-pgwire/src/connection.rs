@@ -124,6 +124,9 @@ impl Connection {
                 Err(Failure::Sql(error)) => return Failure::Fatal(error),
                 Err(failure) => return failure,
             }
+            if self.session.cancel_flag().is_terminated() {
+                return Failure::Ended(Ended::Shutdown);
+            }
             if self.wire.gone {
                 return Failure::Ended(Ended::Gone);
             }
@@ -133,10 +136,16 @@ impl Connection {
         }
     }
 
-    /// The client's next message; in a transaction block it has to come in time.
+    /// The client's next message; in a transaction block it has to come in time, and an end that
+    /// others want comes first.
     async fn next_frame(&mut self) -> Result<oxi_base::Result<Frame>, Ended> {
-        let frame = self.wire.frame(frame::limit);
-        let Some(limit) = self.session.idle_limit_us() else { return frame.await };
+        let limit = self.session.idle_limit_us();
+        let cancel = Arc::clone(self.session.cancel_flag());
+        let frame = async {
+            let frame = cancel.unless_terminated(self.wire.frame(frame::limit)).await;
+            frame.unwrap_or(Err(Ended::Shutdown))
+        };
+        let Some(limit) = limit else { return frame.await };
         oxi_world::net::timeout(limit, frame).await.unwrap_or_else(|| {
             Ok(Err(Error::new(
                 SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
@@ -183,7 +192,10 @@ impl Connection {
     /// Reports a statement's error and tells the session.
     pub(crate) fn failed(&mut self, error: &Error) {
         self.notices();
-        error_response(&mut self.wire.output, Severity::Error, error, &self.text);
+        // Who is sent away hears of it once, at the end.
+        if !self.session.cancel_flag().is_terminated() {
+            error_response(&mut self.wire.output, Severity::Error, error, &self.text);
+        }
         self.text.clear();
         self.portals.clear();
         self.session.fail();

@@ -14,11 +14,12 @@ use oxi_exec::{
 };
 use oxi_model::{
     Datum,
-    descriptor::{RelationDescriptor, TableDescriptor, TypeRef},
+    descriptor::{RelationDescriptor, TypeRef},
+    engine::TableLock,
 };
 use oxi_sql::{
     ast::{Expr, Statement},
-    bind::{BindContext, Binder, Bound, BoundQuery, BoundRowExpr, Command, OutputField},
+    bind::{BindContext, Binder, Bound, BoundQuery, BoundRowExpr, Command, OutputField, Stars},
 };
 use oxi_types::{EvalContext, builtin::CastContext, oid, pg_type};
 
@@ -64,11 +65,20 @@ impl Environment {
         statement: &Statement,
         param_types: Vec<Option<u32>>,
     ) -> Result<BoundStatement> {
-        match Binder::new(self.context(param_types)).bind(statement)? {
-            Bound::Query(query) => Ok(BoundStatement { query, is_query: true }),
-            Bound::Modify(query) => Ok(BoundStatement { query, is_query: false }),
-            Bound::Utility(_) => Err(Error::bug("a utility statement was to be planned")),
-        }
+        bound(Binder::new(self.context(param_types)).bind(statement)?)
+    }
+
+    /// Binds a query that is to be stored as text.
+    pub(crate) fn bind_stored(&self, statement: &Statement) -> Result<BoundStatement> {
+        bound(Binder::new(self.context(Vec::new())).noting_stars().bind(statement)?)
+    }
+}
+
+fn bound(bound: Bound) -> Result<BoundStatement> {
+    match bound {
+        Bound::Query(query) => Ok(BoundStatement { query, is_query: true }),
+        Bound::Modify(query) => Ok(BoundStatement { query, is_query: false }),
+        Bound::Utility(_) => Err(Error::bug("a utility statement was to be planned")),
     }
 }
 
@@ -89,6 +99,11 @@ impl BoundStatement {
         &self.query.fields
     }
 
+    /// What the stars of a query that is to be stored stand for.
+    pub(crate) fn stars(&self) -> &Stars {
+        &self.query.stars
+    }
+
     /// The types of `$1`, `$2`, ….
     pub(crate) fn parameters(&self) -> &[u32] {
         &self.query.parameters
@@ -99,10 +114,19 @@ impl BoundStatement {
         &self.query.relations
     }
 
-    /// Storages of the tables it reads or writes.
-    pub(crate) fn tables(&self, catalog: &Catalog) -> Vec<TableId> {
+    /// Storages of the tables it reads or writes, and how it locks them.
+    pub(crate) fn tables(&self, catalog: &Catalog) -> Vec<(TableId, TableLock)> {
+        let lock_of = |oid| {
+            if self.query.changed.contains(&oid) {
+                TableLock::RowExclusive
+            } else if self.query.row_locked.contains(&oid) {
+                TableLock::RowShare
+            } else {
+                TableLock::AccessShare
+            }
+        };
         let relations = self.query.relations.iter().filter_map(|oid| catalog.relation(*oid));
-        relations.filter_map(|relation| relation.as_table()).map(TableDescriptor::storage).collect()
+        relations.filter_map(|one| Some((one.as_table()?.storage(), lock_of(one.oid)))).collect()
     }
 
     /// Whether it gives rows rather than a count.

@@ -19,7 +19,10 @@ use oxi_model::engine::Engine;
 use oxi_world::World;
 use parking_lot::Mutex;
 
-use crate::{cache::StatementCache, prepared::Prepared, recall::Recalled, session::Session};
+use crate::{
+    activity::Activity, cache::StatementCache, prepared::Prepared, recall::Recalled,
+    session::Session,
+};
 
 /// How connecting clients prove who they are.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -42,6 +45,8 @@ pub struct DatabaseOptions {
     pub authentication: Authentication,
     /// COPY may read and write files of the server.
     pub server_files: bool,
+    /// What settings that cannot be changed show, where it is not their default.
+    pub server_settings: Arc<BTreeMap<&'static str, String>>,
 }
 
 impl Default for DatabaseOptions {
@@ -51,6 +56,7 @@ impl Default for DatabaseOptions {
             connections_max: 1000,
             authentication: Authentication::Trust,
             server_files: false,
+            server_settings: Arc::default(),
         }
     }
 }
@@ -108,6 +114,14 @@ pub(crate) struct SessionEntry {
     pub(crate) user: String,
     pub(crate) client: String,
     pub(crate) started_us: i64,
+    pub(crate) activity: Arc<Activity>,
+}
+
+impl ConnectOptions {
+    /// Whether the client is in this process.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.client == "embedded"
+    }
 }
 
 /// Names a session in a cancel request.
@@ -150,7 +164,17 @@ impl Database {
             world,
             options,
         };
-        Ok(Database { shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        let weak = Arc::downgrade(&shared);
+        shared.engine.name_tables(Box::new(move |table| {
+            let shared = weak.upgrade()?;
+            let catalog = shared.catalogs.latest(&*shared.engine).ok()?;
+            let named = catalog
+                .relations()
+                .find(|relation| relation.as_table().is_some_and(|found| found.storage() == table));
+            named.map(|relation| relation.oid)
+        }));
+        Ok(Database { shared })
     }
 
     /// Begins a session.
@@ -170,6 +194,7 @@ impl Database {
         let mut secret = [0; 4];
         shared.world.rng.fill(&mut secret);
         let cancel = Arc::new(CancelFlag::with_timer(crate::limits::sleep));
+        let activity = Arc::new(Activity::default());
         {
             let mut sessions = shared.sessions.lock();
             if sessions.len() >= shared.options.connections_max {
@@ -186,10 +211,12 @@ impl Database {
                     user: options.user.clone(),
                     client: options.client.clone(),
                     started_us: shared.world.clock.now_unix_us(),
+                    activity: Arc::clone(&activity),
                 },
             );
         }
-        let session = Session::new(Arc::clone(shared), backend_id, secret, options, cancel);
+        let session =
+            Session::new(Arc::clone(shared), backend_id, secret, options, cancel, activity);
         if session.is_err() {
             shared.sessions.lock().remove(&backend_id);
         }

@@ -69,6 +69,7 @@ async fn statement_of(session: &mut Session, parsed: &Parsed, commits: bool) -> 
             if is_definition(kind) {
                 let transaction = session.ensure_transaction();
                 require_writable(transaction.modes, verb(kind))?;
+                transaction.has_queried = true;
                 return definition(session, parsed).await;
             }
             utility(session, parsed).await
@@ -89,7 +90,7 @@ async fn utility(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
         }
         Kind::CloseCursor(close) => statement::cursor::close(session, close)?,
         Kind::Checkpoint => statement::maintenance::checkpoint(session)?,
-        Kind::Vacuum(vacuum) => statement::maintenance::vacuum(session, vacuum)?,
+        Kind::Vacuum(vacuum) => statement::maintenance::vacuum(session, vacuum).await?,
         Kind::LockTable(lock) => statement::lock::run(session, lock).await?,
         Kind::Reindex(reindex) => statement::reindex::run(session, reindex).await?,
         Kind::Truncate(truncate) => statement::truncate::run(session, truncate).await?,

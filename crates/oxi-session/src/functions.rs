@@ -11,11 +11,17 @@ use std::{
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{Catalog, functions::CatalogFunctions, layout, system::SystemContext};
 use oxi_exec::context::{CancelFlag, CancelReason};
-use oxi_model::{descriptor::RelationDescriptor, engine::Txn};
-use oxi_types::context::{ObjectClass, ObjectName, SessionFunctions};
+use oxi_model::{
+    descriptor::{RelationDescriptor, ViewDescriptor},
+    engine::Txn,
+};
+use oxi_sql::ast::{self, StatementKind};
+use oxi_types::context::{AdvisoryLock, ObjectClass, ObjectName, SessionFunctions};
 use parking_lot::Mutex;
 
-use crate::{database::Shared, settings::SharedSettings, system::SessionServer};
+use crate::{
+    advisory::Advisory, database::Shared, settings::SharedSettings, system::SessionServer,
+};
 
 /// What `currval` and `lastval` remember.
 #[derive(Clone, Debug, Default)]
@@ -34,10 +40,17 @@ pub(crate) struct StatementFunctions {
     pub(crate) cancel: Arc<CancelFlag>,
     pub(crate) sleep_us: Arc<AtomicU64>,
     pub(crate) backend_id: u32,
+    /// Warnings for the client.
+    pub(crate) raised: Arc<Mutex<Vec<(SqlState, String)>>>,
+    pub(crate) advisory: Arc<Advisory>,
     pub(crate) user: String,
 }
 
 impl StatementFunctions {
+    fn warn(&self, message: String) {
+        self.raised.lock().push((SqlState::WARNING, message));
+    }
+
     fn sequence(&self, oid: u32) -> Result<&Arc<RelationDescriptor>> {
         let relation = self.catalog.relation(oid).ok_or_else(|| {
             Error::new(SqlState::UNDEFINED_TABLE, format!("could not open relation with OID {oid}"))
@@ -157,9 +170,7 @@ impl SessionFunctions for StatementFunctions {
     }
 
     fn transaction_id(&self) -> Result<u64> {
-        self.txn.id().map(|id| id.0).ok_or_else(|| {
-            Error::unsupported("the number of a transaction that has written nothing is not there")
-        })
+        Ok(self.txn.assign_id().0)
     }
 
     fn backend_pid(&self) -> i32 {
@@ -178,15 +189,46 @@ impl SessionFunctions for StatementFunctions {
     }
 
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool> {
-        if terminate {
-            return Err(Error::unsupported("pg_terminate_backend is not supported"));
-        }
         let sessions = self.shared.sessions.lock();
         let target = u32::try_from(pid).ok().and_then(|pid| sessions.get(&pid));
-        if let Some(target) = target {
-            target.cancel.cancel(CancelReason::User);
+        match target {
+            Some(target) if terminate => {
+                target.cancel.terminate();
+                target.activity.roll_back_idle();
+            }
+            Some(target) => target.cancel.cancel(CancelReason::User),
+            None => self.warn(format!("PID {pid} is not a PostgreSQL backend process")),
         }
         Ok(target.is_some())
+    }
+
+    fn advisory_lock(&self, lock: AdvisoryLock) -> Result<()> {
+        while let Some(wait) = self.advisory.take(&*self.txn, lock)? {
+            oxi_world::net::wait_here(self.cancel.wait_for_lock(wait))???;
+        }
+        Ok(())
+    }
+
+    fn try_advisory_lock(&self, lock: AdvisoryLock) -> Result<bool> {
+        Ok(self.advisory.take(&*self.txn, lock)?.is_none())
+    }
+
+    fn advisory_unlock(&self, lock: AdvisoryLock) -> Result<bool> {
+        let had = self.advisory.give_back(lock);
+        if !had {
+            self.warn(format!("you don't own a lock of type {}", lock.lock.name()));
+        }
+        Ok(had)
+    }
+
+    fn advisory_unlock_all(&self) -> Result<()> {
+        self.advisory.give_all_back();
+        Ok(())
+    }
+
+    fn blocking_pids(&self, pid: i32) -> Result<Vec<i32>> {
+        let blockers = u32::try_from(pid).map(|pid| self.shared.engine.blockers(pid));
+        Ok(blockers.unwrap_or_default().into_iter().map(u32::cast_signed).collect())
     }
 
     fn lookup(&self, class: ObjectClass, name: &[String]) -> Result<Option<u32>> {
@@ -210,7 +252,10 @@ impl SessionFunctions for StatementFunctions {
     }
 
     fn get_viewdef(&self, oid: u32, _pretty: bool) -> Result<Option<String>> {
-        Ok(self.ask(|catalog| catalog.view_def(oid)))
+        let relation = self.catalog.relation(oid);
+        let Some(view) = relation.and_then(|relation| relation.as_view()) else { return Ok(None) };
+        let search_path = self.settings.lock().effective.search_path(&self.user);
+        view_definition(&self.catalog, view, &search_path).map(Some)
     }
 
     fn get_serial_sequence(&self, table: u32, column: &str) -> Result<Option<String>> {
@@ -230,4 +275,23 @@ impl SessionFunctions for StatementFunctions {
     fn start_time(&self) -> Option<i64> {
         Some(self.shared.started_us)
     }
+}
+
+/// A view's query as SQL that means the same under another search path: tables which that does
+/// not find by their plain names are called with their schemas.
+fn view_definition(
+    catalog: &Catalog,
+    view: &ViewDescriptor,
+    search_path: &[String],
+) -> Result<String> {
+    let statements = oxi_sql::parse::parse(&view.query)?;
+    let Some(StatementKind::Query(query)) = statements.first().map(|found| &found.kind) else {
+        return Err(Error::bug("a view holds no query"));
+    };
+    let names = |name: &ast::ObjectName| {
+        let found = catalog.try_resolve(&view.search_path, &name.texts()).ok()??;
+        catalog.display_name(search_path, found.oid())
+    };
+    let text = oxi_sql::deparse::query_with_names(query, &names)?;
+    Ok(format!("{text};"))
 }

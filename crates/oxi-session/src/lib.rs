@@ -16,6 +16,8 @@
 //! # Not here
 //! Parsing and binding (`oxi-sql`), plans and rows (`oxi-exec`), wire formats (the doors).
 
+mod activity;
+mod advisory;
 mod binding;
 mod cache;
 pub mod copy;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState, TableId};
 use oxi_exec::fast::FastPlan;
+use oxi_model::engine::TableLock;
 use oxi_sql::ast::StatementKind;
 use parking_lot::{RwLock, RwLockReadGuard};
 
@@ -32,8 +33,8 @@ pub(crate) struct Plan {
     /// The way past the query engine, if the statement has one.
     pub(crate) fast: Option<FastPlan>,
     pub(crate) fields: Arc<[OutputField]>,
-    /// Storages of the tables it reads or writes.
-    pub(crate) tables: Vec<TableId>,
+    /// Storages of the tables it reads or writes, and how it locks them.
+    pub(crate) tables: Vec<(TableId, TableLock)>,
     /// The number of the committed catalog it was bound against, if that is known.
     pub(crate) version: Option<u64>,
     /// The catalog it was bound against.
@@ -124,6 +125,7 @@ impl Session {
         sql: &str,
         parameter_types: &[u32],
     ) -> Result<Arc<Prepared>> {
+        self.refuse_if_terminated()?;
         let made = self.prepare_unnamed(name, sql, parameter_types);
         if made.is_err() {
             self.statement_failed();

@@ -39,6 +39,7 @@ impl Session {
     /// As [`Session::split`].
     pub fn requests(&mut self, sql: &str) -> Result<Vec<Request>> {
         if let Some(request) = self.recall(sql) {
+            self.said = Some(sql.into());
             return Ok(vec![request]);
         }
         let statements = self.split(sql)?;

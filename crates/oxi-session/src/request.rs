@@ -64,6 +64,16 @@ pub enum Request {
 }
 
 impl Request {
+    /// The text of the string it stands in; `None` for an empty one.
+    pub(crate) fn text(&self) -> Option<Arc<str>> {
+        match self {
+            Request::Simple { parsed, .. } => Some(Arc::clone(&parsed.text)),
+            Request::Prepared { prepared, .. } => {
+                prepared.parsed().map(|parsed| Arc::clone(&parsed.text))
+            }
+        }
+    }
+
     /// Whether the statement ends its implicit transaction by itself.
     pub(crate) fn commits(&self) -> bool {
         match self {

@@ -18,6 +18,8 @@ use oxi_types::EvalContext;
 use parking_lot::Mutex;
 
 use crate::{
+    activity::{Activity, SleepState},
+    advisory::Advisory,
     database::{ConnectOptions, Shared},
     dispatch,
     functions::{SequenceMemory, StatementFunctions},
@@ -48,6 +50,14 @@ pub struct Session {
     sleep_us: Arc<AtomicU64>,
     limits: Limits,
     notices: Vec<Notice>,
+    /// Warnings of functions.
+    raised: Arc<Mutex<Vec<(SqlState, String)>>>,
+    activity: Arc<Activity>,
+    /// The next request's text as the client wrote it, if the request's own is a template.
+    pub(crate) said: Option<Arc<str>>,
+    /// Whether `activity` says that a statement runs.
+    is_active: bool,
+    pub(crate) advisory: Arc<Advisory>,
     /// The settings the client was last told of.
     told: Settings,
     eval: Option<EvalCache>,
@@ -74,17 +84,21 @@ impl Session {
         secret: [u8; 4],
         options: ConnectOptions,
         cancel: Arc<CancelFlag>,
+        activity: Arc<Activity>,
     ) -> Result<Self> {
-        let mut settings = Settings::default();
+        let mut settings = Settings::of_server(&shared.options.server_settings);
         for (name, value) in &options.settings {
             settings.set(name, Some(value))?;
         }
+        let shared_settings = Arc::new(SharedSettings::new(settings.clone()));
+        activity.begin_session(Arc::clone(&shared_settings));
+        let advisory = Arc::new(Advisory::new(Arc::clone(&shared.engine), backend_id));
         Ok(Session {
             shared,
             backend_id,
             secret,
             options,
-            settings: Arc::new(SharedSettings::new(settings.clone())),
+            settings: shared_settings,
             seen: (settings.clone(), 0),
             transaction: None,
             prepared: BTreeMap::new(),
@@ -94,6 +108,11 @@ impl Session {
             sleep_us: Arc::default(),
             limits: Limits::default(),
             notices: Vec::new(),
+            raised: Arc::default(),
+            activity,
+            said: None,
+            is_active: false,
+            advisory,
             told: settings,
             eval: None,
             modes: None,
@@ -133,15 +152,65 @@ impl Session {
     pub fn execute(&mut self, request: Request) -> Execution<'_> {
         self.look_at_settings();
         self.limits.start(&self.seen.0, &self.cancel);
+        if let Err(error) = self.refuse_if_terminated() {
+            return Execution::Ready(Err(error));
+        }
         let at_once = catch_unwind(AssertUnwindSafe(|| query::read_committed(self, &request)));
         match at_once.unwrap_or_else(|panic| Err(describe_panic(&*panic))) {
-            Ok(None) => Execution::Running(Box::pin(self.execute_waiting(request))),
-            Ok(Some(cursor)) => Execution::Ready(Ok(Outcome::Rows(cursor))),
+            Ok(None) => {
+                self.begin_activity(&request);
+                Execution::Running(Box::pin(self.execute_waiting(request)))
+            }
+            Ok(Some(cursor)) => {
+                self.note_activity(&request);
+                Execution::Ready(Ok(Outcome::Rows(cursor)))
+            }
             Err(error) => {
                 self.statement_failed();
                 Execution::Ready(Err(error))
             }
         }
+    }
+
+    /// `57P01` if others have asked the session to end.
+    pub(crate) fn refuse_if_terminated(&mut self) -> Result<()> {
+        if !self.cancel.is_terminated() {
+            return Ok(());
+        }
+        self.statement_failed();
+        self.cancel.check()
+    }
+
+    fn begin_activity(&mut self, request: &Request) {
+        if let Some(text) = self.said.take().or_else(|| request.text()) {
+            let now = self.shared.world.clock.now_unix_us();
+            self.activity.begin_statement(text, now);
+            self.is_active = true;
+        }
+    }
+
+    /// What was ready at once is told to others only if it came from afar: telling costs as much
+    /// as the statement.
+    fn note_activity(&mut self, request: &Request) {
+        let said = self.said.take();
+        if !self.options.is_embedded()
+            && let Some(text) = said.or_else(|| request.text())
+        {
+            self.activity.note_statement(text, self.shared.world.clock.now_unix_us());
+        }
+    }
+
+    fn end_activity(&mut self) {
+        if self.is_active {
+            self.is_active = false;
+            let now = self.shared.world.clock.now_unix_us();
+            self.activity.end_statement(self.transaction_status(), now);
+        }
+    }
+
+    /// By what others stop the session's statements, or the session.
+    pub fn cancel_flag(&self) -> &Arc<CancelFlag> {
+        &self.cancel
     }
 
     async fn execute_waiting(&mut self, request: Request) -> Result<Outcome> {
@@ -187,6 +256,10 @@ impl Session {
 
     /// Messages since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
+        let raised = std::mem::take(&mut *self.raised.lock());
+        for (code, message) in raised {
+            self.warning(code, message);
+        }
         std::mem::take(&mut self.notices)
     }
 
@@ -273,18 +346,22 @@ impl Session {
             _ => {}
         }
         let isolation = match settings.lookup("default_transaction_isolation").as_deref() {
-            Some("repeatable read" | "serializable") => Isolation::RepeatableRead,
+            Some("repeatable read") => Isolation::RepeatableRead,
+            Some("serializable") => Isolation::Serializable,
             _ => Isolation::ReadCommitted,
         };
         let read_only = settings.is_on("default_transaction_read_only");
-        let modes = Modes { isolation, read_only };
+        let deferrable = settings.is_on("default_transaction_deferrable");
+        let modes = Modes { isolation, read_only, deferrable };
         self.modes = Some((settings, modes));
         modes
     }
 
     pub(crate) fn open_transaction(&mut self, modes: Modes, explicit: bool) {
         let now = self.shared.world.clock.now_unix_us();
-        let txn = self.shared.engine.begin(modes.isolation);
+        let txn = self.shared.engine.begin(modes.storage_isolation());
+        txn.belong_to(self.backend_id);
+        self.activity.begin_transaction(&txn, now);
         let transaction = Transaction::new(txn, modes, explicit, now, &self.settings.lock());
         self.transaction = Some(transaction);
         self.outdate_eval();
@@ -295,6 +372,7 @@ impl Session {
         let is_all = self.transaction.is_none();
         if is_all {
             self.limits.stop();
+            self.end_activity();
         }
         is_all
     }
@@ -302,9 +380,9 @@ impl Session {
     /// After a statement has succeeded: an implicit transaction of its own commits.
     pub(crate) async fn statement_ended(&mut self, commits: bool) -> Result<()> {
         let implicit = self.transaction.as_ref().is_some_and(|txn| !txn.explicit);
-        let done = if commits && implicit { self.commit().await } else { Ok(()) };
-        self.limits.stop();
-        done
+        let ended = if commits && implicit { self.commit().await } else { Ok(()) };
+        self.end_activity();
+        ended
     }
 
     /// After a statement has failed: an implicit transaction is rolled back, a block is doomed.
@@ -318,6 +396,10 @@ impl Session {
             Some(_) => self.rollback(),
             None => {}
         }
+        // Also when it failed before it began.
+        self.said = None;
+        self.is_active = true;
+        self.end_activity();
         self.outdate_eval();
     }
 
@@ -335,6 +417,7 @@ impl Session {
             Ok(durable) => durable.await,
             Err(error) => Err(error),
         };
+        self.activity.end_transaction();
         let mut settings = self.settings.lock();
         match committed {
             Ok(()) => settings.effective = settings.lasting.clone(),
@@ -357,6 +440,7 @@ impl Session {
     pub(crate) fn rollback(&mut self) {
         if let Some(transaction) = self.transaction.take() {
             transaction.txn.rollback();
+            self.activity.end_transaction();
             transaction.restore_settings(&mut self.settings.lock());
         }
         self.outdate_eval();
@@ -429,7 +513,12 @@ impl Session {
         }
         match self.sleep_us.swap(0, Ordering::Relaxed) {
             0 => Ok(()),
-            micros => self.cancel.unless_cancelled(oxi_world::net::sleep(micros)).await,
+            micros => {
+                self.activity.sleeps(SleepState::Asleep);
+                let slept = self.cancel.unless_cancelled(oxi_world::net::sleep(micros)).await;
+                self.activity.sleeps(SleepState::Awake);
+                slept
+            }
         }
     }
 
@@ -503,6 +592,8 @@ impl Session {
             cancel: Arc::clone(&self.cancel),
             sleep_us: Arc::clone(&self.sleep_us),
             backend_id: self.backend_id,
+            raised: Arc::clone(&self.raised),
+            advisory: Arc::clone(&self.advisory),
             user: self.options.user.clone(),
         };
         let mut context =
@@ -547,6 +638,7 @@ impl Drop for Session {
         if let Some(transaction) = self.transaction.take() {
             transaction.txn.rollback();
         }
+        self.advisory.give_all_back();
         self.shared.sessions.lock().remove(&self.backend_id);
     }
 }

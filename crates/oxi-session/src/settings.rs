@@ -24,9 +24,16 @@ pub enum Scope {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: Arc<BTreeMap<String, String>>,
+    /// What the server was started with, for settings that cannot be changed.
+    server: Arc<BTreeMap<&'static str, String>>,
 }
 
 impl Settings {
+    /// The defaults, with what the server was started with.
+    pub(crate) fn of_server(server: &Arc<BTreeMap<&'static str, String>>) -> Self {
+        Settings { values: Arc::default(), server: Arc::clone(server) }
+    }
+
     /// The value in force.
     ///
     /// # Errors
@@ -39,6 +46,9 @@ impl Settings {
     pub fn lookup(&self, name: &str) -> Option<String> {
         let key = name.to_ascii_lowercase();
         if let Some(value) = self.values.get(&key) {
+            return Some(value.clone());
+        }
+        if let Some(value) = self.server.get(key.as_str()) {
             return Some(value.clone());
         }
         find(&key).map(|setting| setting.default.to_owned())

@@ -1,13 +1,16 @@
 //! What system relations show of the running server.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use oxi_base::TableId;
 use oxi_catalog::system::{ServerState, SessionInfo, SettingInfo};
-use oxi_model::engine::{PreparedTransaction, TableStatistics};
+use oxi_model::{
+    engine::{PreparedTransaction, TableStatistics},
+    lock::{LockInfo, LockObject},
+};
 
 use crate::{
-    database::Shared,
+    database::{SessionEntry, Shared},
     settings::{self, SettingKind, Settings},
 };
 
@@ -64,18 +67,47 @@ impl ServerState for SessionServer {
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {
+        let waits: Vec<LockInfo> =
+            self.shared.engine.locks().into_iter().filter(|lock| !lock.granted).collect();
         let sessions = self.shared.sessions.lock();
-        sessions
-            .iter()
-            .map(|(id, entry)| SessionInfo {
-                pid: *id as i32,
-                user: entry.user.clone(),
-                database: self.shared.options.name.clone(),
-                client_address: Some(entry.client.clone()).filter(|client| client != "embedded"),
-                started_us: entry.started_us,
-                ..SessionInfo::default()
-            })
-            .collect()
+        let database = &self.shared.options.name;
+        sessions.iter().map(|(id, entry)| session_info(*id, entry, database, &waits)).collect()
+    }
+
+    fn locks(&self) -> Vec<LockInfo> {
+        self.shared.engine.locks()
+    }
+}
+
+fn session_info(id: u32, entry: &SessionEntry, database: &str, waits: &[LockInfo]) -> SessionInfo {
+    let now = entry.activity.now();
+    // "local" and "embedded" are no addresses.
+    let address = entry.client.parse::<SocketAddr>().ok();
+    let waits_for = waits.iter().find(|lock| lock.session == id).map(|lock| lock.object);
+    let wait_event = match waits_for {
+        Some(LockObject::Table(_)) => Some(("Lock", "relation")),
+        Some(LockObject::Transaction(_)) => Some(("Lock", "transactionid")),
+        Some(LockObject::Advisory(_)) => Some(("Lock", "advisory")),
+        None if entry.activity.is_asleep() => Some(("Timeout", "PgSleep")),
+        None if now.runs => None,
+        None => Some(("Client", "ClientRead")),
+    };
+    SessionInfo {
+        pid: id.cast_signed(),
+        user: entry.user.clone(),
+        database: database.to_owned(),
+        application_name: now.application_name(),
+        client_address: address.map(|address| address.ip().to_string()),
+        client_port: address.map(|address| i32::from(address.port())),
+        started_us: entry.started_us,
+        transaction_started_us: now.transaction_started_us(),
+        statement_started_us: now.query_started_us,
+        state_changed_us: now.changed_us,
+        state: now.state().to_owned(),
+        wait_event,
+        transaction_id: now.transaction_id(),
+        transaction_number: now.transaction_number(),
+        query: now.query.as_deref().unwrap_or_default().to_owned(),
     }
 }
 

@@ -26,6 +26,29 @@ pub enum TransactionStatus {
 pub(crate) struct Modes {
     pub(crate) isolation: Isolation,
     pub(crate) read_only: bool,
+    /// Every snapshot of a read-only SERIALIZABLE transaction is as good as a deferred one, so
+    /// nothing is ever waited for.
+    pub(crate) deferrable: bool,
+}
+
+impl Modes {
+    /// The isolation that storage keeps: who only reads under SERIALIZABLE takes effect at its
+    /// snapshot, and nobody needs to know what was read.
+    pub(crate) fn storage_isolation(self) -> Isolation {
+        match self.isolation {
+            Isolation::Serializable if self.read_only => Isolation::RepeatableRead,
+            other => other,
+        }
+    }
+
+    /// The isolation's name.
+    pub(crate) fn isolation_name(self) -> &'static str {
+        match self.isolation {
+            Isolation::ReadCommitted => "read committed",
+            Isolation::RepeatableRead => "repeatable read",
+            Isolation::Serializable => "serializable",
+        }
+    }
 }
 
 /// The catalog as this transaction has changed it.
@@ -99,6 +122,11 @@ impl Transaction {
             own_catalog: self.own_catalog.clone(),
             deferred: self.deferred.mark(),
         });
+    }
+
+    /// Whether it runs within a savepoint.
+    pub(crate) fn is_nested(&self) -> bool {
+        !self.savepoints.is_empty()
     }
 
     fn find_savepoint(&self, name: &str) -> Result<usize> {

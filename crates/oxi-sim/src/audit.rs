@@ -130,6 +130,11 @@ fn base_matches(state: &State, content: &Content) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a reading failed because of the disk: rows and indexes are read when they are needed.
+pub(crate) fn is_of_the_disk(reason: &str) -> bool {
+    ["58030", "53100"].iter().any(|code| reason.contains(&format!("(SQLSTATE {code})")))
+}
+
 /// Finds how many commits a fresh snapshot shows. In a live database tables that somebody holds
 /// exclusively are left out: their shape may be ahead of what is visible.
 pub(crate) fn explain(
@@ -141,7 +146,10 @@ pub(crate) fn explain(
     let content = base_content(snapshot, prng)?;
     let mut reasons: Option<String> = None;
     let mut failed = |count: u64, reason: String| {
-        reasons.get_or_insert(format!("with {count} commits: {reason}"));
+        // What could not be read explains more than what differs.
+        if reasons.is_none() || is_of_the_disk(&reason) {
+            reasons = Some(format!("with {count} commits: {reason}"));
+        }
     };
     if only_head {
         let count = model.settled_count + model.pending.len() as u64;

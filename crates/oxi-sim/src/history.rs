@@ -47,6 +47,8 @@ pub fn run(seed: u64, lie: Lie) -> Result<Statistics, String> {
         log_segment_bytes: choose(&mut prng, [4_096, 16_384, 65_536]),
         chunk_bytes: choose(&mut prng, [300, 3_000, 1 << 20]) as usize,
         collect_every: choose(&mut prng, [3, 40, 512]) as usize,
+        memory_limit: [Some(1), Some(40_000), None, None][(seed % 4) as usize],
+        ..StoreOptions::default()
     };
     let mut history = History {
         world,
@@ -114,7 +116,14 @@ impl History {
     /// One life: open, verify, work, end.
     fn life(&mut self, last: bool) -> Result<(), String> {
         let (store, faulty) = self.recover(last)?;
-        self.verify_recovered(&store)?;
+        match self.verify_recovered(&store) {
+            // What a fault arranged for the opening left over has hit the reading.
+            Err(reason) if faulty && audit::is_of_the_disk(&reason) => {
+                self.stop_machine();
+                return Ok(());
+            }
+            verified => verified?,
+        }
         let shared = Rc::new(Shared {
             store,
             model: RefCell::new(std::mem::take(&mut self.model)),
@@ -332,14 +341,28 @@ impl History {
         shared.statistics.borrow_mut().audits += 1;
         let txn = shared.store.begin(Isolation::RepeatableRead);
         let snapshot = txn.begin_statement();
-        let (count, content) =
-            audit::explain(&*snapshot, &shared.model.borrow(), &mut self.prng, !shared.synchronous)
-                .map_err(|reason| format!("a snapshot is not consistent: {reason}"))?;
+        let explained =
+            audit::explain(&*snapshot, &shared.model.borrow(), &mut self.prng, !shared.synchronous);
+        let (count, content) = match explained {
+            Err(reason) if shared.faulty.get() && audit::is_of_the_disk(&reason) => {
+                shared.down.set(true);
+                return Ok(());
+            }
+            explained => {
+                explained.map_err(|reason| format!("a snapshot is not consistent: {reason}"))?
+            }
+        };
         if shared.synchronous {
             shared.model.borrow_mut().settle(count)?;
         }
         for kept in held.iter() {
-            kept.verify(&mut self.prng)?;
+            match kept.verify(&mut self.prng) {
+                Err(reason) if shared.faulty.get() && audit::is_of_the_disk(&reason) => {
+                    shared.down.set(true);
+                    return Ok(());
+                }
+                verified => verified?,
+            }
         }
         if held.len() < 4 {
             held.push(Held { snapshot, content });

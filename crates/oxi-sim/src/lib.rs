@@ -33,4 +33,5 @@ mod schema;
 
 pub mod canary;
 pub mod kill;
+pub mod list_append;
 pub mod runner;

@@ -24,8 +24,17 @@ struct Work {
     ddl: Vec<Ddl>,
     /// Tables locked, and how.
     locks: Vec<(TableId, TableLock)>,
-    /// Rows that nobody may delete or give another key until the end.
-    key_shares: Vec<(TableId, RowId, Datum)>,
+    /// Rows that nobody may delete or give another key until the end, or not change at all.
+    held: Vec<Held>,
+}
+
+/// A row as it was when it was locked.
+#[derive(Clone)]
+struct Held {
+    table: TableId,
+    row: RowId,
+    lock: RowLock,
+    values: Row,
 }
 
 /// An open transaction.
@@ -114,7 +123,7 @@ impl Tx {
             }
         }
         let held = |lock| self.work.locks.contains(&(table, lock));
-        if lock == TableLock::Exclusive && !held(lock) {
+        if keeps_writers_out(lock) && !held(lock) {
             *self.shared.model.borrow_mut().exclusive.entry(table).or_default() += 1;
         }
         if !held(lock) {
@@ -244,7 +253,7 @@ impl Tx {
             )
             .await?;
         if done && let Some(found) = self.expected(table, row) {
-            self.work.key_shares.push((table, row, found[0].clone()));
+            self.work.held.push(Held { table, row, lock, values: found });
         }
         Ok(done)
     }
@@ -301,7 +310,7 @@ impl Tx {
                     return Ok(true);
                 }
                 WriteOutcome::Wait(wait) => self.wait(wait).await?,
-                WriteOutcome::Changed if self.isolation == Isolation::RepeatableRead => {
+                WriteOutcome::Changed if self.isolation.keeps_snapshot() => {
                     return self.violation("a repeatable read transaction was told to re-read");
                 }
                 WriteOutcome::Changed => target = WriteTarget::Newest,
@@ -430,12 +439,13 @@ impl Tx {
     /// Commits; `patience` is how long others go first before this client asks for durability.
     pub(crate) async fn commit(mut self, patience: u64) -> Result<(), Stop> {
         self.check_own()?;
-        for (table, row, key) in &self.work.key_shares {
+        for Held { table, row, lock, values } in &self.work.held {
             let now = self.expected(*table, *row);
             let changed_here = self.work.own.contains_key(&(*table, *row));
-            if !changed_here && now.as_ref().map(|row| &row[0]) != Some(key) {
+            let counts = if *lock == RowLock::KeyShare { 1 } else { values.len() };
+            if !changed_here && now.as_ref().map(|row| &row[..counts]) != Some(&values[..counts]) {
                 return self.violation(format!(
-                    "table {table} row {row}: locked with key {key:?}, and now it is {now:?}"
+                    "table {table} row {row}: {lock:?} lock of {values:?}, and now it is {now:?}"
                 ));
             }
         }
@@ -501,6 +511,10 @@ impl Drop for Tx {
 }
 
 fn exclusive_of(locks: &[(TableId, TableLock)]) -> Vec<TableId> {
-    let exclusive = locks.iter().filter(|(_, lock)| *lock == TableLock::Exclusive);
+    let exclusive = locks.iter().filter(|(_, lock)| keeps_writers_out(*lock));
     exclusive.map(|(table, _)| *table).collect()
+}
+
+fn keeps_writers_out(lock: TableLock) -> bool {
+    lock.conflicts(TableLock::RowExclusive)
 }

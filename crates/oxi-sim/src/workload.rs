@@ -133,7 +133,7 @@ fn text(prng: &mut Prng) -> Datum {
 
 /// A row that says the transaction was here.
 async fn token(tx: &mut Tx, item: Option<i64>) -> Result<(), Stop> {
-    tx.lock(TOKENS, TableLock::Shared).await?;
+    tx.lock(TOKENS, TableLock::RowExclusive).await?;
     let number = tx.shared.next_token.get();
     tx.shared.next_token.set(number + 1);
     let item = item.map_or(Datum::Null, Datum::Int64);
@@ -144,7 +144,7 @@ async fn token(tx: &mut Tx, item: Option<i64>) -> Result<(), Stop> {
 }
 
 async fn transfer(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
-    tx.lock(ACCOUNTS, TableLock::Shared).await?;
+    tx.lock(ACCOUNTS, TableLock::RowExclusive).await?;
     let rows = known_rows(tx, ACCOUNTS);
     let (Some(from), Some(to)) = (pick(prng, &rows), pick(prng, &rows)) else { return Ok(()) };
     let amount = 1 + prng.below(20) as i64;
@@ -176,7 +176,7 @@ async fn transfer(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
 
 /// Empty accounts are opened and closed.
 async fn accounts_come_and_go(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
-    tx.lock(ACCOUNTS, TableLock::Shared).await?;
+    tx.lock(ACCOUNTS, TableLock::RowExclusive).await?;
     let rows = known_rows(tx, ACCOUNTS);
     if rows.len() < 12 {
         let id = prng.below(20) as i64;
@@ -194,7 +194,7 @@ fn item(prng: &mut Prng, key: i64) -> Row {
 }
 
 async fn insert_item(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
-    tx.lock(ITEMS, TableLock::Shared).await?;
+    tx.lock(ITEMS, TableLock::RowExclusive).await?;
     let key = prng.below(KEY_DOMAIN as u64) as i64;
     let row = item(prng, key);
     tx.insert(ITEMS, row).await?;
@@ -202,7 +202,7 @@ async fn insert_item(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
 }
 
 async fn update_item(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
-    tx.lock(ITEMS, TableLock::Shared).await?;
+    tx.lock(ITEMS, TableLock::RowExclusive).await?;
     let Some(row) = pick(prng, &known_rows(tx, ITEMS)) else { return Ok(()) };
     let fresh_key = prng.below(KEY_DOMAIN as u64) as i64;
     let fresh = item(prng, fresh_key);
@@ -216,7 +216,7 @@ async fn update_item(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
 }
 
 async fn delete_item(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
-    tx.lock(ITEMS, TableLock::Shared).await?;
+    tx.lock(ITEMS, TableLock::RowExclusive).await?;
     let rows = known_rows(tx, ITEMS);
     // Many when there are many, so that bulk loads go away again.
     let count = if rows.len() > 60 { rows.len() / 2 } else { 1 };
@@ -227,16 +227,21 @@ async fn delete_item(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A row that refers to an item, which must stay while it does.
+/// A row that refers to an item, which must stay while it does; some want more of it.
 async fn child(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
-    tx.lock(ITEMS, TableLock::Shared).await?;
+    tx.lock(ITEMS, TableLock::RowExclusive).await?;
     let Some(row) = pick(prng, &known_rows(tx, ITEMS)) else { return Ok(()) };
-    if !tx.lock_row(ITEMS, row, RowLock::KeyShare).await? {
+    let lock = match row.0 % 4 {
+        0 => RowLock::Share,
+        1 => RowLock::NoKeyUpdate,
+        _ => RowLock::KeyShare,
+    };
+    if !tx.lock_row(ITEMS, row, lock).await? {
         return Ok(());
     }
     pause().await;
     let Some(found) = tx.expected(ITEMS, row) else {
-        return tx.violation(format!("item row {row} was deleted under a key share lock"));
+        return tx.violation(format!("item row {row} was deleted under a {lock:?} lock"));
     };
     token(tx, Some(integer(&found, 0))).await
 }
@@ -263,7 +268,7 @@ async fn bulk(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     if !one_in(prng, 3) || known_rows(tx, ITEMS).len() > 150 {
         return insert_item(tx, prng).await;
     }
-    tx.lock(ITEMS, TableLock::Shared).await?;
+    tx.lock(ITEMS, TableLock::RowExclusive).await?;
     let base = 1_000 + prng.below(1 << 40) as i64;
     for number in 0..10 + prng.below(60) as i64 {
         let row = item(prng, base + number);
@@ -277,7 +282,7 @@ async fn bulk(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
 
 /// A row in the catalog table, which every change of the schema leaves.
 async fn event(tx: &mut Tx) -> Result<(), Stop> {
-    tx.lock(EVENTS, TableLock::Shared).await?;
+    tx.lock(EVENTS, TableLock::RowExclusive).await?;
     let number = tx.shared.next_token.get();
     tx.shared.next_token.set(number + 1);
     tx.insert(EVENTS, vec![Datum::Int64(number)]).await?;

@@ -111,11 +111,21 @@ pub struct BoundQuery {
     pub relations: Vec<u32>,
     /// The relation written, if any.
     pub writes: Option<u32>,
+    /// All of `relations` that are written, also by changes in WITH.
+    pub changed: Vec<u32>,
+    /// Those whose rows a locking clause locks.
+    pub row_locked: Vec<u32>,
     /// What is done to it.
     pub command: Command,
     /// The worst volatility of the functions called.
     pub volatility: Volatility,
+    /// What its stars stand for, if the binder was to note it.
+    pub stars: Stars,
 }
+
+/// The columns that each `*` of a text stands for, by where it stands; a column is its name after
+/// its relation's, or its name alone when it belongs to several.
+pub type Stars = BTreeMap<u32, Vec<Vec<String>>>;
 
 /// The command tag's first word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,6 +157,10 @@ pub struct Binder<'a> {
     pub(crate) qualifiers: FxHashSet<String>,
     pub(crate) ctes: Vec<CteEntry>,
     pub(crate) relations: BTreeSet<u32>,
+    /// Those of them that are written.
+    pub(crate) changed: BTreeSet<u32>,
+    /// Those of them whose rows are locked.
+    pub(crate) row_locked: BTreeSet<u32>,
     pub(crate) volatility: Volatility,
     pub(crate) view_depth: usize,
     pub(crate) counter: usize,
@@ -160,6 +174,8 @@ pub struct Binder<'a> {
     pub(crate) changes: Vec<LogicalPlan>,
     /// A relation that one of them writes.
     pub(crate) written: Option<u32>,
+    /// What the statement's stars stand for, if someone wants to know.
+    pub(crate) stars: Option<Stars>,
 }
 
 /// How deep expressions and queries may nest.
@@ -174,6 +190,8 @@ impl<'a> Binder<'a> {
             qualifiers: FxHashSet::default(),
             ctes: Vec::new(),
             relations: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            row_locked: BTreeSet::new(),
             volatility: Volatility::Immutable,
             view_depth: 0,
             counter: 0,
@@ -182,7 +200,15 @@ impl<'a> Binder<'a> {
             readings: BTreeMap::new(),
             changes: Vec::new(),
             written: None,
+            stars: None,
         }
+    }
+
+    /// Notes what stars stand for: stored, a query must not change with its tables.
+    #[must_use]
+    pub fn noting_stars(mut self) -> Self {
+        self.stars = Some(Stars::new());
+        self
     }
 
     /// Binds a statement.
@@ -251,8 +277,11 @@ impl<'a> Binder<'a> {
             parameters,
             relations: self.relations.into_iter().collect(),
             writes,
+            changed: self.changed.into_iter().collect(),
+            row_locked: self.row_locked.into_iter().collect(),
             command,
             volatility: self.volatility,
+            stars: self.stars.unwrap_or_default(),
         })
     }
 

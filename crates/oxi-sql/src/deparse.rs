@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use oxi_base::{Error, Result};
 
 use crate::ast::*;
+use crate::bind::Stars;
 use crate::parse::quote_identifier;
 
 /// An expression as text.
@@ -48,14 +49,40 @@ pub fn quote_literal(text: &str) -> String {
     }
 }
 
+/// Says by which name, already as SQL writes it, a relation of a query is found; `None` leaves
+/// the name as it is.
+pub type Names<'a> = &'a dyn Fn(&ObjectName) -> Option<String>;
+
+/// A query as text that does not change with its tables: its stars are spread.
+pub fn stored_query(query: &Query, stars: &Stars) -> Result<String> {
+    let mut writer = Writer { stars: Some(stars), ..Writer::default() };
+    writer.out.push(' ');
+    writer.query(query)?;
+    Ok(writer.out)
+}
+
+/// A query as text, its relations called as `names` says. Names of its WITH stay.
+pub fn query_with_names(query: &Query, names: Names<'_>) -> Result<String> {
+    let mut writer = Writer { names: Some(names), ..Writer::default() };
+    writer.out.push(' ');
+    writer.query(query)?;
+    Ok(writer.out)
+}
+
 #[derive(Default)]
-struct Writer {
+struct Writer<'a> {
     out: String,
     /// The columns by which the lines of the query being written are moved right.
     indent: usize,
+    /// What stars stand for, if they are to be spread.
+    stars: Option<&'a Stars>,
+    /// How relations are called, if not as written.
+    names: Option<Names<'a>>,
+    /// The names of WITH that hide relations here.
+    ctes: Vec<String>,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn push(&mut self, text: &str) {
         self.out.push_str(text);
     }

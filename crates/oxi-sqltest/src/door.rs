@@ -12,6 +12,8 @@ use tokio_postgres::{
     types::{FromSql, Type},
 };
 
+use crate::client::Client;
+
 /// A way for statements to come in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Door {
@@ -44,6 +46,13 @@ pub struct Failure {
     message: String,
 }
 
+impl Failure {
+    /// What the runner itself has to complain about.
+    pub fn of_runner(message: impl Into<String>) -> Self {
+        Failure { code: "XX000".to_owned(), message: message.into() }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -69,15 +78,16 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
-/// One connection.
-pub enum Client {
+/// A way to the server.
+pub enum Line {
     /// See [`Door::Embedded`].
     Embedded(Box<oxibase::Connection>),
     /// See [`Door::Simple`] and [`Door::Extended`].
     Wire(Arc<tokio_postgres::Client>, Door),
 }
 
-type Output = DBOutput<DefaultColumnType>;
+/// What statements come to: rows as text.
+pub type Output = DBOutput<DefaultColumnType>;
 
 fn shown(value: Option<&str>) -> String {
     match value {
@@ -180,24 +190,32 @@ async fn extended(client: &tokio_postgres::Client, sql: &str) -> Result<Output, 
     Ok(rows(types.len(), output))
 }
 
+impl Line {
+    /// Runs a statement.
+    ///
+    /// # Errors
+    /// What the server reports.
+    pub async fn run(&mut self, sql: &str) -> Result<Output, Failure> {
+        match self {
+            Line::Embedded(connection) => tokio::task::block_in_place(|| embedded(connection, sql)),
+            Line::Wire(client, Door::Extended) => match extended(client, sql).await {
+                Err(failure) if failure.message.starts_with("cannot insert multiple commands") => {
+                    simple(client, sql).await
+                }
+                output => output,
+            },
+            Line::Wire(client, _) => simple(client, sql).await,
+        }
+    }
+}
+
 #[async_trait]
 impl AsyncDB for Client {
     type Error = Failure;
     type ColumnType = DefaultColumnType;
 
     async fn run(&mut self, sql: &str) -> Result<Output, Failure> {
-        match self {
-            Client::Embedded(connection) => {
-                tokio::task::block_in_place(|| embedded(connection, sql))
-            }
-            Client::Wire(client, Door::Extended) => match extended(client, sql).await {
-                Err(failure) if failure.message.starts_with("cannot insert multiple commands") => {
-                    simple(client, sql).await
-                }
-                output => output,
-            },
-            Client::Wire(client, _) => simple(client, sql).await,
-        }
+        self.record(sql).await
     }
 
     async fn shutdown(&mut self) {}

@@ -14,9 +14,10 @@
 //! # Not here
 //! The files themselves (`tests/slt`), how to write one (`docs/dev/testing.md`).
 
+pub mod client;
 pub mod docs;
 pub mod door;
 pub mod run;
 
 pub use docs::doc_trials;
-pub use run::trials;
+pub use run::{oracle_trials, trials};

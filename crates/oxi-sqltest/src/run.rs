@@ -14,7 +14,10 @@ use oxi_world::{
 use oxibase::Database;
 use sqllogictest::Runner;
 
-use crate::door::{Client, Door, Failure};
+use crate::{
+    client::{Client, Monitor},
+    door::{Door, Failure, Line},
+};
 
 /// The trials for all `.slt` files below a directory.
 ///
@@ -52,6 +55,37 @@ async fn run_file(file: &Path, door: Door) -> Result<(), Failed> {
     runner.run_file_async(file).await.map_err(|error| Failed::from(error.display(true).to_string()))
 }
 
+/// The trials of the same files against a PostgreSQL server, for what is in doubt. Each file gets
+/// a database of its own there; `address` is what libpq takes, without a database.
+///
+/// # Errors
+/// What reading the directory says.
+pub fn oracle_trials(root: &Path, files: &[PathBuf], address: &str) -> Vec<Trial> {
+    let trial = |(number, file): (usize, &PathBuf)| {
+        let name = file.strip_prefix(root).unwrap_or(file).display().to_string();
+        let (file, address) = (file.clone(), address.to_owned());
+        let database = format!("oxi_slt_{number}");
+        Trial::test(format!("postgresql::{name}"), move || {
+            let runtime = Runtime::new(2).map_err(|error| error.to_string())?;
+            runtime.block_on(run_oracle(&file, &address, &database))
+        })
+    };
+    files.iter().enumerate().map(trial).collect()
+}
+
+async fn run_oracle(file: &Path, address: &str, name: &str) -> Result<(), Failed> {
+    let mut first = dial(&format!("{address} dbname=postgres"), Door::Simple).await?;
+    first.run(&format!("DROP DATABASE IF EXISTS {name}")).await?;
+    first.run(&format!("CREATE DATABASE {name}")).await?;
+    let address = format!("{address} dbname={name}");
+    let mut runner = Runner::new(|| {
+        let address = address.clone();
+        async move { Client::new(dial(&address, Door::Simple).await?, Monitor::There(address)).await }
+    });
+    runner.add_label(Door::Simple.name());
+    runner.run_file_async(file).await.map_err(|error| Failed::from(error.display(true).to_string()))
+}
+
 /// Opens the wire door on a free port and says how to connect to it.
 ///
 /// # Errors
@@ -72,13 +106,23 @@ pub async fn serve(database: &Database) -> oxibase::Result<String> {
 }
 
 async fn connect(database: &Database, address: &str, door: Door) -> Result<Client, Failure> {
-    if door == Door::Embedded {
+    let line = if door == Door::Embedded {
         let connection = tokio::task::block_in_place(|| database.connect())?;
-        return Ok(Client::Embedded(Box::new(connection)));
-    }
+        Line::Embedded(Box::new(connection))
+    } else {
+        dial(address, door).await?
+    };
+    Client::new(line, Monitor::Here(database.clone())).await
+}
+
+/// Connects to a server.
+///
+/// # Errors
+/// What the server says.
+pub async fn dial(address: &str, door: Door) -> Result<Line, Failure> {
     let (client, connection) =
         tokio_postgres::connect(address, tokio_postgres::NoTls).await.map_err(Failure::from)?;
     // Ends when the client is dropped.
     oxi_world::net::spawn(connection);
-    Ok(Client::Wire(Arc::new(client), door))
+    Ok(Line::Wire(Arc::new(client), door))
 }

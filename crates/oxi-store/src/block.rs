@@ -9,22 +9,30 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use oxi_base::{ColumnId, RowId};
-use oxi_model::{Datum, array::TypedArray};
+use oxi_base::{ColumnId, RowId, codec::Reader};
+use oxi_model::{
+    Datum,
+    array::TypedArray,
+    engine::{RowLock, TableLayout},
+};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::undo::{Before, Sight, Status, TxnState, Version};
 
+pub(crate) mod away;
 pub(crate) mod column;
 pub(crate) mod sink;
 
+use away::{Cold, Home};
 use column::Column;
 
 /// Slots of a block; row id = block number * SLOTS + slot.
 pub(crate) const SLOTS: usize = 2048;
 const SHIFT: u32 = 11;
+/// About what a version takes.
+pub(crate) const VERSION_BYTES: usize = 160;
 
 /// The block number and slot of a row.
 pub(crate) fn place(row: RowId) -> (u64, u16) {
@@ -43,11 +51,15 @@ pub(crate) struct Block {
     pub(crate) dirty: AtomicBool,
     /// Where the newest checkpoint has this block.
     pub(crate) image: Mutex<Option<ImageRef>>,
-    pub(crate) rows: RwLock<Rows>,
+    /// Looked at since the last look for what can be sent away.
+    used: AtomicBool,
+    home: Arc<Home>,
+    /// To be looked at through [`Block::read`] and [`Block::write`].
+    rows: RwLock<Rows>,
 }
 
 /// Where a block image lies.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ImageRef {
     /// Number of the image file of the table.
     pub(crate) file: u64,
@@ -55,6 +67,9 @@ pub(crate) struct ImageRef {
     pub(crate) length: u32,
     pub(crate) crc: u32,
     pub(crate) rows: u32,
+    /// Of the table's layout when it was written by this process, 0 for earlier ones; not part of
+    /// the manifest.
+    pub(crate) generation: u64,
 }
 
 /// Slots inserted by one command of one transaction.
@@ -81,6 +96,7 @@ pub(crate) struct Rows {
     /// Ordered by slot.
     pub(crate) created: Vec<Run>,
     chains: FxHashMap<u16, Box<Version>>,
+    cold: Cold,
 }
 
 struct Bits([u64; SLOTS / 64]);
@@ -130,17 +146,69 @@ pub(crate) enum Access {
 }
 
 impl Block {
-    pub(crate) fn new(number: u64, columns: Vec<Column>) -> Arc<Self> {
+    pub(crate) fn new(number: u64, columns: Vec<Column>, home: &Arc<Home>) -> Arc<Self> {
         Arc::new(Block {
             number,
             dirty: AtomicBool::new(true),
             image: Mutex::new(None),
+            used: AtomicBool::new(true),
+            home: Arc::clone(home),
             rows: RwLock::new(Rows { columns, ..Rows::default() }),
         })
     }
 
     pub(crate) fn touch(&self) {
         self.dirty.store(true, Ordering::Release);
+    }
+
+    /// Forgets that `txn` created anything here (it rolled back).
+    pub(crate) fn forget_creator(&self, txn: &Arc<TxnState>) {
+        self.rows.write().created.retain(|run| !Arc::ptr_eq(&run.txn, txn));
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn memory(&self) -> usize {
+        self.rows.read().memory()
+    }
+
+    /// Counts live and dead rows after recovery: how many are live, and whether the block is full
+    /// of dead ones.
+    pub(crate) fn settle(&self) -> (usize, bool) {
+        let mut rows = self.rows.write();
+        if rows.is_away() {
+            let rows = self.image.lock().as_ref().map_or(0, |image| image.rows as usize);
+            return (rows, false);
+        }
+        let live = rows.live_count();
+        rows.dead = rows.len - live;
+        (live, rows.dead == SLOTS)
+    }
+
+    /// Gives the block the columns of a layout. Others are kept aside, except those of `undone`.
+    pub(crate) fn convert(&self, layout: &TableLayout, undone: Option<&TableLayout>) {
+        let mut rows = self.rows.write();
+        if rows.is_away() {
+            // It comes back as its home expects it.
+            return;
+        }
+        let mut old = std::mem::take(&mut rows.columns);
+        old.append(&mut rows.dropped);
+        let (columns, mut rest) = away::arrange(old, layout, rows.len);
+        if let Some(undone) = undone {
+            rest.retain(|column| !undone.columns.iter().any(|c| c.id == column.id));
+        }
+        rows.columns = columns;
+        rows.dropped = rest;
+        rows.cold.changed();
+    }
+
+    /// Frees the columns kept aside.
+    pub(crate) fn forget_dropped(&self) {
+        let mut rows = self.rows.write();
+        if !rows.dropped.is_empty() {
+            rows.dropped = Vec::new();
+            rows.cold.changed();
+        }
     }
 }
 
@@ -164,6 +232,11 @@ impl Rows {
         self.chains.get(&slot).map(AsRef::as_ref)
     }
 
+    /// Slots that have older versions.
+    pub(crate) fn changed_slots(&self) -> impl Iterator<Item = u16> {
+        self.chains.keys().copied()
+    }
+
     fn creator(&self, slot: u16) -> Option<&Run> {
         if self.created.is_empty() {
             return None;
@@ -171,6 +244,11 @@ impl Rows {
         let after = self.created.partition_point(|run| run.start <= slot);
         let run = self.created.get(after.checked_sub(1)?)?;
         (slot < run.end).then_some(run)
+    }
+
+    /// Who created a slot, unless everyone may see it.
+    pub(crate) fn created_by(&self, slot: u16) -> Option<&Arc<TxnState>> {
+        self.creator(slot).map(|run| &run.txn)
     }
 
     /// Whether all live slots are seen in place, so that the live bits say it all.
@@ -182,7 +260,7 @@ impl Rows {
     pub(crate) fn all_settled(&self, sight: &Sight<'_>) -> bool {
         self.created.iter().all(|run| sight.sees(&run.txn, run.command))
             && self.chains.values().all(|version| {
-                matches!(version.before, Before::Locked)
+                matches!(version.before, Before::Locked(_))
                     || sight.sees(&version.txn, version.command)
             })
     }
@@ -207,7 +285,7 @@ impl Rows {
                 }
                 break;
             };
-            if sight.sees(&step.txn, step.command) && !matches!(step.before, Before::Locked) {
+            if sight.sees(&step.txn, step.command) && !matches!(step.before, Before::Locked(_)) {
                 break;
             }
             match &step.before {
@@ -220,7 +298,7 @@ impl Rows {
                     }
                 }
                 Before::Live => live = true,
-                Before::Locked => {}
+                Before::Locked(_) => {}
             }
             version = step.next.as_deref();
         }
@@ -242,46 +320,28 @@ impl Rows {
         column.get(slot.into())
     }
 
-    /// Whether a write of `sight`'s transaction may change a slot now. With `newest`, a newer
-    /// committed version is what the caller wants to change.
-    pub(crate) fn access(&self, slot: u16, sight: &Sight<'_>, newest: bool) -> Access {
+    /// Whether `sight`'s transaction may have a slot this strongly now, as far as the slot itself
+    /// says. With `newest`, a newer committed version is what the caller wants.
+    pub(crate) fn access(
+        &self,
+        slot: u16,
+        sight: &Sight<'_>,
+        newest: bool,
+        lock: RowLock,
+    ) -> Access {
         if usize::from(slot) >= self.len {
             return Access::Gone;
         }
         let live = self.live.get(slot.into());
         let mut version = self.chain(slot);
         while let Some(step) = version {
-            let locked = matches!(step.before, Before::Locked);
-            if locked && (sight.is_own(&step.txn) || !step.txn.is_active()) {
+            let over = matches!(step.before, Before::Locked(_))
+                && (sight.is_own(&step.txn) || !step.txn.is_active());
+            if over || !step.before.row_lock().conflicts(lock) {
                 version = step.next.as_deref();
                 continue;
             }
             return decide(sight, &step.txn, step.command, live, newest);
-        }
-        match self.creator(slot) {
-            Some(run) => decide(sight, &run.txn, run.command, live, newest),
-            None if live => Access::Free,
-            None => Access::Gone,
-        }
-    }
-
-    /// The same question for KEY SHARE, which changes of other columns do not disturb.
-    pub(crate) fn access_key_share(&self, slot: u16, sight: &Sight<'_>, newest: bool) -> Access {
-        if usize::from(slot) >= self.len {
-            return Access::Gone;
-        }
-        let live = self.live.get(slot.into());
-        let mut version = self.chain(slot);
-        while let Some(step) = version {
-            let harmless = match &step.before {
-                Before::Columns { key, .. } => !key,
-                Before::Locked => sight.is_own(&step.txn) || !step.txn.is_active(),
-                Before::Live => false,
-            };
-            if !harmless {
-                return decide(sight, &step.txn, step.command, live, newest);
-            }
-            version = step.next.as_deref();
         }
         match self.creator(slot) {
             Some(run) => decide(sight, &run.txn, run.command, live, newest),
@@ -296,7 +356,7 @@ impl Rows {
         let live = self.is_live(slot);
         let mut version = self.chain(slot);
         while let Some(step) = version {
-            if !matches!(step.before, Before::Locked) {
+            if !matches!(step.before, Before::Locked(_)) {
                 return (step.txn.is_active().then_some(&step.txn), live);
             }
             version = step.next.as_deref();
@@ -435,13 +495,25 @@ impl Rows {
         self.push_version(slot, txn, command, Before::Live);
     }
 
-    pub(crate) fn lock(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32) {
-        self.push_version(slot, txn, command, Before::Locked);
+    pub(crate) fn lock(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32, lock: RowLock) {
+        self.push_version(slot, txn, command, Before::Locked(lock));
     }
 
-    /// Whether this transaction already holds the row by the newest step of its chain.
-    pub(crate) fn held_by(&self, slot: u16, txn: &Arc<TxnState>) -> bool {
+    /// Whether the newest step of the slot's chain is this transaction's.
+    fn held_by(&self, slot: u16, txn: &Arc<TxnState>) -> bool {
         self.chain(slot).is_some_and(|version| Arc::ptr_eq(&version.txn, txn))
+    }
+
+    /// Whether what this transaction has done to the row holds it this strongly already.
+    pub(crate) fn holds(&self, slot: u16, txn: &Arc<TxnState>, lock: RowLock) -> bool {
+        let mut version = self.chain(slot);
+        while let Some(step) = version.filter(|step| Arc::ptr_eq(&step.txn, txn)) {
+            if step.before.row_lock() >= lock {
+                return true;
+            }
+            version = step.next.as_deref();
+        }
+        false
     }
 
     fn push_version(&mut self, slot: u16, txn: &Arc<TxnState>, command: u32, before: Before) {
@@ -466,7 +538,7 @@ impl Rows {
                 }
             }
             Before::Live => self.live.set(slot.into(), true),
-            Before::Locked => {}
+            Before::Locked(_) => {}
         }
         if let Some(next) = version.next {
             self.chains.insert(slot, next);
@@ -518,28 +590,42 @@ impl Rows {
         }
     }
 
-    /// Forgets that `txn` created anything here (it rolled back).
-    pub(crate) fn forget_creator(&mut self, txn: &Arc<TxnState>) {
-        self.created.retain(|run| !Arc::ptr_eq(&run.txn, txn));
-    }
-
-    /// Writes a slot directly, for recovery: extends the block as needed.
-    pub(crate) fn restore(&mut self, slot: u16, values: &[Datum]) {
-        while self.len <= slot.into() {
+    /// Writes a slot directly, for recovery, from a row's encoded values: extends the block as
+    /// needed. `None` on malformed bytes.
+    pub(crate) fn restore(&mut self, slot: u16, values: &mut Reader<'_>) -> Option<()> {
+        let at = usize::from(slot);
+        while self.len < at {
             let next = self.len;
             for column in &mut self.columns {
                 column.put(next, &Datum::Null);
             }
             self.len += 1;
         }
-        let len = self.len;
-        for (column, value) in self.columns.iter_mut().zip(values) {
-            column.replace(slot.into(), len, value);
+        for column in &mut self.columns {
+            column.materialise(self.len);
+            column.read(at, values)?;
         }
-        self.live.set(slot.into(), true);
-        if self.len == SLOTS && usize::from(slot) == SLOTS - 1 {
+        self.len = self.len.max(at + 1);
+        self.live.set(at, true);
+        if at == SLOTS - 1 {
             self.shrink();
         }
+        Some(())
+    }
+
+    /// Changes values of a slot directly, for recovery. `None` on malformed bytes, or when there
+    /// is no such row.
+    pub(crate) fn restore_change(&mut self, slot: u16, changes: &mut Reader<'_>) -> Option<()> {
+        if !self.is_live(slot) {
+            return None;
+        }
+        for _ in 0..changes.varint()? {
+            let position = usize::try_from(changes.varint()?).ok()?;
+            let column = self.columns.get_mut(position)?;
+            column.materialise(self.len);
+            column.read(slot.into(), changes)?;
+        }
+        Some(())
     }
 
     /// Puts an uncommitted row in its place again, for recovery; what lies before it and is not
@@ -547,12 +633,12 @@ impl Rows {
     pub(crate) fn restore_created(
         &mut self,
         slot: u16,
-        values: &[Datum],
+        values: &mut Reader<'_>,
         txn: &Arc<TxnState>,
         command: u32,
-    ) {
+    ) -> Option<()> {
         let before = self.len;
-        self.restore(slot, values);
+        self.restore(slot, values)?;
         self.dead += self.len - before;
         self.dead -= 1;
         let at = self.created.partition_point(|run| run.start <= slot);
@@ -565,13 +651,15 @@ impl Rows {
             }
             _ => self.created.insert(at, run),
         }
+        Some(())
     }
 
     /// Bytes of memory of the block.
     pub(crate) fn memory(&self) -> usize {
         self.columns.iter().map(Column::memory).sum::<usize>()
             + self.created.capacity() * size_of::<Run>()
-            + self.chains.capacity() * 64
+            + self.chains.capacity() * 16
+            + self.chains.len() * VERSION_BYTES
             + size_of::<Block>()
     }
 }

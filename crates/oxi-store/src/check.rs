@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use oxi_base::{Error, Result, RowId, SqlState};
+use oxi_base::{Error, Result, RowId, SqlState, TableId};
 use oxi_model::engine::KeyRange;
 
 use crate::{
     block::{Seen, place, row_id},
     engine::Core,
     index::{IndexUse, key::Key},
-    manifest::{Paths, TableManifest, is_trusted, read_newest},
-    recover::ImageFiles,
+    manifest::{IndexManifest, Paths, TableManifest, is_trusted, read_newest},
+    recover::{ImageFiles, load_index},
     table::Table,
-    undo::Sight,
+    undo::{Sight, TxnState},
 };
 
 /// What was verified.
@@ -60,6 +60,7 @@ fn check_files(core: &Core, report: &mut CheckReport) -> Result<()> {
                 return Err(Error::corrupt(format!("manifest \"{path}\" fails its checksum")));
             }
             let manifest = TableManifest::decode(&bytes, &path)?;
+            check_bases(core, &paths, *id, &manifest)?;
             let mut files = ImageFiles::new(&core.world, &paths, *id);
             for (number, image) in &manifest.blocks {
                 files
@@ -73,6 +74,28 @@ fn check_files(core: &Core, report: &mut CheckReport) -> Result<()> {
     for frame in core.log.read(from) {
         frame?;
         report.frames += 1;
+    }
+    Ok(())
+}
+
+/// Reads every block of a table's indexes.
+fn check_bases(core: &Core, paths: &Paths, id: TableId, manifest: &TableManifest) -> Result<()> {
+    // Columns are looked for in the layout that the manifest has.
+    let table = Table::new(id, manifest.layout.clone(), TxnState::ancient(), &core.unlimited());
+    for (index, saved) in &manifest.indexes {
+        let Some((number, crc)) = saved.base else { continue };
+        let path = paths.index_manifest(*index, number);
+        let bytes = core.world.disk.read(&path)?;
+        if crc32c::crc32c(&bytes) != crc {
+            return Err(Error::corrupt(format!("manifest \"{path}\" fails its checksum")));
+        }
+        let base = IndexManifest::decode(&bytes, &path)?;
+        let mut failure = None;
+        let index = load_index(*index, &saved.layout, &base, &table)?;
+        index.verify(&base, &mut |place, error| failure = Some((*place, error)));
+        if let Some((place, error)) = failure {
+            return Err(index.damaged(&place, &error));
+        }
     }
     Ok(())
 }
@@ -93,7 +116,8 @@ pub(crate) fn check_table(
     report.tables += 1;
     let shape = table.shape();
     for block in table.blocks() {
-        let rows = block.rows.read();
+        table.home.storage.relieve()?;
+        let rows = block.read()?;
         for slot in 0..rows.len as u16 {
             report.rows += u64::from(!matches!(rows.see(slot, sight), Seen::No));
         }
@@ -108,7 +132,8 @@ pub(crate) fn check_table(
 /// Each state of each row has its entry.
 fn check_index_covers(table: &Table, entry: &IndexUse) -> Result<()> {
     for block in table.blocks() {
-        let rows = block.rows.read();
+        table.home.storage.relieve()?;
+        let rows = block.read()?;
         for slot in 0..rows.len as u16 {
             // A row that is being written gets its entries after its values.
             let settled = rows.newest_owner(slot).0.is_none();
@@ -116,12 +141,14 @@ fn check_index_covers(table: &Table, entry: &IndexUse) -> Result<()> {
                 continue;
             }
             let row = row_id(block.number, slot);
-            let mut missing = false;
+            let mut is_there = Ok(true);
             rows.each_state(slot, |overlay| {
                 let key = entry.key(|position| rows.value(slot, position, Some(overlay))).0;
-                missing |= !entry.index.contains(&key, row);
+                if matches!(is_there, Ok(true)) {
+                    is_there = entry.index.contains(&key, row);
+                }
             });
-            if missing {
+            if !is_there? {
                 return Err(broken(entry, row, "has no entry"));
             }
         }
@@ -156,7 +183,7 @@ fn check_entries(
         let Some(block) = table.block(number) else {
             return Err(broken(entry, row, "is not there"));
         };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         if rows.chain(slot).is_none() && !rows.is_live(slot) {
             return Err(broken(entry, row, "is dead"));
         }

@@ -5,30 +5,33 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
-use oxi_base::{Error, IndexId, Lsn, Result, TableId, Ts, TxnId};
+use oxi_base::{IndexId, Lsn, Result, TableId, Ts, TxnId};
 use oxi_log::FrameKind;
 use oxi_model::engine::{CheckpointReport, IndexLayout};
-use oxi_world::{File, OpenMode, World};
+use oxi_world::{OpenMode, World};
 
 use crate::{
-    block::{Block, ImageRef},
+    block::{Block, ImageRef, Overlay, Rows, Seen, row_id},
     engine::Core,
     image,
-    index::Index,
+    index::{Index, save::Saved},
     manifest::{
-        Paths, Root, TableManifest, create_new, image_name, root_name, table_manifest_name,
-        write_new,
+        IndexManifest, Paths, Root, TableManifest, base_name, image_name, index_manifest_name,
+        root_name, table_manifest_name, write_new,
     },
     snapshot::{Registration, register},
-    table::Table,
+    table::{Shape, Table},
     undo::Sight,
 };
+
+mod indexes;
+mod out;
+
+use indexes::Indexes;
+use out::OutFile;
 
 /// What the newest checkpoint consists of.
 #[derive(Default)]
@@ -36,6 +39,8 @@ pub(crate) struct CheckpointState {
     pub(crate) number: u64,
     /// The manifest of each table: its number and its bytes.
     pub(crate) tables: BTreeMap<TableId, (u64, Vec<u8>)>,
+    /// The same of each index that has a base.
+    pub(crate) indexes: BTreeMap<IndexId, (u64, IndexManifest)>,
 }
 
 /// The position of a checkpoint, and everything that was there at it.
@@ -48,8 +53,10 @@ struct Position {
 
 /// Blocks whose image is new: dirty again unless the checkpoint succeeds.
 #[derive(Default)]
-struct Fresh {
+pub(crate) struct Fresh {
     blocks: Vec<(Arc<Block>, Option<ImageRef>)>,
+    /// Indexes that were written: as changed as before unless the checkpoint succeeds.
+    indexes: Vec<Saved>,
 }
 
 impl Drop for Fresh {
@@ -63,7 +70,10 @@ impl Drop for Fresh {
 impl Fresh {
     fn install(mut self) {
         for (block, image) in self.blocks.drain(..) {
-            *block.image.lock() = image;
+            block.install(image);
+        }
+        for saved in &self.indexes {
+            saved.install();
         }
     }
 }
@@ -84,14 +94,18 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
     let mut root = position.root;
     let mut fresh = Fresh::default();
     let mut written = BTreeMap::new();
+    let mut bases = BTreeMap::new();
     for table in &position.tables {
         let Some(layout) = table.layout_at(ts).filter(|_| table.created.committed_by(ts)) else {
             continue;
         };
         let blocks = write_images(core, &paths, table, ts, &mut fresh, &mut report)?;
+        let layouts = indexes_at(&position.indexes, table.id, ts);
+        let saving = Indexes { core, paths: &paths, table, ts, number: root.number };
+        let indexes = saving.save(layouts, &state.indexes, &mut bases, &mut fresh, &mut report)?;
         let manifest = TableManifest {
             layout,
-            indexes: indexes_at(&position.indexes, table.id, ts),
+            indexes,
             next_block: table.next_block(),
             next_file: table.next_file.load(Ordering::Relaxed),
             blocks,
@@ -111,9 +125,11 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
     // From here on the new files are the database, whatever fails afterwards.
     fresh.install();
     state.tables = written;
+    state.indexes = bases;
     for table in &position.tables {
         forget_layouts(table, ts);
     }
+    close_files(&position.tables, &state)?;
     remove_unreferenced(&core.world, &paths, &root, &state)?;
     core.log
         .append(FrameKind::Checkpoint, TxnId(0), Ts(0), &root.number.to_le_bytes())
@@ -126,6 +142,8 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
 /// Stops commits for the moment in which everything before the position is published and nothing
 /// after it has begun.
 fn fix_position(core: &Core, number: u64) -> Result<Position> {
+    // Most of what waits goes to the disk before commits have to wait for it.
+    core.log.flush().map_err(|error| core.fail(error))?;
     let _gate = core.gate.write();
     core.log.flush().map_err(|error| core.fail(error))?;
     let sequences = core.sequences.lock();
@@ -166,52 +184,14 @@ fn indexes_at(indexes: &[Arc<Index>], table: TableId, ts: Ts) -> BTreeMap<IndexI
         .collect()
 }
 
-/// An image file being written.
-struct ImageFile {
-    number: u64,
-    file: Arc<dyn File>,
-    length: u64,
-    buffer: Vec<u8>,
-}
-
-/// Bytes gathered before they are written.
-const BUFFER_BYTES: usize = 1 << 20;
-
-impl ImageFile {
-    fn create(world: &World, paths: &Paths, table: TableId, next: &AtomicU64) -> Result<Self> {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        world.disk.create_dir_all(&paths.table(table))?;
-        let file = create_new(world, &paths.image(table, number))?;
-        Ok(ImageFile { number, file, length: 0, buffer: image::MAGIC.to_vec() })
-    }
-
-    fn put(&mut self, image: &image::Image) -> Result<ImageRef> {
-        let reference = ImageRef {
-            file: self.number,
-            offset: self.length + self.buffer.len() as u64,
-            length: image.bytes.len() as u32,
-            crc: image.crc,
-            rows: image.rows,
-        };
-        self.buffer.extend_from_slice(&image.bytes);
-        if self.buffer.len() >= BUFFER_BYTES {
-            self.write()?;
-        }
-        Ok(reference)
-    }
-
-    fn write(&mut self) -> Result<()> {
-        self.file.write_at(&self.buffer, self.length)?;
-        self.length += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<u64> {
-        self.write()?;
-        self.file.sync_data()?;
-        Ok(self.length)
-    }
+/// Writing the images of one table.
+struct Writing<'a> {
+    core: &'a Core,
+    paths: &'a Paths,
+    table: &'a Table,
+    shape: Arc<Shape>,
+    sight: Sight<'a>,
+    out: Option<OutFile>,
 }
 
 /// Writes the images of the blocks that changed; returns those of all blocks.
@@ -225,57 +205,114 @@ fn write_images(
 ) -> Result<Vec<(u64, ImageRef)>> {
     let blocks = table.blocks();
     let sparse = sparse_files(core, paths, table, &blocks);
-    let sight = Sight::committed(ts);
-    let mut out: Option<ImageFile> = None;
+    let (shape, sight) = (table.shape(), Sight::committed(ts));
+    let mut writing = Writing { core, paths, table, shape, sight, out: None };
     let mut images = Vec::with_capacity(blocks.len());
     for block in blocks {
-        let known = block.image.lock().clone();
-        let rows = block.rows.read();
-        if !block.dirty.load(Ordering::Acquire) {
-            match known {
-                Some(image) if !sparse.contains(&image.file) => {
-                    images.push((block.number, image));
-                    continue;
-                }
-                None => continue,
-                Some(_) => {}
+        core.storage.relieve()?;
+        let number = block.number;
+        let reference = match block.look() {
+            (true, _) => writing.encode(block, fresh, report)?,
+            (false, Some(image)) if sparse.contains(&image.file) => {
+                Some(writing.copy(block, &image, fresh)?)
             }
-        }
-        let image = image::encode(block.number, &rows, &sight);
-        let settled = rows.all_settled(&sight);
-        if settled {
-            // Under the latch: whoever writes next marks it dirty again.
-            block.dirty.store(false, Ordering::Release);
-        }
-        drop(rows);
-        let reference = image.map(|image| {
-            report.rows_written += u64::from(image.rows);
-            if out.is_none() {
-                out = Some(ImageFile::create(&core.world, paths, table.id, &table.next_file)?);
-            }
-            out.as_mut().ok_or_else(|| Error::bug("no image file"))?.put(&image)
-        });
-        // Registered before the error of writing is looked at, so that it ends up dirty again.
-        let reference = match reference {
-            Some(Err(error)) => {
-                block.touch();
-                return Err(error);
-            }
-            Some(Ok(reference)) => Some(reference),
-            None => None,
+            (false, image) => image,
         };
-        if let Some(reference) = &reference {
-            images.push((block.number, reference.clone()));
-        }
-        if settled {
-            fresh.blocks.push((block, reference));
-        }
+        images.extend(reference.map(|reference| (number, reference)));
     }
-    if let Some(file) = out {
+    if let Some(file) = writing.out {
         report.bytes_written += file.finish()?;
         core.world.disk.sync_dir(&paths.table(table.id))?;
     }
     Ok(images)
+}
+
+impl Writing<'_> {
+    fn put(&mut self, bytes: &[u8], like: &ImageRef) -> Result<ImageRef> {
+        let out = if let Some(out) = &mut self.out {
+            out
+        } else {
+            let number = self.table.next_file.fetch_add(1, Ordering::Relaxed);
+            let path = self.paths.image(self.table.id, number);
+            self.core.world.disk.create_dir_all(&self.paths.table(self.table.id))?;
+            let file = OutFile::create(&self.core.world, &path, number, image::MAGIC)?;
+            self.out.insert(file)
+        };
+        let (file, offset) = (out.number, out.put(bytes)?);
+        Ok(ImageRef { file, offset, length: bytes.len() as u32, ..like.clone() })
+    }
+
+    /// Moves the image of a block that has not changed to a new file.
+    fn copy(&mut self, block: Arc<Block>, image: &ImageRef, fresh: &mut Fresh) -> Result<ImageRef> {
+        let bytes = self.table.home.image_bytes(block.number, image)?;
+        let reference = self.put(&bytes, image)?;
+        fresh.blocks.push((block, Some(reference.clone())));
+        Ok(reference)
+    }
+
+    /// Index blocks must not keep entries of states that only others than the checkpoint see: after
+    /// a restart nobody would remove them.
+    fn doubt_entries(&self, number: u64, rows: &Rows) {
+        for slot in rows.changed_slots() {
+            let seen = rows.see(slot, &self.sight);
+            for entry in &self.shape.indexes {
+                let key = |overlay: &Overlay<'_>| {
+                    entry.key(|position| rows.value(slot, position, Some(overlay))).0
+                };
+                let wanted = match &seen {
+                    Seen::No => None,
+                    Seen::InPlace => Some(key(&Overlay::new())),
+                    Seen::Older(overlay) => Some(key(overlay)),
+                };
+                rows.each_state(slot, |overlay| {
+                    let found = key(overlay);
+                    if wanted.as_ref() != Some(&found) {
+                        entry.index.doubt(&found, row_id(number, slot));
+                    }
+                });
+            }
+        }
+    }
+
+    /// Writes the image of a block that has changed; `None` when nothing is to be seen of it.
+    fn encode(
+        &mut self,
+        block: Arc<Block>,
+        fresh: &mut Fresh,
+        report: &mut CheckpointReport,
+    ) -> Result<Option<ImageRef>> {
+        let was_away = block.is_away();
+        let rows = block.read()?;
+        let plain = image::encode(block.number, &rows, &self.sight);
+        self.doubt_entries(block.number, &rows);
+        // Under the latch: whoever writes next marks it dirty again.
+        let generation = self.table.home.generation();
+        let is_settled = rows.all_settled(&self.sight) && block.begin_clean();
+        drop(rows);
+        if was_away {
+            block.send_back();
+        }
+        let written = plain.map(|plain| {
+            let image = plain.compress();
+            report.rows_written += u64::from(image.rows);
+            let like =
+                ImageRef { crc: image.crc, rows: image.rows, generation, ..ImageRef::default() };
+            self.put(&image.bytes, &like)
+        });
+        // Registered before the error of writing is looked at, so that it ends up dirty again.
+        match written.transpose() {
+            Err(error) => {
+                block.touch();
+                Err(error)
+            }
+            Ok(reference) => {
+                if is_settled {
+                    fresh.blocks.push((block, reference.clone()));
+                }
+                Ok(reference)
+            }
+        }
+    }
 }
 
 /// Files of which less than half is still referred to: their blocks are written again.
@@ -313,6 +350,22 @@ fn forget_layouts(table: &Table, ts: Ts) {
     }
 }
 
+/// Closes the files that are about to be removed.
+fn close_files(tables: &[Arc<Table>], state: &CheckpointState) -> Result<()> {
+    for table in tables {
+        let Some((_, bytes)) = state.tables.get(&table.id) else { continue };
+        let manifest = TableManifest::decode(bytes, "of this checkpoint")?;
+        let kept: BTreeSet<u64> = manifest.blocks.iter().map(|(_, image)| image.file).collect();
+        table.home.keep_files(|file| kept.contains(&file));
+        for index in &table.shape().all {
+            if let Some((_, base)) = state.indexes.get(&index.id) {
+                index.keep_files(base);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Removes the files that the new root does not reach.
 fn remove_unreferenced(
     world: &World,
@@ -325,6 +378,9 @@ fn remove_unreferenced(
     for (table, (number, _)) in &root.tables {
         kept.insert(table_manifest_name(*table, *number));
     }
+    for (index, (number, _)) in &state.indexes {
+        kept.insert(index_manifest_name(*index, *number));
+    }
     remove_others(world, &paths.manifests(), &kept)?;
     if !world.disk.exists(&paths.data())? {
         return Ok(());
@@ -335,6 +391,10 @@ fn remove_unreferenced(
         if let Some((_, bytes)) = state.tables.get(&table) {
             let manifest = TableManifest::decode(bytes, &name)?;
             kept.extend(manifest.blocks.iter().map(|(_, image)| image_name(image.file)));
+            for index in manifest.indexes.keys() {
+                let base = state.indexes.get(index).map(|(_, base)| base.files());
+                kept.extend(base.into_iter().flatten().map(|file| base_name(*index, file)));
+            }
         }
         remove_others(world, &paths.table(table), &kept)?;
     }

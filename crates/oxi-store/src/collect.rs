@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use oxi_base::Ts;
+use oxi_base::{Result, Ts};
 
 use crate::{
     block::{Block, Overlay, Rows, SLOTS, row_id},
     engine::Core,
     index::{IndexUse, key::Key},
+    reads::{Author, Written},
     table::{Shape, Table},
     txn::UndoEntry,
     undo::{Before, Sight, Version},
@@ -19,14 +20,53 @@ use crate::{
 /// What committed transactions left behind, in commit order.
 #[derive(Default)]
 pub(crate) struct Garbage {
-    queue: VecDeque<(Ts, Vec<UndoEntry>)>,
+    queue: VecDeque<(Ts, Undo)>,
+}
+
+/// The undo entries of a transaction that has ended: its own until somebody validates against
+/// them.
+pub(crate) enum Undo {
+    Own(Vec<UndoEntry>),
+    Shared(Arc<Vec<UndoEntry>>),
+}
+
+impl Undo {
+    pub(crate) fn entries(&self) -> &[UndoEntry] {
+        match self {
+            Undo::Own(entries) => entries,
+            Undo::Shared(entries) => entries,
+        }
+    }
+
+    /// The entries, for one more reader.
+    pub(crate) fn share(&mut self) -> Arc<Vec<UndoEntry>> {
+        let shared = match self {
+            Undo::Own(entries) => Arc::new(std::mem::take(entries)),
+            Undo::Shared(entries) => return entries.clone(),
+        };
+        *self = Undo::Shared(shared.clone());
+        shared
+    }
 }
 
 impl Garbage {
-    pub(crate) fn push(&mut self, ts: Ts, undo: Vec<UndoEntry>) {
-        if !undo.is_empty() {
+    pub(crate) fn push(&mut self, ts: Ts, undo: Undo) {
+        if !undo.entries().is_empty() {
+            // Transactions that only locked rows come with an older timestamp now and then.
+            let ts = self.queue.back().map_or(ts, |(last, _)| ts.max(*last));
             self.queue.push_back((ts, undo));
         }
+    }
+
+    /// What was committed after a moment.
+    pub(crate) fn since(&mut self, from: Ts) -> Vec<Written> {
+        let first = self.queue.partition_point(|(ts, _)| *ts <= from);
+        let written = |(ts, undo): &mut (Ts, Undo)| Written {
+            ts: *ts,
+            by: Author::Committed,
+            undo: undo.share(),
+        };
+        self.queue.range_mut(first..).map(written).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,7 +99,7 @@ impl Core {
             let next = self.garbage.lock().queue.pop_front_if(|(ts, _)| *ts <= horizon.ts);
             let Some((_, undo)) = next else { return };
             let mut last: Option<(Arc<Table>, Arc<Shape>)> = None;
-            for entry in &undo {
+            for entry in undo.entries() {
                 let Some((table, block)) = entry.place() else { continue };
                 let shape = match &last {
                     Some((known, shape)) if Arc::ptr_eq(known, table) => shape.clone(),
@@ -69,7 +109,11 @@ impl Core {
                         shape
                     }
                 };
-                collect_entry(entry, table, &shape, block, &horizon);
+                if let Err(error) = collect_entry(entry, table, &shape, block, &horizon) {
+                    // What was left would stay for ever.
+                    self.fail(error);
+                    return;
+                }
             }
         }
     }
@@ -81,25 +125,32 @@ fn collect_entry(
     shape: &Shape,
     block: &Block,
     horizon: &Sight<'_>,
-) {
-    let mut rows = block.rows.write();
+) -> Result<()> {
+    let mut rows = block.write()?;
     match entry {
         UndoEntry::Insert { .. } => rows.forget_creators(horizon),
         UndoEntry::Change { slot, .. } => {
             if let Some(cut) = rows.truncate(*slot, horizon) {
-                drop_versions(&mut rows, shape, block.number, *slot, *cut);
+                drop_versions(&mut rows, shape, block.number, *slot, *cut)?;
             }
         }
-        _ => return,
+        _ => return Ok(()),
     }
     if rows.len == SLOTS && rows.dead == SLOTS {
         drop(rows);
         table.drop_block(block.number);
     }
+    Ok(())
 }
 
 /// Removes what only the cut-off versions needed.
-fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Version) {
+fn drop_versions(
+    rows: &mut Rows,
+    shape: &Shape,
+    block: u64,
+    slot: u16,
+    cut: Version,
+) -> Result<()> {
     let gone = rows.chain(slot).is_none() && !rows.is_live(slot);
     let row = row_id(block, slot);
     for entry in &shape.indexes {
@@ -109,7 +160,7 @@ fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Ver
         // Keys of the cut-off states: each lies between what is still there and the next older.
         for key in cut_keys(rows, entry, slot, &cut, gone) {
             if gone || !has_key(rows, entry, slot, &key) {
-                entry.index.remove(&key, row);
+                entry.index.remove(&key, row)?;
             }
         }
     }
@@ -117,6 +168,7 @@ fn drop_versions(rows: &mut Rows, shape: &Shape, block: u64, slot: u16, cut: Ver
         rows.clear_values(slot);
         rows.dead += 1;
     }
+    Ok(())
 }
 
 /// Whether some version changed a column of the index.
@@ -159,7 +211,7 @@ fn cut_keys(rows: &Rows, entry: &IndexUse, slot: u16, cut: &Version, in_place: b
     keys
 }
 
-fn lay_over<'a>(overlay: &mut Overlay<'a>, before: &'a Before) -> bool {
+pub(crate) fn lay_over<'a>(overlay: &mut Overlay<'a>, before: &'a Before) -> bool {
     let Before::Columns { values, .. } = before else { return false };
     for (id, datum) in values {
         match overlay.iter_mut().find(|(known, _)| known == id) {

@@ -11,12 +11,18 @@ use std::{
 
 use oxi_base::{IndexId, Lsn, Result, TableId, Ts, TxnId};
 use oxi_log::FrameKind;
-use oxi_model::engine::BoxFuture;
+use oxi_model::{
+    engine::{BoxFuture, TableLock},
+    lock::AdvisoryKey,
+};
+use smallvec::SmallVec;
 
 use crate::{
+    collect::Undo,
     engine::Core,
-    lock::unlock_table,
+    lock::{queue::Modes, row::Taken},
     options::Flush,
+    reads::{Author, Reads, Written},
     redo::{self, Marks},
     table::Table,
     txn::UndoEntry,
@@ -42,20 +48,44 @@ impl Sequencer {
     pub(crate) fn new(last_ts: u64, logged: Marks) -> Self {
         Sequencer { last_ts, logged, ..Sequencer::default() }
     }
+
+    /// What waits for the log with a timestamp after a moment.
+    pub(crate) fn pending_since(&mut self, from: Ts) -> impl Iterator<Item = Written> {
+        let first = self.pending.partition_point(|pending| pending.ts <= from);
+        self.pending.range_mut(first..).map(|pending| Written {
+            ts: pending.ts,
+            by: Author::Pending(pending.ended.state.clone()),
+            undo: pending.undo.share(),
+        })
+    }
 }
 
 struct Pending {
     lsn: Lsn,
     ts: Ts,
+    undo: Undo,
     ended: Ended,
+}
+
+/// What must still hold of a SERIALIZABLE transaction when it commits: reads, each with the commit
+/// up to which they are known to hold.
+pub(crate) type Validation<'a> = SmallVec<[(&'a Reads, Ts); 2]>;
+
+/// Why a transaction was not committed; nothing was appended.
+pub(crate) enum Refusal {
+    /// The log failed.
+    Log(oxi_base::Error),
+    /// The transaction may not commit.
+    Conflict(oxi_base::Error),
 }
 
 /// What remains to be done for a transaction that has ended.
 pub(crate) struct Ended {
     pub(crate) state: Arc<TxnState>,
     pub(crate) undo: Vec<UndoEntry>,
-    pub(crate) tables: Vec<Arc<Table>>,
-    pub(crate) key_shares: Vec<(TableId, oxi_base::RowId)>,
+    pub(crate) tables: Vec<(Arc<Table>, Modes)>,
+    pub(crate) advisory: Vec<(AdvisoryKey, TableLock)>,
+    pub(crate) shared_rows: Vec<Taken>,
     pub(crate) drops: Vec<DropAction>,
     pub(crate) catalog: bool,
 }
@@ -72,11 +102,14 @@ pub(crate) enum DropAction {
 impl Core {
     /// Gives back the locks of a transaction and wakes who waited. Its state says it has ended.
     pub(crate) fn release(&self, ended: &mut Ended) {
-        for (table, row) in ended.key_shares.drain(..) {
-            self.key_shares.remove(table, row, &ended.state);
+        for taken in ended.shared_rows.drain(..).rev() {
+            self.shared_rows.undo(taken, &ended.state);
         }
-        for table in ended.tables.drain(..) {
-            unlock_table(&table, &ended.state, false);
+        for (table, modes) in ended.tables.drain(..) {
+            table.locks.release(&ended.state, modes);
+        }
+        for (key, lock) in ended.advisory.drain(..) {
+            self.advisory.release(key, lock, &ended.state);
         }
         ended.state.wake();
     }
@@ -103,7 +136,7 @@ impl Core {
     pub(crate) fn remove_index(&self, id: IndexId) {
         let Some(index) = self.indexes.write().remove(&id) else { return };
         if let Ok(table) = self.table(index.table) {
-            table.change_indexes(|indexes| indexes.retain(|index| index.id != id));
+            table.change_indexes(|all| all.retain(|index| index.id != id));
         }
     }
 
@@ -120,7 +153,7 @@ impl Core {
     fn publish_locked(&self, sequencer: &mut Sequencer, durable: Lsn) -> Vec<Ended> {
         let mut done = Vec::new();
         while let Some(pending) = sequencer.pending.pop_front_if(|pending| pending.lsn <= durable) {
-            let Pending { ts, mut ended, .. } = pending;
+            let Pending { ts, undo, ended, .. } = pending;
             ended.state.publish(ts);
             self.apply_drops(&ended.drops);
             self.visible.store(ts.0, Ordering::SeqCst);
@@ -129,7 +162,6 @@ impl Core {
                 // rarely.
                 self.catalog_version.fetch_add(1, Ordering::AcqRel);
             }
-            let undo = std::mem::take(&mut ended.undo);
             self.garbage.lock().push(ts, undo);
             done.push(ended);
         }
@@ -141,7 +173,8 @@ impl Core {
         let ts = self.visible_ts().max(Ts(1));
         ended.state.publish(ts);
         if !ended.undo.is_empty() {
-            self.garbage.lock().push(ts, std::mem::take(&mut ended.undo));
+            let undo = Undo::Own(std::mem::take(&mut ended.undo));
+            self.garbage.lock().push(ts, undo);
         }
         self.release(&mut ended);
     }
@@ -151,12 +184,17 @@ impl Core {
     pub(crate) fn commit(
         self: &Arc<Self>,
         kind: FrameKind,
-        ended: Ended,
+        mut ended: Ended,
         txn: TxnId,
         mut payload: Vec<u8>,
-    ) -> std::result::Result<BoxFuture<Result<()>>, (oxi_base::Error, Box<Ended>)> {
+        validation: Validation<'_>,
+    ) -> std::result::Result<BoxFuture<Result<()>>, (Refusal, Box<Ended>)> {
         let gate = self.gate.read();
         let mut sequencer = self.sequencer.lock();
+        if let Err(error) = self.validate_rest(&mut sequencer, &validation) {
+            drop(sequencer);
+            return Err((Refusal::Conflict(error), Box::new(ended)));
+        }
         let marks = self.marks();
         if marks != sequencer.logged {
             redo::put_marks(&mut payload, marks);
@@ -167,13 +205,14 @@ impl Core {
             Ok(lsn) => lsn,
             Err(error) => {
                 drop(sequencer);
-                return Err((error, Box::new(ended)));
+                return Err((Refusal::Log(error), Box::new(ended)));
             }
         };
         sequencer.logged = marks;
         sequencer.last_ts = ts.0;
         sequencer.streaming.remove(&txn);
-        sequencer.pending.push_back(Pending { lsn, ts, ended });
+        let undo = Undo::Own(std::mem::take(&mut ended.undo));
+        sequencer.pending.push_back(Pending { lsn, ts, undo, ended });
         let synchronous = self.options.synchronous_commit;
         let done = if synchronous { Vec::new() } else { self.publish_locked(&mut sequencer, lsn) };
         drop(sequencer);

@@ -14,8 +14,9 @@ use oxi_model::{
     Datum,
     engine::{
         BoxFuture, CheckpointReport, Engine, Isolation, KeyAccess, PreparedEnd,
-        PreparedTransaction, RowVisitor, TableStatistics, Txn,
+        PreparedTransaction, RowVisitor, TableNamer, TableStatistics, Txn,
     },
+    lock::{LockInfo, LockObject, SessionLocks},
 };
 use oxi_world::{DiskLock, TaskHandle, World};
 use parking_lot::{Mutex, RwLock};
@@ -28,12 +29,17 @@ use crate::{
     commit::Sequencer,
     index::Index,
     key_read,
-    lock::{KeyShares, Waits},
+    lock::{
+        advisory::{Advisory, SessionHolder},
+        row::SharedRows,
+        wait::Waits,
+    },
     options::StoreOptions,
     recover::RecoveryReport,
     redo::Marks,
     sequence::SequenceState,
     snapshot::{Registry, missing_index},
+    storage::Storage,
     table::Table,
     txn::{Prepared, Transaction},
 };
@@ -45,13 +51,15 @@ pub(crate) struct Core {
     pub(crate) options: StoreOptions,
     pub(crate) world: World,
     pub(crate) log: Log,
+    pub(crate) storage: Arc<Storage>,
     pub(crate) tables: RwLock<FxHashMap<TableId, Arc<Table>>>,
     pub(crate) indexes: RwLock<FxHashMap<IndexId, Arc<Index>>>,
     /// Also orders sequence records in the log.
     pub(crate) sequences: Mutex<FxHashMap<u32, SequenceState>>,
     pub(crate) snapshots: Registry,
     pub(crate) waits: Arc<Waits>,
-    pub(crate) key_shares: KeyShares,
+    pub(crate) shared_rows: SharedRows,
+    pub(crate) advisory: Advisory,
     /// Transactions prepared for two-phase commit, by identifier.
     pub(crate) prepared: Mutex<BTreeMap<String, Prepared>>,
     pub(crate) sequencer: Mutex<Sequencer>,
@@ -84,6 +92,11 @@ impl Core {
     /// A counted reference to itself.
     pub(crate) fn self_arc(&self) -> Result<Arc<Core>> {
         self.this.upgrade().ok_or_else(|| Error::bug("the store is being dropped"))
+    }
+
+    /// The same disk without a limit of memory, for looking at files.
+    pub(crate) fn unlimited(&self) -> Arc<Storage> {
+        Storage::new(&self.world, self.storage.paths.clone(), None)
     }
 
     pub(crate) fn visible_ts(&self) -> Ts {
@@ -162,6 +175,12 @@ impl Store {
     /// How many bytes the log has had in all, for deciding when a checkpoint is due.
     pub fn log_position(&self) -> u64 {
         self.core.log.next_lsn().0
+    }
+
+    /// Bytes of rows and older versions in memory, about; 0 without a limit, which nobody counts
+    /// for.
+    pub fn memory_used(&self) -> u64 {
+        self.core.storage.used() as u64
     }
 
     /// Verifies files and memory; see [`CheckReport`].
@@ -259,5 +278,29 @@ impl Engine for Store {
 
     fn failure(&self) -> Option<Error> {
         self.core.waits.failure().or_else(|| self.core.log.failure())
+    }
+
+    fn session_locks(&self, session: u32) -> Arc<dyn SessionLocks> {
+        Arc::new(SessionHolder::new(self.core.clone(), session))
+    }
+
+    fn locks(&self) -> Vec<LockInfo> {
+        let mut locks = Vec::new();
+        let mut tables: Vec<_> = self.core.tables.read().values().cloned().collect();
+        tables.sort_unstable_by_key(|table| table.id);
+        for table in tables {
+            table.locks.list(LockObject::Table(table.id), &mut locks);
+        }
+        self.core.advisory.list(&mut locks);
+        self.core.waits.list(&mut locks);
+        locks
+    }
+
+    fn blockers(&self, session: u32) -> Vec<u32> {
+        self.core.waits.blockers(session)
+    }
+
+    fn name_tables(&self, namer: TableNamer) {
+        self.core.waits.name_tables(namer);
     }
 }

@@ -2,20 +2,14 @@
 //!
 //! Byte map: `docs/dev/formats/block-image.md`.
 
-use std::sync::Arc;
-
 use oxi_base::{
     ColumnId, Error, Result,
     codec::{Reader, put_varint},
 };
-use oxi_model::{
-    Datum, PhysicalType,
-    array::{decode_datum, encode_datum},
-    engine::TableLayout,
-};
+use oxi_model::{Datum, array::encode_datum};
 
 use crate::{
-    block::{Block, Rows, SLOTS, Seen, column::Column},
+    block::{Rows, SLOTS, Seen, column::Column},
     redo::{put_physical, read_physical, read_u32},
     undo::Sight,
 };
@@ -30,8 +24,23 @@ pub(crate) struct Image {
     pub(crate) rows: u32,
 }
 
+/// What is to become an image.
+pub(crate) struct Plain {
+    bytes: Vec<u8>,
+    rows: u32,
+}
+
+impl Plain {
+    /// Needs no latch any more.
+    pub(crate) fn compress(self) -> Image {
+        let bytes = lz4_flex::compress_prepend_size(&self.bytes);
+        let crc = crc32c::crc32c(&bytes);
+        Image { bytes, crc, rows: self.rows }
+    }
+}
+
 /// Encodes what `sight` sees of a block; `None` if that is nothing.
-pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>) -> Option<Image> {
+pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>) -> Option<Plain> {
     let mut present = vec![0u8; rows.len.div_ceil(8)];
     let mut slots = Vec::new();
     for slot in 0..rows.len as u16 {
@@ -44,7 +53,7 @@ pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>) -> Option<Imag
     if slots.is_empty() {
         return None;
     }
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(64 << 10);
     put_varint(&mut out, number);
     put_varint(&mut out, rows.len as u64);
     out.extend_from_slice(&present);
@@ -59,13 +68,11 @@ pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>) -> Option<Imag
             };
             match older {
                 Some((_, datum)) => encode_datum(&mut out, datum),
-                None => encode_datum(&mut out, &column.get((*slot).into())),
+                None => column.write((*slot).into(), &mut out),
             }
         }
     }
-    let bytes = lz4_flex::compress_prepend_size(&out);
-    let crc = crc32c::crc32c(&bytes);
-    Some(Image { bytes, crc, rows: slots.len() as u32 })
+    Some(Plain { bytes: out, rows: slots.len() as u32 })
 }
 
 /// Longest uncompressed image that is believed.
@@ -76,14 +83,20 @@ pub(crate) struct Decoded {
     pub(crate) number: u64,
     pub(crate) len: usize,
     pub(crate) slots: Vec<u16>,
-    pub(crate) columns: Vec<(ColumnId, PhysicalType, Vec<Datum>)>,
+    pub(crate) columns: Vec<Column>,
+}
+
+/// Checks that bytes are the ones that were written.
+pub(crate) fn verify(bytes: &[u8], crc: u32) -> Result<()> {
+    if crc32c::crc32c(bytes) == crc {
+        return Ok(());
+    }
+    Err(Error::corrupt("block image fails its checksum"))
 }
 
 /// Checks and decodes an image.
 pub(crate) fn decode(bytes: &[u8], crc: u32) -> Result<Decoded> {
-    if crc32c::crc32c(bytes) != crc {
-        return Err(Error::corrupt("block image fails its checksum"));
-    }
+    verify(bytes, crc)?;
     let size = Reader::new(bytes).u32().map_or(0, |size| size as usize);
     let plain =
         if size > BYTES_MAX { None } else { lz4_flex::decompress_size_prepended(bytes).ok() };
@@ -97,64 +110,23 @@ fn decode_plain(plain: &[u8]) -> Option<Decoded> {
     let number = reader.varint()?;
     let len = usize::try_from(reader.varint()?).ok().filter(|len| *len <= SLOTS)?;
     let present = reader.take(len.div_ceil(8))?;
-    let slots: Vec<u16> = (0..len as u16)
-        .filter(|slot| present[usize::from(*slot) / 8] >> (slot % 8) & 1 == 1)
-        .collect();
+    let is_present = |slot: usize| present[slot / 8] >> (slot % 8) & 1 == 1;
+    let slots: Vec<u16> = (0..len as u16).filter(|slot| is_present((*slot).into())).collect();
     let mut columns = Vec::new();
     for _ in 0..reader.varint()? {
         let id = ColumnId(read_u32(&mut reader)?);
-        let physical = read_physical(&mut reader, 0)?;
-        let values =
-            slots.iter().map(|_| decode_datum(&mut reader, &physical)).collect::<Option<_>>()?;
-        columns.push((id, physical, values));
-    }
-    reader.is_empty().then_some(Decoded { number, len, slots, columns })
-}
-
-impl Decoded {
-    /// The block as a table of this layout has it: columns by id, others dropped, new ones
-    /// reading their `missing` value.
-    pub(crate) fn into_block(self, layout: &TableLayout) -> Arc<Block> {
-        let columns = layout
-            .columns
-            .iter()
-            .map(|wanted| {
-                let found = self
-                    .columns
-                    .iter()
-                    .find(|(id, physical, _)| *id == wanted.id && *physical == wanted.physical);
-                let Some((_, _, values)) = found else {
-                    return Column::constant(
-                        wanted.id,
-                        wanted.physical.clone(),
-                        wanted.missing.clone(),
-                    );
-                };
-                let mut column = Column::new(wanted.id, wanted.physical.clone());
-                let mut values = values.iter();
-                let mut slots = self.slots.iter().copied().peekable();
-                for slot in 0..self.len {
-                    if slots.peek() == Some(&(slot as u16)) {
-                        slots.next();
-                        column.put(slot, values.next().unwrap_or(&Datum::Null));
-                    } else {
-                        column.put(slot, &Datum::Null);
-                    }
-                }
-                if self.len == SLOTS {
-                    column.shrink();
-                }
-                column
-            })
-            .collect();
-        let block = Block::new(self.number, columns);
-        {
-            let mut rows = block.rows.write();
-            rows.len = self.len;
-            for slot in &self.slots {
-                rows.set_live(*slot, true);
+        let mut column = Column::new(id, read_physical(&mut reader, 0)?);
+        for slot in 0..len {
+            if is_present(slot) {
+                column.read(slot, &mut reader)?;
+            } else {
+                column.put(slot, &Datum::Null);
             }
         }
-        block
+        if len == SLOTS {
+            column.shrink();
+        }
+        columns.push(column);
     }
+    reader.is_empty().then_some(Decoded { number, len, slots, columns })
 }

@@ -20,12 +20,18 @@ use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
-use crate::undo::TxnState;
+use crate::{storage::Storage, undo::TxnState};
 
+pub(crate) mod base;
+pub(crate) mod build;
 pub(crate) mod key;
+pub(crate) mod save;
+pub(crate) mod span;
 pub(crate) mod tree;
 
+use base::Shelf;
 use key::{Key, KeyColumn, KeyKind, fixed_u64, fixed_u128, put_column, successor};
+use span::{FixedSpan, Span};
 use tree::{End, Tree};
 
 /// Entries fetched from the tree at a time.
@@ -49,6 +55,7 @@ pub(crate) struct Index {
     enforced: AtomicBool,
     /// Who made an index unique that was built beside its writers.
     unique_by: OnceLock<Arc<TxnState>>,
+    shelf: Arc<Shelf>,
 }
 
 /// An end of a range of byte keys.
@@ -105,13 +112,15 @@ impl Index {
         layout: IndexLayout,
         table: &TableLayout,
         created: Arc<TxnState>,
+        storage: &Arc<Storage>,
     ) -> Option<Self> {
         let columns = key_columns(&layout, table)?;
         let kind = KeyKind::of(&columns);
+        let shelf = Shelf::new(storage, layout.table, id);
         let entries = match kind {
-            KeyKind::U64 => Entries::U64(Tree::new()),
-            KeyKind::U128 => Entries::U128(Tree::new()),
-            KeyKind::Bytes => Entries::Bytes(Tree::new()),
+            KeyKind::U64 => Entries::U64(Tree::new(&shelf)),
+            KeyKind::U128 => Entries::U128(Tree::new(&shelf)),
+            KeyKind::Bytes => Entries::Bytes(Tree::new(&shelf)),
         };
         let enforced = AtomicBool::new(layout.unique);
         let stripes = if layout.unique { STRIPES } else { 0 };
@@ -123,10 +132,11 @@ impl Index {
             columns,
             kind,
             entries,
-            nulls: Tree::new(),
+            nulls: Tree::new(&shelf),
             stripes: (0..stripes).map(|_| Mutex::new(())).collect(),
             enforced,
             unique_by: OnceLock::new(),
+            shelf,
         })
     }
 
@@ -174,16 +184,16 @@ impl Index {
                 Key::Bytes(key) => bytes.push((key, row)),
             }
         }
-        fn sorted<K: tree::TreeKey>(mut entries: Vec<(K, u64)>) -> Tree<K> {
+        fn sorted<K: tree::TreeKey>(mut entries: Vec<(K, u64)>, shelf: &Arc<Shelf>) -> Tree<K> {
             entries.sort_unstable();
             entries.dedup();
-            Tree::from_sorted(entries)
+            Tree::from_sorted(entries, shelf)
         }
-        self.nulls = sorted(nulls);
+        self.nulls = sorted(nulls, &self.shelf);
         self.entries = match self.kind {
-            KeyKind::U64 => Entries::U64(sorted(small)),
-            KeyKind::U128 => Entries::U128(sorted(wide)),
-            KeyKind::Bytes => Entries::Bytes(sorted(bytes)),
+            KeyKind::U64 => Entries::U64(sorted(small, &self.shelf)),
+            KeyKind::U128 => Entries::U128(sorted(wide, &self.shelf)),
+            KeyKind::Bytes => Entries::Bytes(sorted(bytes, &self.shelf)),
         };
     }
 
@@ -240,46 +250,46 @@ impl Index {
         Some(self.stripes[(hasher.finish() >> 58) as usize % STRIPES].lock())
     }
 
-    pub(crate) fn insert(&self, key: &Key, row: RowId) -> bool {
+    pub(crate) fn insert(&self, key: &Key, row: RowId) -> Result<bool> {
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.insert(&(), row.0),
             (Entries::U64(tree), Key::U64(key)) => tree.insert(key, row.0),
             (Entries::U128(tree), Key::U128(key)) => tree.insert(key, row.0),
             (Entries::Bytes(tree), Key::Bytes(key)) => tree.insert(key, row.0),
             // Keys come from this index's own `key`.
-            _ => false,
+            _ => Ok(false),
         }
     }
 
-    pub(crate) fn remove(&self, key: &Key, row: RowId) -> bool {
+    pub(crate) fn remove(&self, key: &Key, row: RowId) -> Result<bool> {
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.remove(&(), row.0),
             (Entries::U64(tree), Key::U64(key)) => tree.remove(key, row.0),
             (Entries::U128(tree), Key::U128(key)) => tree.remove(key, row.0),
             (Entries::Bytes(tree), Key::Bytes(key)) => tree.remove(key, row.0),
-            _ => false,
+            _ => Ok(false),
         }
     }
 
     /// Whether an entry is there.
-    pub(crate) fn contains(&self, key: &Key, row: RowId) -> bool {
+    pub(crate) fn contains(&self, key: &Key, row: RowId) -> Result<bool> {
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.contains(&(), row.0),
             (Entries::U64(tree), Key::U64(key)) => tree.contains(key, row.0),
             (Entries::U128(tree), Key::U128(key)) => tree.contains(key, row.0),
             (Entries::Bytes(tree), Key::Bytes(key)) => tree.contains(key, row.0),
-            _ => false,
+            _ => Ok(false),
         }
     }
 
     /// The rows that have entries of exactly this key.
-    pub(crate) fn rows_of(&self, key: &Key) -> SmallVec<[RowId; 4]> {
+    pub(crate) fn rows_of(&self, key: &Key) -> Result<SmallVec<[RowId; 4]>> {
         match (&self.entries, key) {
             (_, Key::Null) => self.nulls.rows_of(&()),
             (Entries::U64(tree), Key::U64(key)) => tree.rows_of(key),
             (Entries::U128(tree), Key::U128(key)) => tree.rows_of(key),
             (Entries::Bytes(tree), Key::Bytes(key)) => tree.rows_of(key),
-            _ => SmallVec::new(),
+            _ => Ok(SmallVec::new()),
         }
     }
 
@@ -290,40 +300,50 @@ impl Index {
         mut visit: impl FnMut(&Key, RowId) -> Result<bool>,
     ) -> Result<()> {
         if let Some(key) = self.point(range) {
-            for row in self.rows_of(&key) {
+            for row in self.rows_of(&key)? {
                 if !visit(&key, row)? {
                     break;
                 }
             }
             return Ok(());
         }
-        match &self.entries {
-            Entries::Bytes(tree) => {
-                let Some((lower, upper)) = self.bytes_ends(range) else { return Ok(()) };
-                walk(tree, lower, upper, range.reverse, &mut |key, row| {
+        match (&self.entries, self.span(range)) {
+            (Entries::Bytes(tree), Some(Span::Bytes { low, high })) => {
+                walk(tree, low, high, range.reverse, &mut |key, row| {
                     visit(&Key::Bytes(key.clone()), row)
                 })?;
                 Ok(())
             }
-            Entries::U64(tree) => self.visit_fixed(
-                tree,
-                range,
-                &|datum| fixed_u64(datum, self.columns[0].descending),
-                &Key::U64,
-                &mut visit,
-            ),
-            Entries::U128(tree) => self.visit_fixed(
-                tree,
-                range,
-                &|datum| fixed_u128(datum, self.columns[0].descending),
-                &Key::U128,
-                &mut visit,
-            ),
+            (Entries::U64(tree), Some(Span::U64(span))) => {
+                self.visit_fixed(tree, span, range.reverse, &Key::U64, &mut visit)
+            }
+            (Entries::U128(tree), Some(Span::U128(span))) => {
+                self.visit_fixed(tree, span, range.reverse, &Key::U128, &mut visit)
+            }
+            // An empty range; spans are of this index's own kind.
+            _ => Ok(()),
         }
     }
 
+    /// The keys of a range; `None` if there cannot be any.
+    pub(crate) fn span(&self, range: &KeyRange) -> Option<Span> {
+        let column = &self.columns[0];
+        Some(match self.kind {
+            KeyKind::Bytes => {
+                let (low, high) = self.bytes_ends(range)?;
+                Span::Bytes { low, high }
+            }
+            KeyKind::U64 => Span::U64(FixedSpan::new(range, column.nulls_first, |datum| {
+                fixed_u64(datum, column.descending)
+            })),
+            KeyKind::U128 => Span::U128(FixedSpan::new(range, column.nulls_first, |datum| {
+                fixed_u128(datum, column.descending)
+            })),
+        })
+    }
+
     /// The key of a range that is one whole key.
-    fn point(&self, range: &KeyRange) -> Option<Key> {
+    pub(crate) fn point(&self, range: &KeyRange) -> Option<Key> {
         match (&range.lower, &range.upper) {
             (Bound::Included(lower), Bound::Included(upper))
                 if lower.len() == self.columns.len() && lower == upper =>
@@ -363,59 +383,28 @@ impl Index {
     fn visit_fixed<K: tree::TreeKey>(
         &self,
         tree: &Tree<K>,
-        range: &KeyRange,
-        encode: &dyn Fn(&Datum) -> Option<K>,
+        span: FixedSpan<K>,
+        reverse: bool,
         wrap: &dyn Fn(K) -> Key,
         visit: &mut dyn FnMut(&Key, RowId) -> Result<bool>,
     ) -> Result<()> {
+        let FixedSpan { nulls: nulls_in, values: values_in, low, high } = span;
         let nulls_first = self.columns[0].nulls_first;
-        // Each bound as (in the NULL section?, key, included); an empty prefix bounds nothing.
-        let bound = |bound: &Bound<Vec<Datum>>| match bound {
-            Bound::Included(values) => values.first().map(|v| (encode(v), true)),
-            Bound::Excluded(values) => values.first().map(|v| (encode(v), false)),
-            Bound::Unbounded => None,
-        };
-        let (lower, upper) = (bound(&range.lower), bound(&range.upper));
-        let nulls_in = match &lower {
-            None => true,
-            Some((None, included)) => *included,
-            Some((Some(_), _)) => !nulls_first,
-        } && match &upper {
-            None => true,
-            Some((None, included)) => *included,
-            Some((Some(_), _)) => nulls_first,
-        };
-        let values_in = !matches!(&lower, Some((None, _)) if !nulls_first)
-            && !matches!(&upper, Some((None, _)) if nulls_first);
-        let low = match lower {
-            Some((Some(key), true)) => End::At(key, 0),
-            Some((Some(key), false)) => End::Beyond(key, u64::MAX),
-            _ => End::Open,
-        };
-        let high = match upper {
-            Some((Some(key), true)) => End::At(key, u64::MAX),
-            Some((Some(key), false)) => End::Beyond(key, 0),
-            _ => End::Open,
-        };
         let nulls = |visit: &mut dyn FnMut(&Key, RowId) -> Result<bool>| {
             if !nulls_in {
                 return Ok(true);
             }
-            walk(&self.nulls, End::Open, End::Open, range.reverse, &mut |(), row| {
-                visit(&Key::Null, row)
-            })
+            walk(&self.nulls, End::Open, End::Open, reverse, &mut |(), row| visit(&Key::Null, row))
         };
-        if nulls_first != range.reverse && !nulls(visit)? {
+        if nulls_first != reverse && !nulls(visit)? {
             return Ok(());
         }
         if values_in
-            && !walk(tree, low, high, range.reverse, &mut |key, row| {
-                visit(&wrap(key.clone()), row)
-            })?
+            && !walk(tree, low, high, reverse, &mut |key, row| visit(&wrap(key.clone()), row))?
         {
             return Ok(());
         }
-        if nulls_first == range.reverse {
+        if nulls_first == reverse {
             nulls(visit)?;
         }
         Ok(())
@@ -452,9 +441,9 @@ fn walk<K: tree::TreeKey>(
     loop {
         batch.clear();
         let done = if reverse {
-            tree.descend(&lower, &upper, limit, &mut batch)
+            tree.descend(&lower, &upper, limit, &mut batch)?
         } else {
-            tree.ascend(&lower, &upper, limit, &mut batch)
+            tree.ascend(&lower, &upper, limit, &mut batch)?
         };
         for (key, row) in &batch {
             if !visit(key, RowId(*row))? {

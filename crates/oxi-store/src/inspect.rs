@@ -3,20 +3,21 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState, TableId, Ts};
 use oxi_log::inspect::{FileFigures, Inspection as LogInspection};
 use oxi_world::{World, disk};
 
 use crate::{
-    block::ImageRef,
+    block::{Block, ImageRef},
     check::{CheckReport, check_table},
     engine::Store,
-    manifest::{self, Paths, Root, TableManifest},
-    recover::{ImageFiles, adopt, build_indexes, check_magic},
+    index::Index,
+    manifest::{self, IndexManifest, Paths, Root, TableManifest},
+    recover::{ImageFiles, build_indexes, check_magic, load_index},
     replay::Replay,
     sequence::SequenceState,
+    storage::Storage,
     table::Table,
     undo::{Sight, TxnState},
 };
@@ -65,6 +66,8 @@ pub struct Inspection {
     pub image_bytes: u64,
     /// Rows in them.
     pub image_rows: u64,
+    /// Sound blocks of index entries.
+    pub index_blocks: u64,
     /// The log's files, oldest first.
     pub log: Vec<FileFigures>,
     /// Log files whose creation a crash interrupted.
@@ -98,7 +101,7 @@ impl Store {
         let mut inspector = Inspector {
             world,
             paths,
-            replay: Replay::default(),
+            replay: Replay::new(&Storage::new(world, Paths::new(dir), None)),
             referred: BTreeSet::new(),
             found: Inspection::default(),
         };
@@ -215,7 +218,8 @@ impl Inspector<'_> {
 
     /// The images of a table's blocks.
     fn images(&mut self, id: TableId, manifest: &TableManifest) {
-        let table = Table::new(id, manifest.layout.clone(), TxnState::ancient());
+        let layout = manifest.layout.clone();
+        let table = Table::new(id, layout, TxnState::ancient(), &self.replay.storage);
         let (world, paths) = (self.world, self.paths.clone());
         let mut files = ImageFiles::new(world, &paths, id);
         let wanted: BTreeSet<u64> = manifest.blocks.iter().map(|(_, image)| image.file).collect();
@@ -241,7 +245,7 @@ impl Inspector<'_> {
                     self.found.images += 1;
                     self.found.image_bytes += u64::from(image.length);
                     self.found.image_rows += decoded.slots.len() as u64;
-                    adopt(&table, manifest, decoded, image);
+                    table.adopt(Block::cold(*number, image.clone(), &table.home));
                 }
                 Err(error) => {
                     self.image_problem(&paths.image(id, image.file), *number, image, &error);
@@ -249,8 +253,63 @@ impl Inspector<'_> {
             }
         }
         table.start_at(manifest.next_block);
-        self.replay.indexes.extend(manifest.indexes.clone());
-        self.replay.tables.insert(id, Arc::new(table));
+        self.bases(&table, manifest);
+        self.replay.tables.insert(id, table);
+    }
+
+    /// The blocks of a table's indexes.
+    fn bases(&mut self, table: &Table, manifest: &TableManifest) {
+        let mut loaded = Vec::new();
+        for (id, saved) in &manifest.indexes {
+            let Some((number, crc)) = saved.base else {
+                self.replay.indexes.insert(*id, saved.layout.clone());
+                continue;
+            };
+            let path = self.paths.index_manifest(*id, number);
+            self.referred.insert(path.clone());
+            let Some(bytes) = self.whole(&path) else { continue };
+            if crc32c::crc32c(&bytes) != crc {
+                self.problem(
+                    &path,
+                    Some(0),
+                    "it is not the one that the table's manifest refers to",
+                );
+                continue;
+            }
+            let base = IndexManifest::decode(&bytes, &path);
+            let index =
+                base.and_then(|base| Ok((load_index(*id, &saved.layout, &base, table)?, base)));
+            match index {
+                Ok((index, base)) => {
+                    self.blocks(table.id, &index, &base);
+                    loaded.push(index);
+                }
+                Err(error) => self.file_problem(&path, &error),
+            }
+        }
+        table.set_indexes(loaded);
+    }
+
+    fn blocks(&mut self, table: TableId, index: &Index, base: &IndexManifest) {
+        let mut unusable = BTreeSet::new();
+        for file in base.files() {
+            let path = self.paths.base(table, index.id, file);
+            self.referred.insert(path.clone());
+            if let Err(error) = index.check_file(file) {
+                self.file_problem(&path, &error);
+                unusable.insert(file);
+            }
+        }
+        let mut problems = Vec::new();
+        self.found.index_blocks += index.verify(base, &mut |place, error| {
+            if !unusable.contains(&place.file) {
+                problems.push((*place, error));
+            }
+        });
+        for (place, error) in problems {
+            let path = self.paths.base(table, index.id, place.file);
+            self.problem(path, Some(place.offset), error.message());
+        }
     }
 
     fn image_problem(&mut self, path: &str, number: u64, image: &ImageRef, error: &Error) {
@@ -268,7 +327,7 @@ impl Inspector<'_> {
         });
         self.log_begin(log, root, has_current);
         // With problems so far the rows are incomplete, and replay would only repeat that.
-        let mut replay = self.found.problems.is_empty().then(|| std::mem::take(&mut self.replay));
+        let mut replay = self.found.problems.is_empty().then_some(&mut self.replay);
         let mut refused = None;
         log.read(&mut |frame| {
             if let Some(replay) = &mut replay
@@ -279,9 +338,6 @@ impl Inspector<'_> {
                 refused = Some(error);
             }
         });
-        if let Some(replay) = replay {
-            self.replay = replay;
-        }
         for fault in log.faults.drain(..) {
             self.problem(disk::join(&dir, &fault.name), Some(fault.offset), fault.what);
         }
@@ -358,11 +414,14 @@ impl Inspector<'_> {
     /// Rows against indexes, when every file is sound.
     fn content(&mut self) {
         let layouts = std::mem::take(&mut self.replay.indexes);
-        self.found.indexes = layouts.len() as u64;
-        if let Err(error) = build_indexes(&self.replay.tables, layouts) {
-            let detail = error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-            self.problem("rows", None, format!("{}{detail}", error.message()));
-            return;
+        match build_indexes(&self.replay.tables, layouts) {
+            Ok(indexes) => self.found.indexes = indexes.len() as u64,
+            Err(error) => {
+                let detail =
+                    error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+                self.problem("rows", None, format!("{}{detail}", error.message()));
+                return;
+            }
         }
         let sight = Sight::committed(Ts(u64::MAX - 1));
         let mut report = CheckReport::default();

@@ -54,6 +54,7 @@ pub(crate) fn read_key(
     key: &[Datum],
     visit: &mut RowVisitor<'_>,
 ) -> Result<bool> {
+    core.storage.relieve()?;
     let Some(way) = access.0.downcast_ref::<KeyWay>() else { return Ok(false) };
     let Some(table) = way.table.upgrade() else { return Ok(false) };
     if table.locks.is_exclusive() {
@@ -66,15 +67,18 @@ pub(crate) fn read_key(
     };
     let key = entry.index.whole_key(key)?;
     let now = core.visible_ts();
-    let rows = entry.index.rows_of(&key);
+    let rows = entry.index.rows_of(&key)?;
     if rows.len() <= 1 {
         let mut fetch = Fetch::new(&table, entry, Sight::committed(now), &way.columns);
         let mut values = Row::with_capacity(way.columns.len());
-        let found = rows.first().filter(|row| fetch.row(&key, **row, &mut values));
+        let found = match rows.first() {
+            Some(row) if fetch.row(&key, *row, &mut values)? => Some(*row),
+            _ => None,
+        };
         // As long as nothing newer is visible, collection leaves what this moment sees.
         if core.visible_ts() == now {
             if let Some(row) = found {
-                visit(*row, &mut values)?;
+                visit(row, &mut values)?;
             }
             return Ok(true);
         }

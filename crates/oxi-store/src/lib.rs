@@ -29,6 +29,7 @@ mod scan;
 mod snapshot;
 
 mod lock;
+mod reads;
 mod sequence;
 mod txn;
 mod undo;
@@ -36,6 +37,9 @@ mod undo;
 mod block;
 mod index;
 mod table;
+
+mod spill;
+mod storage;
 
 mod collect;
 mod commit;
@@ -53,5 +57,5 @@ mod manifest;
 pub use check::CheckReport;
 pub use engine::Store;
 pub use inspect::{CheckpointFigures, Inspection, Problem};
-pub use options::{Flush, StoreOptions};
+pub use options::{Flush, Observer, RecoveryProgress, StoreOptions};
 pub use recover::RecoveryReport;

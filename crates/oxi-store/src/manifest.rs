@@ -1,10 +1,13 @@
 //! Manifests: which files a checkpoint consists of. Byte map: `docs/dev/formats/manifest.md`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use oxi_base::{
     Error, IndexId, Lsn, Result, TableId,
-    codec::{Reader, put_varint},
+    codec::{Reader, put_bytes, put_varint},
 };
 use oxi_log::Log;
 use oxi_model::engine::{IndexLayout, TableLayout};
@@ -12,6 +15,7 @@ use oxi_world::{File, OpenMode, World, disk};
 
 use crate::{
     block::ImageRef,
+    index::base::Place,
     redo::{
         Marks, put_index_layout, put_layout, read_bool, read_index_layout, read_layout, read_u32,
     },
@@ -19,8 +23,11 @@ use crate::{
 
 const ROOT_MAGIC: &[u8; 8] = b"OXIROOT\0";
 const TABLE_MAGIC: &[u8; 8] = b"OXITABL\0";
-/// Version of both formats.
+const INDEX_MAGIC: &[u8; 8] = b"OXIINDX\0";
+/// Version of the formats of roots and of index manifests.
 const VERSION: u32 = 1;
+/// Version of the format of table manifests; 1 knew no base of indexes.
+const TABLE_VERSION: u32 = 2;
 
 /// The root of a checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -44,11 +51,35 @@ pub(crate) struct Root {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct TableManifest {
     pub(crate) layout: TableLayout,
-    pub(crate) indexes: BTreeMap<IndexId, IndexLayout>,
+    pub(crate) indexes: BTreeMap<IndexId, SavedIndex>,
     /// Row ids of earlier blocks are used up.
     pub(crate) next_block: u64,
     pub(crate) next_file: u64,
     pub(crate) blocks: Vec<(u64, ImageRef)>,
+}
+
+/// An index of a table.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct SavedIndex {
+    pub(crate) layout: IndexLayout,
+    /// The number and checksum of its manifest; without one, entries are made from the rows.
+    pub(crate) base: Option<(u64, u32)>,
+}
+
+/// The blocks of one index, in the order of entries.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct IndexManifest {
+    /// Entries whose key is NULL, of indexes that keep them apart.
+    pub(crate) nulls: Vec<BaseEntry>,
+    pub(crate) entries: Vec<BaseEntry>,
+}
+
+/// A block of an index: its first entry, and where it lies.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct BaseEntry {
+    pub(crate) key: Box<[u8]>,
+    pub(crate) row: u64,
+    pub(crate) place: Place,
 }
 
 fn seal(mut out: Vec<u8>) -> Vec<u8> {
@@ -64,7 +95,8 @@ pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
         .is_some_and(|(covered, crc)| crc32c::crc32c(covered) == u32::from_le_bytes(*crc))
 }
 
-fn open<'a>(bytes: &'a [u8], magic: [u8; 8], path: &str) -> Result<Reader<'a>> {
+/// A manifest's content and version, which is at most `newest`.
+fn open<'a>(bytes: &'a [u8], magic: [u8; 8], newest: u32, path: &str) -> Result<(Reader<'a>, u32)> {
     let damaged = || Error::corrupt(format!("manifest \"{path}\" is damaged"));
     let (covered, _) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
     if !is_sealed(bytes) {
@@ -75,7 +107,7 @@ fn open<'a>(bytes: &'a [u8], magic: [u8; 8], path: &str) -> Result<Reader<'a>> {
         return Err(damaged());
     }
     match reader.u32() {
-        Some(VERSION) => Ok(reader),
+        Some(version) if (1..=newest).contains(&version) => Ok((reader, version)),
         Some(version) => Err(Error::unsupported(format!(
             "manifest \"{path}\" has format version {version}, which this version of Oxibase does \
              not read"
@@ -112,7 +144,7 @@ impl Root {
     }
 
     pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<Root> {
-        let mut reader = open(bytes, *ROOT_MAGIC, path)?;
+        let (mut reader, _) = open(bytes, *ROOT_MAGIC, VERSION, path)?;
         Self::decode_body(&mut reader)
             .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))
     }
@@ -145,12 +177,17 @@ impl Root {
 impl TableManifest {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = TABLE_MAGIC.to_vec();
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&TABLE_VERSION.to_le_bytes());
         put_layout(&mut out, &self.layout);
         put_varint(&mut out, self.indexes.len() as u64);
-        for (id, layout) in &self.indexes {
+        for (id, index) in &self.indexes {
             put_varint(&mut out, id.0.into());
-            put_index_layout(&mut out, layout);
+            put_index_layout(&mut out, &index.layout);
+            out.push(u8::from(index.base.is_some()));
+            if let Some((number, crc)) = index.base {
+                put_varint(&mut out, number);
+                out.extend_from_slice(&crc.to_le_bytes());
+            }
         }
         put_varint(&mut out, self.next_block);
         put_varint(&mut out, self.next_file);
@@ -167,16 +204,23 @@ impl TableManifest {
     }
 
     pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<TableManifest> {
-        let mut reader = open(bytes, *TABLE_MAGIC, path)?;
-        Self::decode_body(&mut reader)
+        let (mut reader, version) = open(bytes, *TABLE_MAGIC, TABLE_VERSION, path)?;
+        Self::decode_body(&mut reader, version)
             .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))
     }
 
-    fn decode_body(reader: &mut Reader<'_>) -> Option<TableManifest> {
+    fn decode_body(reader: &mut Reader<'_>, version: u32) -> Option<TableManifest> {
         let layout = read_layout(reader)?;
         let mut indexes = BTreeMap::new();
         for _ in 0..reader.varint()? {
-            indexes.insert(IndexId(read_u32(reader)?), read_index_layout(reader)?);
+            let id = IndexId(read_u32(reader)?);
+            let layout = read_index_layout(reader)?;
+            let base = if version > 1 && read_bool(reader)? {
+                Some((reader.varint()?, reader.u32()?))
+            } else {
+                None
+            };
+            indexes.insert(id, SavedIndex { layout, base });
         }
         let next_block = reader.varint()?;
         let next_file = reader.varint()?;
@@ -187,7 +231,8 @@ impl TableManifest {
             let offset = reader.varint()?;
             let length = read_u32(reader)?;
             let rows = read_u32(reader)?;
-            blocks.push((number, ImageRef { file, offset, length, crc: reader.u32()?, rows }));
+            let crc = reader.u32()?;
+            blocks.push((number, ImageRef { file, offset, length, crc, rows, generation: 0 }));
         }
         reader.is_empty().then_some(TableManifest {
             layout,
@@ -196,6 +241,67 @@ impl TableManifest {
             next_file,
             blocks,
         })
+    }
+}
+
+impl IndexManifest {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = INDEX_MAGIC.to_vec();
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        for section in [&self.nulls, &self.entries] {
+            put_varint(&mut out, section.len() as u64);
+            for BaseEntry { key, row, place } in section {
+                put_bytes(&mut out, key);
+                put_varint(&mut out, *row);
+                put_varint(&mut out, place.file);
+                put_varint(&mut out, place.offset);
+                put_varint(&mut out, place.length.into());
+                put_varint(&mut out, place.count.into());
+                out.extend_from_slice(&place.crc.to_le_bytes());
+            }
+        }
+        seal(out)
+    }
+
+    pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<IndexManifest> {
+        let (mut reader, _) = open(bytes, *INDEX_MAGIC, VERSION, path)?;
+        let sections = Self::decode_section(&mut reader)
+            .and_then(|nulls| Some((nulls, Self::decode_section(&mut reader)?)))
+            .filter(|_| reader.is_empty());
+        let (nulls, entries) =
+            sections.ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))?;
+        Ok(IndexManifest { nulls, entries })
+    }
+
+    fn decode_section(reader: &mut Reader<'_>) -> Option<Vec<BaseEntry>> {
+        let mut section = Vec::new();
+        for _ in 0..reader.varint()? {
+            let key = reader.bytes()?.into();
+            let row = reader.varint()?;
+            let (file, offset) = (reader.varint()?, reader.varint()?);
+            let (length, count) = (read_u32(reader)?, read_u32(reader)?);
+            let place = Place { file, offset, length, count, crc: reader.u32()? };
+            section.push(BaseEntry { key, row, place });
+        }
+        Some(section)
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.nulls.iter().chain(&self.entries).map(|entry| &entry.place)
+    }
+
+    /// The files that blocks are in.
+    pub(crate) fn files(&self) -> BTreeSet<u64> {
+        self.places().map(|place| place.file).collect()
+    }
+
+    /// Bytes of blocks by file.
+    pub(crate) fn bytes_by_file(&self) -> BTreeMap<u64, u64> {
+        let mut bytes = BTreeMap::new();
+        for place in self.places() {
+            *bytes.entry(place.file).or_default() += u64::from(place.length);
+        }
+        bytes
     }
 }
 
@@ -221,6 +327,10 @@ impl Paths {
     pub(crate) fn log(&self) -> String {
         disk::join(&self.dir, "wal")
     }
+    /// The directory of what does not outlive the process.
+    pub(crate) fn temporary(&self) -> String {
+        disk::join(&self.dir, "tmp")
+    }
     pub(crate) fn manifests(&self) -> String {
         disk::join(&self.dir, "manifest")
     }
@@ -233,6 +343,12 @@ impl Paths {
     pub(crate) fn image(&self, table: TableId, file: u64) -> String {
         disk::join(&self.table(table), &image_name(file))
     }
+    pub(crate) fn base(&self, table: TableId, index: IndexId, file: u64) -> String {
+        disk::join(&self.table(table), &base_name(index, file))
+    }
+    pub(crate) fn index_manifest(&self, index: IndexId, number: u64) -> String {
+        disk::join(&self.manifests(), &index_manifest_name(index, number))
+    }
     pub(crate) fn root(&self, number: u64) -> String {
         disk::join(&self.manifests(), &root_name(number))
     }
@@ -243,6 +359,14 @@ impl Paths {
 
 pub(crate) fn image_name(file: u64) -> String {
     format!("h-{file:08}.oxh")
+}
+
+pub(crate) fn base_name(index: IndexId, file: u64) -> String {
+    format!("i-{index}-{file:08}.oxb")
+}
+
+pub(crate) fn index_manifest_name(index: IndexId, number: u64) -> String {
+    format!("i-{index}-{number:08}")
 }
 
 pub(crate) fn root_name(number: u64) -> String {

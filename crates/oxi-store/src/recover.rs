@@ -17,22 +17,22 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    block::ImageRef,
+    block::{Block, ImageRef},
     checkpoint::CheckpointState,
     collect::Garbage,
     commit::Sequencer,
     engine::{Core, Store},
     image,
-    index::Index,
-    lock::{KeyShares, Waits},
-    manifest::{Paths, Root, TableManifest, is_trusted, read_newest},
-    options::{Flush, StoreOptions},
+    index::{Index, build::build},
+    lock::{advisory::Advisory, row::SharedRows, wait::Waits},
+    manifest::{IndexManifest, Paths, Root, TableManifest, is_trusted, read_newest},
+    options::{Flush, RecoveryProgress, StoreOptions},
     redo::Marks,
     replay::Replay,
     sequence::SequenceState,
     snapshot::Registry,
+    storage::Storage,
     table::Table,
-    txn::build_index,
     undo::{Sight, TxnState},
 };
 
@@ -55,6 +55,10 @@ pub struct RecoveryReport {
     pub prepared: u64,
     /// Bytes of an unfinished write behind the log's end.
     pub torn_bytes: u64,
+    /// Microseconds from the beginning to the end of opening.
+    pub elapsed_us: u64,
+    /// Threads that applied row changes.
+    pub lanes: u64,
 }
 
 impl fmt::Display for RecoveryReport {
@@ -90,6 +94,9 @@ impl fmt::Display for RecoveryReport {
             let bytes = count(self.torn_bytes, "byte");
             write!(f, "; cut off {bytes} of a write that the end of the last run interrupted")?;
         }
+        if self.frames > 0 {
+            write!(f, "; took {:.2} s", self.elapsed_us as f64 / 1e6)?;
+        }
         Ok(())
     }
 }
@@ -108,6 +115,7 @@ impl Store {
     /// Opens the database in `options.dir`, creating it when nothing is there, and brings back
     /// everything that was committed.
     pub fn open(world: World, options: StoreOptions) -> Result<Arc<Store>> {
+        let started_us = world.clock.monotonic_us();
         let paths = Paths::new(&options.dir);
         world.disk.create_dir_all(paths.dir())?;
         let lock = world.disk.lock(&paths.lock())?;
@@ -115,15 +123,19 @@ impl Store {
         let (log, torn_bytes) = open_log(&world, &options, &paths, root.as_ref())?;
         let root = if is_trusted(&world, &paths, &log)? { root } else { None };
         let mut report = RecoveryReport { torn_bytes, ..RecoveryReport::default() };
-        let mut replay = Replay::default();
+        let storage = Storage::new(&world, paths.clone(), options.memory_limit);
+        storage.spill.clear()?;
+        let mut replay = Replay::new(&storage);
         let mut state = CheckpointState::default();
         if let Some(root) = &root {
             load_root(&world, &paths, root, &mut replay, &mut state, &mut report)?;
         }
-        read_log(&log, root.as_ref(), &mut replay, &mut report)?;
+        let observing = Observing::new(&world, &options);
+        read_log(&log, root.as_ref(), &mut replay, &mut report, observing)?;
         let prepared = replay.take_prepared();
         report.prepared = prepared.len() as u64;
-        let mut core = assemble(world, options, log, replay, state)?;
+        let mut core = assemble(world, options, log, replay, state, storage)?;
+        report.elapsed_us = core.world.clock.monotonic_us().saturating_sub(started_us);
         let core = Arc::new_cyclic(|this| {
             core.this = this.clone();
             core
@@ -194,46 +206,63 @@ fn load_root(
             return Err(Error::corrupt(format!("manifest \"{path}\" is not the one referred to")));
         }
         let manifest = TableManifest::decode(&bytes, &path)?;
-        let table = Table::new(*id, manifest.layout.clone(), TxnState::ancient());
+        let layout = manifest.layout.clone();
+        let table = Table::new(*id, layout, TxnState::ancient(), &replay.storage);
         table.next_file.store(manifest.next_file, Ordering::Relaxed);
-        report.image_rows += load_blocks(world, paths, &table, &manifest)?;
+        for (number, image) in &manifest.blocks {
+            report.image_rows += u64::from(image.rows);
+            table.adopt(Block::cold(*number, image.clone(), &table.home));
+        }
         table.start_at(manifest.next_block);
-        replay.indexes.extend(manifest.indexes);
-        replay.tables.insert(*id, Arc::new(table));
+        load_indexes(paths, &table, &manifest, replay, state)?;
+        replay.tables.insert(*id, table);
         state.tables.insert(*id, (*number, bytes));
     }
     Ok(())
 }
 
-fn load_blocks(
-    world: &World,
+/// Gives a table the indexes that have a base; the others are built from the rows at the end.
+fn load_indexes(
     paths: &Paths,
     table: &Table,
     manifest: &TableManifest,
-) -> Result<u64> {
-    let mut rows = 0;
-    let mut files = ImageFiles::new(world, paths, table.id);
-    for (number, image) in &manifest.blocks {
-        let decoded = files
-            .read(*number, image)
-            .map_err(|error| error.with_context(files.place(*number, image)))?;
-        rows += decoded.slots.len() as u64;
-        adopt(table, manifest, decoded, image);
+    replay: &mut Replay,
+    state: &mut CheckpointState,
+) -> Result<()> {
+    let mut loaded = Vec::new();
+    for (id, saved) in &manifest.indexes {
+        let Some((number, crc)) = saved.base else {
+            replay.indexes.insert(*id, saved.layout.clone());
+            continue;
+        };
+        let path = paths.index_manifest(*id, number);
+        let bytes = replay.storage.world.disk.read(&path)?;
+        if crc32c::crc32c(&bytes) != crc {
+            return Err(Error::corrupt(format!("manifest \"{path}\" is not the one referred to")));
+        }
+        let base = IndexManifest::decode(&bytes, &path)?;
+        loaded.push(load_index(*id, &saved.layout, &base, table)?);
+        state.indexes.insert(*id, (number, base));
     }
-    Ok(rows)
+    table.set_indexes(loaded);
+    Ok(())
 }
 
-/// Gives a table the block of an image.
-pub(crate) fn adopt(
+/// An index whose entries are in a base.
+pub(crate) fn load_index(
+    id: IndexId,
+    layout: &IndexLayout,
+    base: &IndexManifest,
     table: &Table,
-    manifest: &TableManifest,
-    decoded: image::Decoded,
-    image: &ImageRef,
-) {
-    let block = decoded.into_block(&manifest.layout);
-    block.dirty.store(false, Ordering::Relaxed);
-    *block.image.lock() = Some(image.clone());
-    table.adopt(block);
+) -> Result<Arc<Index>> {
+    let shape = table.shape();
+    let (created, storage) = (TxnState::ancient(), &table.home.storage);
+    let index = Index::new(id, layout.clone(), &shape.layout, created, storage);
+    let mut index =
+        index.ok_or_else(|| Error::corrupt(format!("index storage {id} has unknown columns")))?;
+    let adopted = index.adopt(base);
+    adopted.ok_or_else(|| Error::corrupt(format!("index storage {id} has a malformed base")))?;
+    Ok(Arc::new(index))
 }
 
 /// The image files of one table; the one read last stays open.
@@ -286,11 +315,40 @@ pub(crate) fn check_magic(file: &dyn oxi_world::File) -> Result<()> {
     Err(Error::corrupt("it does not begin as a file of block images of version 1 does"))
 }
 
+/// Tells the observer how far reading the log has come.
+struct Observing<'a> {
+    world: &'a World,
+    options: &'a StoreOptions,
+    told_us: u64,
+}
+
+/// Frames between two looks at the clock.
+const LOOK_FRAMES: u64 = 1024;
+const TELL_EVERY_US: u64 = 1_000_000;
+
+impl<'a> Observing<'a> {
+    fn new(world: &'a World, options: &'a StoreOptions) -> Self {
+        Observing { world, options, told_us: world.clock.monotonic_us() }
+    }
+
+    fn frame(&mut self, number: u64, progress: impl FnOnce() -> RecoveryProgress) {
+        if !number.is_multiple_of(LOOK_FRAMES) {
+            return;
+        }
+        let now = self.world.clock.monotonic_us();
+        if now.saturating_sub(self.told_us) >= TELL_EVERY_US {
+            self.told_us = now;
+            self.options.observer.tell(progress());
+        }
+    }
+}
+
 fn read_log(
     log: &Log,
     root: Option<&Root>,
     replay: &mut Replay,
     report: &mut RecoveryReport,
+    mut observing: Observing<'_>,
 ) -> Result<()> {
     let oldest = log.oldest_lsn();
     let (redo, from) = root.map_or((oldest, oldest), |root| (root.redo, root.from));
@@ -300,56 +358,66 @@ fn read_log(
     if oldest > redo {
         return Err(Error::corrupt("the log begins after the checkpoint it must continue"));
     }
+    let log_bytes_total = log.durable_lsn().0.saturating_sub(redo.0);
+    replay.start_lanes(observing.world)?;
+    report.lanes = replay.lanes() as u64;
     for frame in log.read(redo) {
         let frame = frame?;
         replay.apply(&frame, from)?;
         report.frames += 1;
+        observing.frame(report.frames, || RecoveryProgress {
+            log_bytes: frame.end_lsn.0.saturating_sub(redo.0),
+            log_bytes_total,
+            operations: replay.operations,
+        });
     }
+    replay.finish()?;
     report.transactions = replay.transactions;
     report.operations = replay.operations;
     report.discarded = replay.unfinished();
     Ok(())
 }
 
-/// Builds the indexes of replayed tables.
+/// Builds the indexes of replayed tables that have no base; all indexes there are.
 pub(crate) fn build_indexes(
     tables: &FxHashMap<TableId, Arc<Table>>,
     layouts: BTreeMap<IndexId, IndexLayout>,
 ) -> Result<FxHashMap<IndexId, Arc<Index>>> {
     let ancient = TxnState::ancient();
     let sight = Sight::committed(Ts(u64::MAX - 1));
-    let mut indexes = FxHashMap::default();
     for (id, layout) in layouts {
         let table = tables.get(&layout.table).ok_or_else(|| {
             Error::corrupt(format!("index storage {id} belongs to a table that is not there"))
         })?;
         let shape = table.shape();
-        let index = Index::new(id, layout, &shape.layout, ancient.clone())
+        let storage = &table.home.storage;
+        let index = Index::new(id, layout, &shape.layout, ancient.clone(), storage)
             .ok_or_else(|| Error::corrupt(format!("index storage {id} has unknown columns")))?;
-        let index = build_index(table, index, &sight)
+        let index = build(table, index, &sight)
             .map_err(|e| Error::corrupt(e.message()).with_detail(e.detail().unwrap_or("")))?;
-        table.change_indexes(|indexes| indexes.push(index.clone()));
-        indexes.insert(id, index);
+        let mut all = shape.all.clone();
+        all.push(index.clone());
+        table.set_indexes(all);
+    }
+    let mut indexes = FxHashMap::default();
+    for table in tables.values() {
+        indexes.extend(table.shape().all.iter().map(|index| (index.id, index.clone())));
     }
     Ok(indexes)
 }
 
 /// Counts the rows of a replayed table and gives back what is empty.
-fn settle(table: &Table) {
+fn settle(table: &Table) -> Result<()> {
     let mut live = 0;
     for block in table.blocks() {
-        let mut rows = block.rows.write();
-        let here = rows.live_count();
-        rows.dead = rows.len - here;
+        let (here, is_empty) = block.settle();
         live += here;
-        let empty = rows.len == crate::block::SLOTS && here == 0;
-        drop(rows);
-        if empty {
+        if is_empty {
             table.drop_block(block.number);
         }
     }
     table.rows.store(live, Ordering::Relaxed);
-    table.reopen_last();
+    table.reopen_last()
 }
 
 /// Builds the indexes and everything that lives only in memory.
@@ -359,10 +427,11 @@ fn assemble(
     log: Log,
     replay: Replay,
     state: CheckpointState,
+    storage: Arc<Storage>,
 ) -> Result<Core> {
     let indexes = build_indexes(&replay.tables, replay.indexes)?;
     for table in replay.tables.values() {
-        settle(table);
+        settle(table)?;
     }
     let marks = replay.marks;
     // Never 0 (active) nor 1 (recovered), so that a snapshot taken now sees what was recovered.
@@ -375,14 +444,16 @@ fn assemble(
     Ok(Core {
         this: Weak::new(),
         options,
+        waits: Arc::new(Waits::new(Arc::clone(&world.clock))),
         world,
         log,
+        storage,
         tables: RwLock::new(replay.tables),
         indexes: RwLock::new(indexes),
         sequences: Mutex::new(replay.sequences),
         snapshots: Registry::default(),
-        waits: Arc::new(Waits::default()),
-        key_shares: KeyShares::default(),
+        advisory: Advisory::default(),
+        shared_rows: SharedRows::default(),
         prepared: Mutex::default(),
         sequencer: Mutex::new(Sequencer::new(visible, logged)),
         gate: RwLock::new(()),

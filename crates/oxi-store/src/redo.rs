@@ -10,9 +10,10 @@ use oxi_base::{
 };
 use oxi_model::{
     Datum, PhysicalType,
-    array::{TypedArray, decode_datum, encode_datum},
+    array::{TypedArray, decode_datum, encode_datum, skip_datum},
     engine::{ColumnLayout, IndexColumnLayout, IndexLayout, TableLayout},
 };
+use smallvec::SmallVec;
 
 const CREATE_TABLE: u8 = 1;
 const ALTER_TABLE: u8 = 2;
@@ -33,7 +34,7 @@ pub(crate) struct Marks {
     pub(crate) oid: u32,
 }
 
-/// A decoded operation.
+/// A decoded operation that is not a row's.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Op {
     CreateTable(TableId, TableLayout),
@@ -41,9 +42,6 @@ pub(crate) enum Op {
     DropTable(TableId),
     CreateIndex(IndexId, IndexLayout),
     DropIndex(IndexId),
-    Insert(TableId, RowId, Vec<Datum>),
-    Update(TableId, RowId, Vec<(usize, Datum)>),
-    Delete(TableId, RowId),
     Sequence(u32, i64, bool),
     Marks(Marks),
 }
@@ -250,44 +248,106 @@ pub(crate) fn read_bool(reader: &mut Reader<'_>) -> Option<bool> {
     }
 }
 
-/// Decodes one operation; `layout` gives the current layout of a table, by which rows are encoded.
-pub(crate) fn read_op<'l>(
+/// What a row operation does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RowKind {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// The head of a row operation; what follows are an insert's or an update's values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RowHead {
+    pub(crate) kind: RowKind,
+    pub(crate) table: TableId,
+    pub(crate) row: RowId,
+}
+
+/// Decodes the head of a row operation; `None` when another operation comes next.
+pub(crate) fn peek_row(reader: &Reader<'_>) -> Option<(RowHead, usize)> {
+    let mut ahead = *reader;
+    let kind = match ahead.u8()? {
+        INSERT => RowKind::Insert,
+        UPDATE => RowKind::Update,
+        DELETE => RowKind::Delete,
+        _ => return None,
+    };
+    let table = TableId(read_u32(&mut ahead)?);
+    let row = RowId(ahead.varint()?);
+    Some((RowHead { kind, table, row }, reader.rest().len() - ahead.rest().len()))
+}
+
+/// Passes over the values that follow a row operation's head.
+pub(crate) fn skip_values(
     reader: &mut Reader<'_>,
-    layout: &mut dyn FnMut(TableId) -> Option<std::borrow::Cow<'l, TableLayout>>,
-) -> Option<Op> {
+    kind: RowKind,
+    layout: &TableLayout,
+) -> Option<()> {
+    match kind {
+        RowKind::Delete => {}
+        RowKind::Insert => {
+            if reader.varint()? != layout.columns.len() as u64 {
+                return None;
+            }
+            for column in &layout.columns {
+                skip_datum(reader, &column.physical)?;
+            }
+        }
+        RowKind::Update => {
+            for _ in 0..reader.varint()? {
+                let position = usize::try_from(reader.varint()?).ok()?;
+                skip_datum(reader, &layout.columns.get(position)?.physical)?;
+            }
+        }
+    }
+    Some(())
+}
+
+/// The positions of the columns that an update changes, whose values come next.
+pub(crate) fn positions(
+    mut reader: Reader<'_>,
+    layout: &TableLayout,
+) -> Option<SmallVec<[usize; 8]>> {
+    let mut positions = SmallVec::new();
+    for _ in 0..reader.varint()? {
+        let position = usize::try_from(reader.varint()?).ok()?;
+        skip_datum(&mut reader, &layout.columns.get(position)?.physical)?;
+        positions.push(position);
+    }
+    Some(positions)
+}
+
+/// Decodes the values of an insertion.
+pub(crate) fn read_row(reader: &mut Reader<'_>, layout: &TableLayout) -> Option<Vec<Datum>> {
+    if reader.varint()? != layout.columns.len() as u64 {
+        return None;
+    }
+    layout.columns.iter().map(|column| decode_datum(reader, &column.physical)).collect()
+}
+
+/// Decodes the values of an update, with their positions.
+pub(crate) fn read_changes(
+    reader: &mut Reader<'_>,
+    layout: &TableLayout,
+) -> Option<Vec<(usize, Datum)>> {
+    let mut changes = Vec::new();
+    for _ in 0..reader.varint()? {
+        let position = usize::try_from(reader.varint()?).ok()?;
+        let physical = &layout.columns.get(position)?.physical;
+        changes.push((position, decode_datum(reader, physical)?));
+    }
+    Some(changes)
+}
+
+/// Decodes one operation that is not a row's.
+pub(crate) fn read_op(reader: &mut Reader<'_>) -> Option<Op> {
     Some(match reader.u8()? {
         CREATE_TABLE => Op::CreateTable(TableId(read_u32(reader)?), read_layout(reader)?),
         ALTER_TABLE => Op::AlterTable(TableId(read_u32(reader)?), read_layout(reader)?),
         DROP_TABLE => Op::DropTable(TableId(read_u32(reader)?)),
         CREATE_INDEX => Op::CreateIndex(IndexId(read_u32(reader)?), read_index_layout(reader)?),
         DROP_INDEX => Op::DropIndex(IndexId(read_u32(reader)?)),
-        INSERT => {
-            let table = TableId(read_u32(reader)?);
-            let row = RowId(reader.varint()?);
-            let layout = layout(table)?;
-            if reader.varint()? != layout.columns.len() as u64 {
-                return None;
-            }
-            let values = layout
-                .columns
-                .iter()
-                .map(|column| decode_datum(reader, &column.physical))
-                .collect::<Option<_>>()?;
-            Op::Insert(table, row, values)
-        }
-        UPDATE => {
-            let table = TableId(read_u32(reader)?);
-            let row = RowId(reader.varint()?);
-            let layout = layout(table)?;
-            let mut changes = Vec::new();
-            for _ in 0..reader.varint()? {
-                let position = usize::try_from(reader.varint()?).ok()?;
-                let column = layout.columns.get(position)?;
-                changes.push((position, decode_datum(reader, &column.physical)?));
-            }
-            Op::Update(table, row, changes)
-        }
-        DELETE => Op::Delete(TableId(read_u32(reader)?), RowId(reader.varint()?)),
         SEQUENCE => {
             let sequence = read_u32(reader)?;
             let value = i64::from_le_bytes(reader.array()?);

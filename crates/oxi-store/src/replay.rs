@@ -1,26 +1,40 @@
 //! Applying committed transactions to the store: recovery, and later replicas.
+//!
+//! One thread reads frames in the order of the log and hands each row operation to the lane that
+//! owns the row's block; what changes tables or indexes waits until the lanes have caught up.
+//! Without lanes (one processor, or a simulated world) everything happens on that one thread.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use oxi_base::{Error, IndexId, Lsn, Result, TableId, TxnId, codec::Reader};
 use oxi_log::{Frame, FrameKind};
 use oxi_model::engine::IndexLayout;
+use oxi_world::World;
 use rustc_hash::FxHashMap;
 
 use crate::{
     block::place,
-    redo::{self, Marks, Op},
+    redo::{self, Marks, Op, RowHead},
     sequence::SequenceState,
-    table::Table,
+    storage::Storage,
+    table::{Shape, Table},
     txn::{PreparedFrame, read_prepare_frame},
     undo::TxnState,
 };
 
+mod apply;
+mod chunks;
+mod lanes;
+
+use apply::Applier;
+use chunks::Chunks;
+use lanes::Lanes;
+
 /// A database being put together, before anybody sees it.
-#[derive(Default)]
 pub(crate) struct Replay {
+    pub(crate) storage: Arc<Storage>,
     pub(crate) tables: FxHashMap<TableId, Arc<Table>>,
-    /// Indexes are built at the end.
+    /// Indexes that are built at the end; those that have a base are with their tables.
     pub(crate) indexes: BTreeMap<IndexId, IndexLayout>,
     pub(crate) sequences: FxHashMap<u32, SequenceState>,
     pub(crate) marks: Marks,
@@ -29,22 +43,68 @@ pub(crate) struct Replay {
     pub(crate) transactions: u64,
     pub(crate) operations: u64,
     /// Chunks of transactions whose end was not read yet, with the place of the first.
-    chunks: BTreeMap<TxnId, (Lsn, Vec<u8>)>,
+    chunks: BTreeMap<TxnId, (Lsn, Chunks)>,
     /// Prepared transactions whose end was not read yet.
     prepared: BTreeMap<TxnId, PreparedFrame>,
+    /// The table of the operation before, which often is the next one's too.
+    last: Option<(Arc<Table>, Arc<Shape>)>,
+    applier: Applier,
+    lanes: Option<Lanes>,
 }
 
 impl Replay {
+    pub(crate) fn new(storage: &Arc<Storage>) -> Replay {
+        Replay {
+            storage: Arc::clone(storage),
+            tables: FxHashMap::default(),
+            indexes: BTreeMap::new(),
+            sequences: FxHashMap::default(),
+            marks: Marks::default(),
+            last_ts: 0,
+            last_txn: 0,
+            transactions: 0,
+            operations: 0,
+            chunks: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            last: None,
+            applier: Applier::default(),
+            lanes: None,
+        }
+    }
+
+    /// Starts lanes, where they help. They end with [`Replay::finish`].
+    pub(crate) fn start_lanes(&mut self, world: &World) -> Result<()> {
+        let tasks = &world.tasks;
+        if !tasks.is_simulated() && tasks.parallelism() > 1 {
+            self.lanes = Some(Lanes::start(world, tasks.parallelism())?);
+        }
+        Ok(())
+    }
+
+    /// How many threads apply rows.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes.as_ref().map_or(1, Lanes::count)
+    }
+
+    /// Waits until everything read so far is applied.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        self.last = None;
+        match self.lanes.take() {
+            Some(lanes) => lanes.finish(),
+            None => Ok(()),
+        }
+    }
+
     /// Applies a frame. Before `from`, only chunks count: their transactions end later.
     pub(crate) fn apply(&mut self, frame: &Frame, from: Lsn) -> Result<()> {
         self.last_txn = self.last_txn.max(frame.txn.0);
         match frame.kind {
             FrameKind::Chunk => {
                 let (keep, rest) = split(frame)?;
-                let begin = || (frame.lsn, Vec::new());
+                let begin = || (frame.lsn, Chunks::default());
                 let (_, chunks) = self.chunks.entry(frame.txn).or_insert_with(begin);
                 chunks.truncate(keep);
-                chunks.extend_from_slice(rest);
+                chunks.push(rest, &self.storage)?;
             }
             FrameKind::Abort => {
                 self.chunks.remove(&frame.txn);
@@ -55,19 +115,21 @@ impl Replay {
                 if frame.lsn < from {
                     return Ok(());
                 }
-                match chunks {
-                    Some((_, mut bytes)) => {
-                        bytes.truncate(keep);
-                        bytes.extend_from_slice(rest);
-                        self.operations(&bytes, frame)?;
+                if let Some((_, mut chunks)) = chunks {
+                    chunks.truncate(keep);
+                    for chunk in chunks.into_chunks() {
+                        self.operations(&chunk.bytes()?, frame)?;
                     }
-                    None => self.operations(rest, frame)?,
                 }
+                self.operations(rest, frame)?;
                 self.committed(frame);
             }
             FrameKind::Prepare => {
-                let chunks = self.chunks.remove(&frame.txn);
-                let prepared = read_prepare_frame(frame, chunks).ok_or_else(|| malformed(frame))?;
+                let ahead = match self.chunks.remove(&frame.txn) {
+                    Some((begin, chunks)) => Some((begin, chunks.all_bytes()?)),
+                    None => None,
+                };
+                let prepared = read_prepare_frame(frame, ahead).ok_or_else(|| malformed(frame))?;
                 self.use_marks(prepared.head.marks);
                 self.prepared.insert(frame.txn, prepared);
             }
@@ -108,21 +170,65 @@ impl Replay {
     fn operations(&mut self, bytes: &[u8], frame: &Frame) -> Result<()> {
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
-            let tables = &self.tables;
-            let op = redo::read_op(&mut reader, &mut |id| {
-                tables.get(&id).map(|table| Cow::Owned(table.shape().layout.clone()))
-            });
-            let op = op.ok_or_else(|| malformed(frame))?;
-            self.operation(op).ok_or_else(|| malformed(frame))?;
+            if let Some((head, length)) = redo::peek_row(&reader) {
+                self.row(head, length, &mut reader, frame)?;
+            } else {
+                let op = redo::read_op(&mut reader).ok_or_else(|| malformed(frame))?;
+                self.operation(op)?.ok_or_else(|| malformed(frame))?;
+            }
             self.operations += 1;
         }
         Ok(())
     }
 
-    fn operation(&mut self, op: Op) -> Option<()> {
+    /// A row operation, whose head is `length` bytes long.
+    fn row(
+        &mut self,
+        head: RowHead,
+        length: usize,
+        reader: &mut Reader<'_>,
+        frame: &Frame,
+    ) -> Result<()> {
+        let (table, shape) = match &self.last {
+            Some((table, shape)) if table.id == head.table => (table, shape),
+            _ => {
+                let table = self.tables.get(&head.table).ok_or_else(|| malformed(frame))?;
+                let (table, shape) = self.last.insert((table.clone(), table.shape()));
+                (&*table, &*shape)
+            }
+        };
+        let whole = reader.rest();
+        let _head = reader.take(length);
+        let applied = match &mut self.lanes {
+            None => self.applier.apply(table, head, reader)?,
+            Some(lanes) => {
+                let values = redo::skip_values(reader, head.kind, &shape.layout);
+                let bytes = &whole[..whole.len() - reader.rest().len()];
+                match values {
+                    Some(()) => Some(lanes.send(place(head.row).0, table, frame.lsn, bytes)?),
+                    None => None,
+                }
+            }
+        };
+        applied.ok_or_else(|| malformed(frame))
+    }
+
+    fn operation(&mut self, op: Op) -> Result<Option<()>> {
+        if !matches!(op, Op::Sequence(..) | Op::Marks(_)) {
+            self.last = None;
+            self.applier = Applier::default();
+            if let Some(lanes) = &mut self.lanes {
+                lanes.settle()?;
+            }
+        }
+        Ok(self.change(op))
+    }
+
+    fn change(&mut self, op: Op) -> Option<()> {
         match op {
             Op::CreateTable(id, layout) => {
-                self.tables.insert(id, Arc::new(Table::new(id, layout, TxnState::ancient())));
+                let table = Table::new(id, layout, TxnState::ancient(), &self.storage);
+                self.tables.insert(id, table);
             }
             Op::AlterTable(id, layout) => {
                 let table = self.tables.get(&id)?;
@@ -134,40 +240,14 @@ impl Replay {
                 self.indexes.retain(|_, layout| layout.table != id);
             }
             Op::CreateIndex(id, layout) => {
+                // One that became unique takes the place of what its base held.
+                self.drop_loaded(id);
                 self.indexes.insert(id, layout);
             }
             Op::DropIndex(id) => {
-                self.indexes.remove(&id);
-            }
-            Op::Insert(id, row, values) => {
-                let (number, slot) = place(row);
-                let block = self.tables.get(&id)?.restore_block(number);
-                block.rows.write().restore(slot, &values);
-                block.touch();
-            }
-            Op::Update(id, row, changes) => {
-                let (number, slot) = place(row);
-                let block = self.tables.get(&id)?.block(number)?;
-                let mut rows = block.rows.write();
-                if !rows.is_live(slot) {
-                    return None;
+                if self.indexes.remove(&id).is_none() {
+                    self.drop_loaded(id);
                 }
-                let len = rows.len;
-                for (position, value) in &changes {
-                    rows.columns.get_mut(*position)?.replace(slot.into(), len, value);
-                }
-                block.touch();
-            }
-            Op::Delete(id, row) => {
-                let (number, slot) = place(row);
-                let block = self.tables.get(&id)?.block(number)?;
-                let mut rows = block.rows.write();
-                if !rows.is_live(slot) {
-                    return None;
-                }
-                rows.set_live(slot, false);
-                rows.clear_values(slot);
-                block.touch();
             }
             Op::Sequence(id, value, is_called) => {
                 self.sequences.insert(id, SequenceState::new(value, is_called));
@@ -184,6 +264,18 @@ impl Replay {
         prepared
     }
 
+    /// Takes an index that has a base from its table.
+    fn drop_loaded(&self, id: IndexId) {
+        for table in self.tables.values() {
+            let shape = table.shape();
+            if shape.all.iter().any(|index| index.id == id) {
+                table.set_indexes(
+                    shape.all.iter().filter(|index| index.id != id).cloned().collect(),
+                );
+            }
+        }
+    }
+
     /// How many transactions never ended.
     pub(crate) fn unfinished(&self) -> u64 {
         self.chunks.len() as u64
@@ -197,6 +289,11 @@ fn split(frame: &Frame) -> Result<(usize, &[u8])> {
 }
 
 fn malformed(frame: &Frame) -> Error {
-    Error::corrupt(format!("log record at {} cannot be applied", frame.lsn))
+    inapplicable(frame.lsn)
         .with_detail(format!("It is the {:?} record of transaction {}.", frame.kind, frame.txn))
+}
+
+/// The error of a log record that does not fit the rows.
+fn inapplicable(lsn: Lsn) -> Error {
+    Error::corrupt(format!("log record at {lsn} cannot be applied"))
 }

@@ -17,6 +17,7 @@ use oxi_model::{
 use crate::{
     block::{Block, Rows, SLOTS, Seen, row_id, sink::Sink},
     snapshot::{Registration, StoreSnapshot},
+    storage::Storage,
     table::Table,
     undo::{Sight, TxnState},
 };
@@ -25,6 +26,7 @@ use crate::{
 const BATCH: usize = 8192;
 
 struct Shared {
+    storage: Arc<Storage>,
     blocks: Vec<Arc<Block>>,
     next: AtomicUsize,
     columns: Vec<usize>,
@@ -64,6 +66,7 @@ pub(crate) fn table_scans(
     let blocks = table.blocks();
     let count = request.partitions.clamp(1, blocks.len().max(1));
     let shared = Arc::new(Shared {
+        storage: Arc::clone(&table.home.storage),
         blocks,
         next: AtomicUsize::new(0),
         columns: request.columns.clone(),
@@ -126,11 +129,11 @@ struct Gathered {
 }
 
 impl TableScan {
-    fn gather(&self, block: &Block, out: &mut Gathered) {
+    fn gather(&self, block: &Block, out: &mut Gathered) -> Result<()> {
         let shared = &*self.shared;
         let sight =
             Sight { ts: shared.registration.ts, own: Some(&shared.own), command: shared.command };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         let gathered = std::cell::RefCell::new(out);
         each_seen(
             &rows,
@@ -160,6 +163,7 @@ impl TableScan {
                 out.rows += 1;
             },
         );
+        Ok(())
     }
 }
 
@@ -172,15 +176,14 @@ impl Scan for TableScan {
         while out.as_ref().is_none_or(|out| out.rows + SLOTS <= BATCH) {
             let number = shared.next.fetch_add(1, Ordering::Relaxed);
             let Some(block) = shared.blocks.get(number) else { break };
-            let out = out.get_or_insert_with(|| {
-                let capacity = if left == 1 { block.rows.read().len } else { capacity };
-                Gathered {
-                    sinks: shared.types.iter().map(|t| Sink::new(t, capacity)).collect(),
-                    ids: Vec::new(),
-                    rows: 0,
-                }
+            shared.storage.relieve()?;
+            let capacity = if left == 1 { block.read()?.len } else { capacity };
+            let out = out.get_or_insert_with(|| Gathered {
+                sinks: shared.types.iter().map(|t| Sink::new(t, capacity)).collect(),
+                ids: Vec::new(),
+                rows: 0,
             });
-            self.gather(block, out);
+            self.gather(block, out)?;
         }
         let Some(out) = out.filter(|out| out.rows > 0) else { return Ok(None) };
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(out.sinks.len() + 1);

@@ -11,14 +11,15 @@ use std::{
 use oxi_base::{Error, IndexId, Result, RowId, SqlState, TableId, Ts};
 use oxi_model::{
     Datum, Row,
-    engine::{KeyRange, RowVisitor, Scan, ScanRequest, Snapshot},
+    engine::{KeyRange, Predicate, RowVisitor, Scan, ScanRequest, Snapshot},
 };
 use parking_lot::Mutex;
 
 use crate::{
     block::Seen,
     engine::Core,
-    index::{IndexUse, key::Key},
+    index::{Index, IndexUse, key::Key},
+    reads::{Read, Reads},
     scan::table_scans,
     table::Table,
     undo::{Sight, TxnState},
@@ -117,6 +118,8 @@ pub(crate) struct StoreSnapshot {
     pub(crate) registration: Arc<Registration>,
     pub(crate) own: Arc<TxnState>,
     pub(crate) command: u32,
+    /// Where a SERIALIZABLE transaction remembers what it reads.
+    pub(crate) reads: Option<Arc<Reads>>,
 }
 
 impl StoreSnapshot {
@@ -126,6 +129,24 @@ impl StoreSnapshot {
 
     fn core(&self) -> &Arc<Core> {
         &self.registration.core
+    }
+
+    fn note(&self, table: &Table, read: impl FnOnce() -> Read) {
+        if let Some(reads) = &self.reads {
+            reads.note(table, read());
+        }
+    }
+
+    /// Remembers a range of keys, as far as its reader went.
+    fn note_range(&self, index: &Index, table: &Table, range: &KeyRange, last: Option<&Key>) {
+        if let Some(key) = index.point(range) {
+            return self.note(table, || Read::Key(index.id, key));
+        }
+        let Some(mut span) = index.span(range) else { return };
+        if let Some(last) = last {
+            span.end_at(last, range.reverse);
+        }
+        self.note(table, || Read::Range(index.id, span));
     }
 }
 
@@ -140,14 +161,31 @@ impl Snapshot for StoreSnapshot {
 
     fn scan(&self, table: TableId, request: &ScanRequest) -> Result<Vec<Box<dyn Scan>>> {
         let table = self.core().table(table)?;
+        self.note(&table, || Read::Whole);
         table_scans(&table, self, request)
+    }
+
+    fn scan_where(
+        &self,
+        table: TableId,
+        request: &ScanRequest,
+        predicate: Arc<dyn Predicate>,
+    ) -> Result<Vec<Box<dyn Scan>>> {
+        let table = self.core().table(table)?;
+        self.note(&table, || Read::Predicate(predicate));
+        table_scans(&table, self, request)
+    }
+
+    fn notes_reads(&self) -> bool {
+        self.reads.is_some()
     }
 
     fn get(&self, table: TableId, row: RowId, columns: &[usize], out: &mut Row) -> Result<bool> {
         out.clear();
         let table = self.core().table(table)?;
+        self.note(&table, || Read::Row(row));
         let Some((block, slot)) = table.locate(row) else { return Ok(false) };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         match rows.see(slot, &self.sight()) {
             Seen::No => return Ok(false),
             Seen::InPlace => {
@@ -168,14 +206,24 @@ impl Snapshot for StoreSnapshot {
         columns: &[usize],
         visit: &mut dyn FnMut(RowId, &[Datum]) -> Result<bool>,
     ) -> Result<()> {
+        self.core().storage.relieve()?;
         let (index, table) = self.core().index_with_table(index)?;
         let shape = table.shape();
         let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
         let mut fetch = Fetch::new(&table, entry, self.sight(), columns);
         let mut values: Row = Vec::with_capacity(columns.len());
-        index.visit(range, |key, row| {
-            if fetch.row(key, row, &mut values) { visit(row, &values) } else { Ok(true) }
-        })
+        let mut last = None;
+        let visited = index.visit(range, |key, row| {
+            let goes_on = !fetch.row(key, row, &mut values)? || visit(row, &values)?;
+            if !goes_on && self.reads.is_some() {
+                last = Some(key.clone());
+            }
+            Ok(goes_on)
+        });
+        if self.reads.is_some() {
+            self.note_range(&index, &table, range, last.as_ref());
+        }
+        visited
     }
 
     fn index_get(
@@ -185,10 +233,13 @@ impl Snapshot for StoreSnapshot {
         columns: &[usize],
         visit: &mut RowVisitor<'_>,
     ) -> Result<()> {
+        self.core().storage.relieve()?;
         let (index, table) = self.core().index_with_table(index)?;
         let shape = table.shape();
         let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
-        Fetch::new(&table, entry, self.sight(), columns).all_of(&index.whole_key(key)?, visit)
+        let key = index.whole_key(key)?;
+        self.note(&table, || Read::Key(index.id, key.clone()));
+        Fetch::new(&table, entry, self.sight(), columns).all_of(&key, visit)
     }
 }
 
@@ -215,8 +266,8 @@ impl<'a> Fetch<'a> {
     /// Visits the rows of one whole key.
     pub(crate) fn all_of(mut self, key: &Key, visit: &mut RowVisitor<'_>) -> Result<()> {
         let mut values: Row = Vec::with_capacity(self.columns.len());
-        for row in self.entry.index.rows_of(key) {
-            if self.row(key, row, &mut values) && !visit(row, &mut values)? {
+        for row in self.entry.index.rows_of(key)? {
+            if self.row(key, row, &mut values)? && !visit(row, &mut values)? {
                 break;
             }
         }
@@ -224,12 +275,12 @@ impl<'a> Fetch<'a> {
     }
 
     /// Reads the columns of a row, unless it is not seen or what is seen has another key.
-    pub(crate) fn row(&mut self, key: &Key, row: RowId, values: &mut Row) -> bool {
-        let Some((block, slot)) = self.table.locate(row) else { return false };
-        let rows = block.rows.read();
+    pub(crate) fn row(&mut self, key: &Key, row: RowId, values: &mut Row) -> Result<bool> {
+        let Some((block, slot)) = self.table.locate(row) else { return Ok(false) };
+        let rows = block.read()?;
         values.clear();
         let overlay = match rows.see(slot, &self.sight) {
-            Seen::No => return false,
+            Seen::No => return Ok(false),
             Seen::InPlace => None,
             Seen::Older(overlay) => Some(overlay),
         };
@@ -238,10 +289,10 @@ impl<'a> Fetch<'a> {
         // have come between the look into the index and this one.
         let value = |position: usize| rows.value(slot, position, overlay);
         if !self.entry.has_key(key, &mut self.scratch, value) {
-            return false;
+            return Ok(false);
         }
         values.extend(self.columns.iter().map(|position| value(*position)));
-        true
+        Ok(true)
     }
 }
 

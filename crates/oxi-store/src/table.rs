@@ -10,9 +10,10 @@ use oxi_model::{Datum, engine::TableLayout};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
-    block::{Block, SLOTS, column::Column, place},
+    block::{Block, SLOTS, away::Home, column::Column, place},
     index::{Index, IndexUse},
-    lock::TableLocks,
+    lock::queue::LockQueue,
+    storage::Storage,
     undo::TxnState,
 };
 
@@ -23,7 +24,9 @@ pub(crate) struct Table {
     pub(crate) id: TableId,
     /// Who created it.
     pub(crate) created: Arc<TxnState>,
-    pub(crate) locks: TableLocks,
+    /// Where blocks that are not in memory come back from.
+    pub(crate) home: Arc<Home>,
+    pub(crate) locks: Arc<LockQueue>,
     shape: RwLock<Arc<Shape>>,
     /// All layouts since the last checkpoint with who introduced them, oldest first.
     pub(crate) layouts: Mutex<Vec<(Arc<TxnState>, TableLayout)>>,
@@ -104,10 +107,16 @@ impl Shape {
 }
 
 impl Table {
-    pub(crate) fn new(id: TableId, layout: TableLayout, created: Arc<TxnState>) -> Self {
-        Table {
+    pub(crate) fn new(
+        id: TableId,
+        layout: TableLayout,
+        created: Arc<TxnState>,
+        storage: &Arc<Storage>,
+    ) -> Arc<Self> {
+        let table = Arc::new(Table {
             id,
-            locks: TableLocks::default(),
+            home: Home::new(storage, id, layout.clone()),
+            locks: LockQueue::of_table(),
             layouts: Mutex::new(vec![(created.clone(), layout.clone())]),
             created,
             shape: RwLock::new(Arc::new(Shape::new(layout, Vec::new()))),
@@ -115,7 +124,9 @@ impl Table {
             open: Default::default(),
             rows: AtomicUsize::new(0),
             next_file: AtomicU64::new(1),
-        }
+        });
+        storage.register(&table);
+        table
     }
 
     pub(crate) fn shape(&self) -> Arc<Shape> {
@@ -127,12 +138,17 @@ impl Table {
         self.shape.read()
     }
 
-    /// Replaces the indexes of the shape by what `change` makes of them.
+    /// Replaces indexes of the shape.
+    pub(crate) fn set_indexes(&self, indexes: Vec<Arc<Index>>) {
+        self.change_indexes(|all| *all = indexes);
+    }
+
+    /// Changes the indexes of the shape; several transactions may do so at the same time.
     pub(crate) fn change_indexes(&self, change: impl FnOnce(&mut Vec<Arc<Index>>)) {
         let mut shape = self.shape.write();
-        let mut indexes = shape.all.clone();
-        change(&mut indexes);
-        *shape = Arc::new(Shape::new(shape.layout.clone(), indexes));
+        let mut all = shape.all.clone();
+        change(&mut all);
+        *shape = Arc::new(Shape::new(shape.layout.clone(), all));
     }
 
     /// Switches to another layout, converting every block. Columns that the new layout lacks are
@@ -152,38 +168,22 @@ impl Table {
     fn convert(&self, layout: TableLayout, undone: Option<&TableLayout>) {
         // Held throughout: whoever reads under the shape's latch meets no half-converted table.
         let mut shape = self.shape.write();
+        let before = self.layouts.lock();
+        let ids = before.iter().flat_map(|(_, layout)| &layout.columns).map(|column| column.id);
+        let kept = ids.filter(|id| !layout.columns.iter().any(|column| column.id == *id));
+        self.home.expect(&layout, &kept.collect::<Vec<_>>());
+        drop(before);
         for block in self.blocks() {
-            let mut rows = block.rows.write();
-            let len = rows.len;
-            let mut old: Vec<Column> = std::mem::take(&mut rows.columns);
-            old.append(&mut rows.dropped);
-            let mut columns = Vec::with_capacity(layout.columns.len());
-            for column in &layout.columns {
-                let known =
-                    old.iter().position(|c| c.id == column.id && c.physical == column.physical);
-                columns.push(match known {
-                    Some(at) => old.swap_remove(at),
-                    None => {
-                        Column::constant(column.id, column.physical.clone(), column.missing.clone())
-                    }
-                });
-            }
-            if let Some(undone) = undone {
-                old.retain(|column| !undone.columns.iter().any(|c| c.id == column.id));
-            }
-            for column in columns.iter_mut().chain(&mut old) {
-                column.resize(len);
-            }
-            rows.columns = columns;
-            rows.dropped = old;
+            block.convert(&layout, undone);
         }
         *shape = Arc::new(Shape::new(layout, shape.all.clone()));
     }
 
     /// Frees dropped columns once the drop is committed.
     pub(crate) fn forget_dropped(&self) {
+        self.home.forget_kept();
         for block in self.blocks() {
-            block.rows.write().dropped = Vec::new();
+            block.forget_dropped();
         }
     }
 
@@ -224,19 +224,23 @@ impl Table {
     fn push_block(&self) -> Arc<Block> {
         let columns = self.new_columns();
         let mut directory = self.directory.write();
-        let block = Block::new(directory.first + directory.blocks.len() as u64, columns);
+        let block =
+            Block::new(directory.first + directory.blocks.len() as u64, columns, &self.home);
         directory.blocks.push(Some(block.clone()));
         block
     }
 
     /// Runs `insert` on a block that has room; it returns `None` when the block turns out full.
-    pub(crate) fn with_open_block<T>(&self, mut insert: impl FnMut(&Arc<Block>) -> Option<T>) -> T {
+    pub(crate) fn with_open_block<T>(
+        &self,
+        mut insert: impl FnMut(&Arc<Block>) -> Result<Option<T>>,
+    ) -> Result<T> {
         let mut guard =
             self.open.iter().find_map(Mutex::try_lock).unwrap_or_else(|| self.open[0].lock());
         loop {
             let block = guard.get_or_insert_with(|| self.push_block());
-            if let Some(done) = insert(block) {
-                return done;
+            if let Some(done) = insert(block)? {
+                return Ok(done);
             }
             *guard = None;
         }
@@ -260,7 +264,7 @@ impl Table {
         while directory.blocks.len() <= at {
             directory.blocks.push(None);
         }
-        directory.blocks[at].get_or_insert_with(|| Block::new(number, columns)).clone()
+        directory.blocks[at].get_or_insert_with(|| Block::new(number, columns, &self.home)).clone()
     }
 
     /// Puts a block with its columns in place: for recovery from an image.
@@ -285,13 +289,14 @@ impl Table {
     }
 
     /// Lets inserts go on in the last block, if it has room: after recovery.
-    pub(crate) fn reopen_last(&self) {
+    pub(crate) fn reopen_last(&self) -> Result<()> {
         let last = self.directory.read().blocks.last().cloned().flatten();
         if let Some(block) = last
-            && block.rows.read().len < SLOTS
+            && block.read()?.len < SLOTS
         {
             *self.open[0].lock() = Some(block);
         }
+        Ok(())
     }
 
     /// Drops a full block of which every slot is dead.
@@ -314,7 +319,7 @@ impl Table {
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.blocks().iter().map(|block| block.rows.read().memory()).sum()
+        self.blocks().iter().map(|block| block.memory()).sum()
     }
 
     pub(crate) fn count_rows(&self, by: isize) {

@@ -2,11 +2,13 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicU8, AtomicU32, Ordering},
 };
 
 use arrow_array::RecordBatch;
-use oxi_base::{Error, IndexId, Lsn, Result, RowId, SqlState, TableId, TxnId, codec::put_varint};
+use oxi_base::{
+    Error, IndexId, Lsn, Result, RowId, SqlState, TableId, Ts, TxnId, codec::put_varint,
+};
 use oxi_log::FrameKind;
 use oxi_model::{
     Datum, Row,
@@ -15,15 +17,17 @@ use oxi_model::{
         SavepointId, SequenceStep, Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome,
         WriteTarget,
     },
+    lock::{AdvisoryKey, LockObject},
 };
 use parking_lot::Mutex;
 
 use crate::{
-    block::Block,
-    commit::{DropAction, Ended},
+    block::{Block, Seen},
+    commit::{DropAction, Ended, Refusal, Validation},
     engine::Core,
-    index::Index,
-    lock::{self, Granted, unlock_table},
+    index::{Index, key::Key},
+    lock::{advisory, queue::Modes, row::Taken, wait},
+    reads::{Read, Reads},
     snapshot::{Registration, StoreSnapshot, register},
     table::Table,
     undo::{Sight, TxnState},
@@ -31,7 +35,6 @@ use crate::{
 
 mod build;
 mod ddl;
-pub(crate) use ddl::build as build_index;
 mod prepare;
 pub(crate) use prepare::{Prepared, PreparedFrame, read_frame as read_prepare_frame};
 mod unique;
@@ -81,8 +84,9 @@ struct Work {
     ended: bool,
     undo: Vec<UndoEntry>,
     redo: Redo,
-    tables: Vec<(Arc<Table>, TableLock)>,
-    key_shares: Vec<(TableId, RowId)>,
+    tables: Vec<(Arc<Table>, Modes)>,
+    advisory: Vec<(AdvisoryKey, TableLock)>,
+    shared_rows: Vec<Taken>,
     drops: Vec<DropAction>,
     catalog: bool,
     /// A sequence was advanced: its record must be durable before the commit is acknowledged.
@@ -108,8 +112,9 @@ struct Savepoint {
     id: SavepointId,
     undo: usize,
     redo: usize,
-    tables: Vec<TableLock>,
-    key_shares: usize,
+    tables: Vec<Modes>,
+    advisory: usize,
+    shared_rows: usize,
     drops: usize,
     catalog: bool,
 }
@@ -118,11 +123,17 @@ struct Savepoint {
 pub(crate) struct Transaction {
     core: Arc<Core>,
     state: Arc<TxnState>,
-    isolation: Isolation,
+    /// An [`Isolation`] as its number.
+    isolation: AtomicU8,
     /// The number of the running statement.
     command: AtomicU32,
-    /// The one snapshot of REPEATABLE READ.
+    /// The one snapshot of REPEATABLE READ and SERIALIZABLE.
     fixed: OnceLock<Mutex<Option<Arc<Registration>>>>,
+    /// What was read, under SERIALIZABLE.
+    reads: OnceLock<Arc<Reads>>,
+    /// What was learnt beside the snapshot, namely that keys are taken which it does not show, and
+    /// from what moment on that is to stay so.
+    late: OnceLock<(Ts, Reads)>,
     work: Mutex<Work>,
 }
 
@@ -160,12 +171,18 @@ impl Transaction {
 
     /// A transaction that has begun before.
     fn resumed(core: Arc<Core>, isolation: Isolation, state: Arc<TxnState>) -> Self {
+        let reads = OnceLock::new();
+        if isolation == Isolation::Serializable {
+            let _ = reads.set(Arc::default());
+        }
         Transaction {
             core,
             state,
-            isolation,
+            isolation: AtomicU8::new(isolation as u8),
             command: AtomicU32::new(1),
             fixed: OnceLock::new(),
+            reads,
+            late: OnceLock::new(),
             work: Mutex::default(),
         }
     }
@@ -176,34 +193,101 @@ impl Transaction {
 
     /// The registration that a snapshot taken now uses.
     fn registration(&self) -> Arc<Registration> {
-        match self.isolation {
-            Isolation::ReadCommitted => Arc::new(register(&self.core, None)),
-            Isolation::RepeatableRead => {
-                let fixed = self.fixed.get_or_init(Mutex::default);
-                let mut fixed = fixed.lock();
-                fixed.get_or_insert_with(|| Arc::new(register(&self.core, None))).clone()
-            }
+        if !self.isolation().keeps_snapshot() {
+            return Arc::new(register(&self.core, None));
         }
+        let mut fixed = self.fixed.get_or_init(Mutex::default).lock();
+        fixed.get_or_insert_with(|| Arc::new(register(&self.core, None))).clone()
     }
 
-    fn snapshot(&self, command: u32) -> Arc<dyn Snapshot> {
+    fn snapshot(&self, command: u32, reads: Option<Arc<Reads>>) -> Arc<dyn Snapshot> {
         let registration = self.registration();
-        Arc::new(StoreSnapshot { registration, own: self.state.clone(), command })
+        Arc::new(StoreSnapshot { registration, own: self.state.clone(), command, reads })
+    }
+
+    /// Where snapshots note what they read.
+    fn noted(&self) -> Option<Arc<Reads>> {
+        if self.isolation() == Isolation::Serializable { self.reads.get().cloned() } else { None }
+    }
+
+    /// What was read, under SERIALIZABLE.
+    fn reads(&self) -> Option<&Reads> {
+        self.reads.get().map(AsRef::as_ref)
+    }
+
+    /// The snapshot of a SERIALIZABLE transaction that has read something.
+    fn validated_snapshot(&self) -> Option<(&Reads, Arc<Registration>)> {
+        let registration = self.fixed.get()?.lock().clone()?;
+        Some((self.reads()?, registration))
+    }
+
+    /// Under SERIALIZABLE, whether the transaction could still commit. One that has not written
+    /// can, whatever it has read.
+    fn validate(&self, during: &str) -> Result<()> {
+        if let Some((reads, snapshot)) = self.validated_snapshot() {
+            self.validate_all(reads, snapshot.ts, during)?;
+        }
+        Ok(())
+    }
+
+    /// What remains to be validated when the transaction commits.
+    fn validate_all<'a>(
+        &'a self,
+        reads: &'a Reads,
+        at: Ts,
+        during: &str,
+    ) -> Result<Validation<'a>> {
+        let mut parts = Validation::new();
+        let late = self.late.get().map(|(at, reads)| (reads, *at));
+        for (reads, from) in [Some((reads, at)), late].into_iter().flatten() {
+            parts.push((reads, self.core.validate(reads, from, during)?));
+        }
+        Ok(parts)
+    }
+
+    /// Remembers, under SERIALIZABLE, that a row has a unique key.
+    fn note_taken(&self, table: &Table, index: IndexId, key: &Key, row: RowId) -> Result<()> {
+        let Some((reads, snapshot)) = self.validated_snapshot() else { return Ok(()) };
+        let sight = Sight { ts: snapshot.ts, own: Some(&self.state), command: u32::MAX };
+        let is_seen = match table.locate(row) {
+            Some((block, slot)) => !matches!(block.read()?.see(slot, &sight), Seen::No),
+            None => false,
+        };
+        let read = Read::Key(index, key.clone());
+        if is_seen {
+            reads.note(table, read);
+        } else {
+            let (_, late) = self.late.get_or_init(|| (self.core.visible_ts(), Reads::default()));
+            late.note(table, read);
+        }
+        Ok(())
+    }
+
+    /// What must be done under SERIALIZABLE about a write: the first one of a transaction that
+    /// cannot commit fails at once, and so does what a row that it does not see keeps out.
+    fn validate_write(&self, is_first: bool, is_duplicate: bool) -> Result<()> {
+        if (is_first || is_duplicate) && self.reads().is_some() {
+            self.validate("write")?;
+        }
+        Ok(())
     }
 
     /// Sees all that is committed, and everything of its own.
     fn newest_sight(&self) -> Sight<'_> {
-        Sight { ts: oxi_base::Ts(u64::MAX - 1), own: Some(&self.state), command: u32::MAX }
+        Sight { ts: Ts(u64::MAX - 1), own: Some(&self.state), command: u32::MAX }
     }
 
     /// Locks the work of a transaction that may still write.
     fn writable(&self) -> Result<parking_lot::MutexGuard<'_, Work>> {
         self.core.check_usable()?;
-        self.running()
+        let work = self.running()?;
+        self.own_id();
+        Ok(work)
     }
 
     /// Locks the work of a transaction that has not ended.
     fn running(&self) -> Result<parking_lot::MutexGuard<'_, Work>> {
+        self.core.storage.relieve()?;
         let work = self.work.lock();
         if work.ended {
             return Err(Error::new(
@@ -211,7 +295,6 @@ impl Transaction {
                 "the transaction has ended",
             ));
         }
-        self.state.id_or_assign(&self.core.next_txn);
         Ok(work)
     }
 
@@ -220,7 +303,7 @@ impl Transaction {
     }
 
     fn wait_for(&self, target: Arc<TxnState>) -> Wait {
-        lock::wait_for(&self.core.waits, self.own_id(), target)
+        wait::wait_for(&self.core.waits, &self.state, target)
     }
 
     /// Sends the redo ahead when it has become large.
@@ -238,7 +321,7 @@ impl Transaction {
         }
         self.core
             .log
-            .append(FrameKind::Chunk, id, oxi_base::Ts(0), &payload)
+            .append(FrameKind::Chunk, id, Ts(0), &payload)
             .map_err(|error| self.core.fail(error))?;
         work.redo.chunks = true;
         work.redo.sent = sent;
@@ -253,14 +336,14 @@ impl Transaction {
             match undo.pop() {
                 Some(UndoEntry::Insert { table, block, start, end }) => {
                     for slot in (start..end).rev() {
-                        write::undo_insert(&table, &block, slot);
+                        self.or_fail(write::undo_insert(&table, &block, slot));
                     }
                     if length == 0 {
                         emptied.push(block);
                     }
                 }
                 Some(UndoEntry::Change { table, block, slot, deleted }) => {
-                    write::undo_change(&table, &block, slot, &self.state);
+                    self.or_fail(write::undo_change(&table, &block, slot, &self.state));
                     if deleted {
                         table.count_rows(1);
                     }
@@ -276,7 +359,43 @@ impl Transaction {
         }
         // Not before the last row is gone: one without creator is one that everybody sees.
         for block in emptied {
-            block.rows.write().forget_creator(&self.state);
+            block.forget_creator(&self.state);
+        }
+    }
+
+    /// A step of a rollback that the disk did not allow can only be made up for by a restart.
+    fn or_fail(&self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.core.fail(error);
+        }
+    }
+
+    fn commit_changes(&self, work: &mut Work, chunks: bool) -> Result<BoxFuture<Result<()>>> {
+        let payload = work.redo.payload();
+        // Kept until all is validated: it keeps what others wrote from being collected.
+        let read = self.validated_snapshot();
+        let ended = self.end(work);
+        let validated = self.core.check_usable().and_then(|()| match &read {
+            None => Ok(Validation::new()),
+            Some((reads, snapshot)) => self.validate_all(reads, snapshot.ts, "commit attempt"),
+        });
+        let validation = match validated {
+            Ok(validation) => validation,
+            Err(error) => {
+                self.abort(ended, chunks);
+                return Err(error);
+            }
+        };
+        match self.core.commit(FrameKind::Commit, ended, self.own_id(), payload, validation) {
+            Ok(future) => Ok(future),
+            Err((refusal, ended)) => {
+                let error = match refusal {
+                    Refusal::Log(error) => self.core.fail(error),
+                    Refusal::Conflict(error) => error,
+                };
+                self.abort(*ended, chunks);
+                Err(error)
+            }
         }
     }
 
@@ -288,8 +407,9 @@ impl Transaction {
         Ended {
             state: self.state.clone(),
             undo: std::mem::take(&mut work.undo),
-            tables: std::mem::take(&mut work.tables).into_iter().map(|(table, _)| table).collect(),
-            key_shares: std::mem::take(&mut work.key_shares),
+            tables: std::mem::take(&mut work.tables),
+            advisory: std::mem::take(&mut work.advisory),
+            shared_rows: std::mem::take(&mut work.shared_rows),
             drops: std::mem::take(&mut work.drops),
             catalog: work.catalog,
         }
@@ -301,19 +421,19 @@ impl Transaction {
             let id = self.own_id();
             self.core.sequencer.lock().streaming.remove(&id);
             // Without the frame recovery drops the chunks all the same, at its end.
-            let _ = self.core.log.append(FrameKind::Abort, id, oxi_base::Ts(0), &[]);
+            let _ = self.core.log.append(FrameKind::Abort, id, Ts(0), &[]);
         }
         self.state.abort();
         self.core.release(&mut ended);
     }
 
-    fn give_back_tables(&self, work: &mut Work, keep: &[TableLock]) {
-        for (table, _) in work.tables.drain(keep.len()..) {
-            unlock_table(&table, &self.state, false);
+    fn give_back_tables(&self, work: &mut Work, keep: &[Modes]) {
+        for (table, modes) in work.tables.drain(keep.len()..) {
+            table.locks.release(&self.state, modes);
         }
         for ((table, held), before) in work.tables.iter_mut().zip(keep) {
             if held != before {
-                unlock_table(table, &self.state, true);
+                table.locks.release(&self.state, held.without(*before));
                 *held = *before;
             }
         }
@@ -331,55 +451,101 @@ impl Txn for Transaction {
         self.state.id()
     }
 
+    fn assign_id(&self) -> TxnId {
+        self.own_id()
+    }
+
     fn isolation(&self) -> Isolation {
-        self.isolation
+        match self.isolation.load(Ordering::Relaxed) {
+            0 => Isolation::ReadCommitted,
+            1 => Isolation::RepeatableRead,
+            _ => Isolation::Serializable,
+        }
+    }
+
+    fn set_isolation(&self, isolation: Isolation) -> Result<()> {
+        if self.command() > 1 {
+            return Err(Error::bug("the isolation of a transaction that has begun a statement"));
+        }
+        self.isolation.store(isolation as u8, Ordering::Relaxed);
+        if isolation == Isolation::Serializable {
+            let _ = self.reads.set(Arc::default());
+        }
+        Ok(())
+    }
+
+    fn belong_to(&self, session: u32) {
+        self.state.belong_to(session);
     }
 
     fn begin_statement(&self) -> Arc<dyn Snapshot> {
         let command = self.command.fetch_add(1, Ordering::AcqRel) + 1;
-        self.snapshot(command)
+        self.snapshot(command, self.noted())
     }
 
     fn current_snapshot(&self) -> Arc<dyn Snapshot> {
-        self.snapshot(u32::MAX)
+        self.snapshot(u32::MAX, self.noted())
+    }
+
+    fn check_snapshot(&self) -> Arc<dyn Snapshot> {
+        self.snapshot(u32::MAX, None)
     }
 
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>> {
         // Reading goes on after a failure of the log.
         let mut work = match lock {
-            TableLock::Shared => self.running()?,
-            TableLock::Exclusive => self.writable()?,
+            TableLock::AccessShare | TableLock::RowShare => self.running()?,
+            _ => self.writable()?,
         };
-        if work.tables.iter().any(|(held, mode)| {
-            held.id == table && (lock == TableLock::Shared || *mode == TableLock::Exclusive)
-        }) {
+        let held = work.tables.iter().position(|(held, _)| held.id == table);
+        if held.is_some_and(|at| work.tables[at].1.has(lock)) {
             return Ok(None);
         }
-        let table = self.core.table(table)?;
-        match lock::lock_table(&self.core.waits, &table, &self.state, self.own_id(), lock) {
-            Ok(Granted::Held) => Ok(None),
-            Ok(Granted::New) => {
-                work.tables.push((table, lock));
-                Ok(None)
-            }
-            Ok(Granted::Upgraded) => {
-                for (held, mode) in &mut work.tables {
-                    if held.id == table.id {
-                        *mode = lock;
-                    }
-                }
-                Ok(None)
-            }
-            Err(wait) => Ok(Some(wait)),
+        let table = match held {
+            Some(at) => work.tables[at].0.clone(),
+            None => self.core.table(table)?,
+        };
+        if !table.locks.acquire(&self.state, lock) {
+            let object = LockObject::Table(table.id);
+            return Ok(Some(table.locks.wait(&self.core.waits, &self.state, object, lock)));
         }
+        match held {
+            Some(at) => work.tables[at].1 = work.tables[at].1.with(lock),
+            None => work.tables.push((table, lock.into())),
+        }
+        Ok(None)
+    }
+
+    fn lock_advisory(&self, key: AdvisoryKey, lock: TableLock) -> Result<Option<Wait>> {
+        let mut work = self.running()?;
+        self.core.check_usable()?;
+        if work.advisory.contains(&(key, lock)) {
+            return Ok(None);
+        }
+        let wait = advisory::acquire(&self.core, &self.state, key, lock);
+        if wait.is_none() {
+            work.advisory.push((key, lock));
+        }
+        Ok(wait)
     }
 
     fn insert(&self, table: TableId, row: &[Datum]) -> Result<InsertOutcome> {
+        self.insert_unless(table, row, &[])
+    }
+
+    fn insert_unless(
+        &self,
+        table: TableId,
+        row: &[Datum],
+        arbiters: &[IndexId],
+    ) -> Result<InsertOutcome> {
         let mut work = self.writable()?;
         let table = self.core.table(table)?;
         let shape = table.shape();
         shape.check_row(row)?;
-        let outcome = self.insert_row(&mut work, &table, &shape, row)?;
+        let is_first = work.redo.is_empty();
+        let outcome = self.insert_row(&mut work, &table, &shape, row, arbiters)?;
+        self.validate_write(is_first, matches!(outcome, InsertOutcome::Duplicate(_)))?;
         self.stream(&mut work)?;
         Ok(outcome)
     }
@@ -392,7 +558,10 @@ impl Txn for Transaction {
     ) -> Result<(usize, Option<InsertOutcome>)> {
         let mut work = self.writable()?;
         let table = self.core.table(table)?;
-        self.insert_rows(&mut work, &table, batch, from)
+        let is_first = work.redo.is_empty();
+        let outcome = self.insert_rows(&mut work, &table, batch, from)?;
+        self.validate_write(is_first, matches!(outcome.1, Some(InsertOutcome::Duplicate(_))))?;
+        Ok(outcome)
     }
 
     fn check_unique(&self, index: IndexId, key: &[Datum]) -> Result<KeyCheck> {
@@ -408,7 +577,9 @@ impl Txn for Transaction {
         changes: &[(usize, Datum)],
     ) -> Result<WriteOutcome> {
         let mut work = self.writable()?;
+        let is_first = work.redo.is_empty();
         let outcome = self.update_row(&mut work, snapshot, table, row, target, changes)?;
+        self.validate_write(is_first, matches!(outcome, WriteOutcome::Duplicate(_)))?;
         self.stream(&mut work)?;
         Ok(outcome)
     }
@@ -421,7 +592,9 @@ impl Txn for Transaction {
         target: WriteTarget,
     ) -> Result<WriteOutcome> {
         let mut work = self.writable()?;
+        let is_first = work.redo.is_empty();
         let outcome = self.delete_row(&mut work, snapshot, table, row, target)?;
+        self.validate_write(is_first, false)?;
         self.stream(&mut work)?;
         Ok(outcome)
     }
@@ -441,12 +614,12 @@ impl Txn for Transaction {
     fn newest(&self, table: TableId, row: RowId) -> Result<Option<Row>> {
         let table = self.core.table(table)?;
         let Some((block, slot)) = table.locate(row) else { return Ok(None) };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         let all = 0..rows.columns.len();
         Ok(match rows.see(slot, &self.newest_sight()) {
-            crate::block::Seen::No => None,
-            crate::block::Seen::InPlace => Some(all.map(|p| rows.value(slot, p, None)).collect()),
-            crate::block::Seen::Older(overlay) => {
+            Seen::No => None,
+            Seen::InPlace => Some(all.map(|p| rows.value(slot, p, None)).collect()),
+            Seen::Older(overlay) => {
                 Some(all.map(|p| rows.value(slot, p, Some(&overlay))).collect())
             }
         })
@@ -494,8 +667,9 @@ impl Txn for Transaction {
             id,
             undo: work.undo.len(),
             redo: work.redo.position(),
-            tables: work.tables.iter().map(|(_, mode)| *mode).collect(),
-            key_shares: work.key_shares.len(),
+            tables: work.tables.iter().map(|(_, modes)| *modes).collect(),
+            advisory: work.advisory.len(),
+            shared_rows: work.shared_rows.len(),
             drops: work.drops.len(),
             catalog: work.catalog,
         };
@@ -509,21 +683,29 @@ impl Txn for Transaction {
             return Err(Error::bug("rollback to a savepoint that is not there"));
         };
         work.savepoints.truncate(at + 1);
-        let (undo, redo, key_shares, drops, catalog) = {
+        let (undo, redo, shared_rows, drops, catalog) = {
             let to = &work.savepoints[at];
-            (to.undo, to.redo, to.key_shares, to.drops, to.catalog)
+            (to.undo, to.redo, to.shared_rows, to.drops, to.catalog)
         };
         let keep = work.savepoints[at].tables.clone();
-        let changed = work.undo.len() > undo || work.key_shares.len() > key_shares;
+        let advisory = work.savepoints[at].advisory;
+        let changed = work.undo.len() > undo || work.shared_rows.len() > shared_rows;
         self.undo_to(&mut work.undo, undo);
         work.sealed = undo;
         work.redo.truncate(redo);
         work.drops.truncate(drops);
         work.catalog = catalog;
-        for (table, row) in work.key_shares.drain(key_shares..) {
-            self.core.key_shares.remove(table, row, &self.state);
+        for taken in work.shared_rows.drain(shared_rows..).rev() {
+            self.core.shared_rows.undo(taken, &self.state);
+            // That the row was there is no longer held true by the lock.
+            if let (Some(reads), Ok(table)) = (self.reads(), self.core.table(taken.table)) {
+                reads.note(&table, Read::Row(taken.row));
+            }
         }
         self.give_back_tables(&mut work, &keep);
+        for (key, lock) in work.advisory.drain(advisory..) {
+            self.core.advisory.release(key, lock, &self.state);
+        }
         if changed {
             self.state.give_way();
         }
@@ -554,20 +736,7 @@ impl Txn for Transaction {
             }
             return Ok(Box::pin(std::future::ready(Ok(()))));
         }
-        let payload = work.redo.payload();
-        let ended = self.end(&mut work);
-        if let Err(error) = self.core.check_usable() {
-            self.abort(ended, chunks);
-            return Err(error);
-        }
-        match self.core.commit(FrameKind::Commit, ended, self.own_id(), payload) {
-            Ok(future) => Ok(future),
-            Err((error, ended)) => {
-                let error = self.core.fail(error);
-                self.abort(*ended, chunks);
-                Err(error)
-            }
-        }
+        self.commit_changes(&mut work, chunks)
     }
 
     fn prepare(&self, name: &PrepareAs) -> Result<BoxFuture<Result<()>>> {

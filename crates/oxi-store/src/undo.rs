@@ -3,13 +3,13 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     task::Waker,
 };
 
 use oxi_base::{ColumnId, Ts, TxnId};
-use oxi_model::Datum;
+use oxi_model::{Datum, engine::RowLock};
 use parking_lot::Mutex;
 
 /// What every version of a transaction points to: publishing one number commits them all.
@@ -21,6 +21,17 @@ pub(crate) struct TxnState {
     /// Grows when a rollback to a savepoint gives rows back, so that waiters look again.
     epoch: AtomicU64,
     waiters: Mutex<Vec<Waker>>,
+    /// The session it belongs to; 0 is none.
+    session: AtomicU32,
+}
+
+/// Who holds locks: what one party holds is not in its own way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Party {
+    /// A session with its transaction.
+    Session(u32),
+    /// A transaction without a session, by the address of its state.
+    Txn(usize),
 }
 
 const ABORTED: u64 = u64::MAX;
@@ -40,7 +51,23 @@ impl TxnState {
             id: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             waiters: Mutex::default(),
+            session: AtomicU32::new(0),
         })
+    }
+
+    pub(crate) fn belong_to(&self, session: u32) {
+        self.session.store(session, Ordering::Release);
+    }
+
+    pub(crate) fn session(&self) -> u32 {
+        self.session.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn party(self: &Arc<Self>) -> Party {
+        match self.session() {
+            0 => Party::Txn(Arc::as_ptr(self).addr()),
+            session => Party::Session(session),
+        }
     }
 
     /// The state of what was there before anything else: what recovery brings back.
@@ -173,11 +200,22 @@ pub(crate) enum Before {
     Columns {
         /// Old values by column id (positions may change, ids do not).
         values: Box<[(ColumnId, Datum)]>,
-        /// A column of some unique index changed: conflicts with KEY SHARE.
+        /// A column of some unique index changed.
         key: bool,
     },
     /// The row was there; the newer state is its deletion.
     Live,
-    /// The same row: it was only locked.
-    Locked,
+    /// The same row: it was only locked, this strongly.
+    Locked(RowLock),
+}
+
+impl Before {
+    /// How strongly whoever made this step holds the row until it ends.
+    pub(crate) fn row_lock(&self) -> RowLock {
+        match self {
+            Before::Columns { key: false, .. } => RowLock::NoKeyUpdate,
+            Before::Columns { key: true, .. } | Before::Live => RowLock::Update,
+            Before::Locked(lock) => *lock,
+        }
+    }
 }

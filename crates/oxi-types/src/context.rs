@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_model::{Datum, descriptor::TypeRef};
+use oxi_model::{
+    Datum,
+    descriptor::TypeRef,
+    lock::{AdvisoryKey, TableLock},
+};
 
 pub use crate::datetime::zone::TimeZone;
 use crate::regexp::RegexCache;
@@ -160,6 +164,26 @@ pub struct ObjectName {
     pub visible: bool,
 }
 
+/// An advisory lock, as the functions for it name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AdvisoryLock {
+    /// What it is on.
+    pub key: AdvisoryKey,
+    /// `Exclusive` or `Share`.
+    pub lock: TableLock,
+    /// How long it is held.
+    pub scope: AdvisoryScope,
+}
+
+/// How long an advisory lock is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AdvisoryScope {
+    /// Until it is given back, or the session ends.
+    Session,
+    /// Until the transaction ends.
+    Transaction,
+}
+
 fn no_session(what: &str) -> Error {
     Error::unsupported(format!("{what} is not available here"))
 }
@@ -225,6 +249,26 @@ pub trait SessionFunctions: Send + Sync {
     /// `pg_sleep`: waits, and returns early with `57014` when cancelled.
     fn sleep(&self, micros: i64) -> Result<()> {
         Err(no_session("pg_sleep"))
+    }
+    /// `pg_advisory_lock` and its like: waits.
+    fn advisory_lock(&self, lock: AdvisoryLock) -> Result<()> {
+        Err(no_session("pg_advisory_lock"))
+    }
+    /// `pg_try_advisory_lock` and its like: false instead of waiting.
+    fn try_advisory_lock(&self, lock: AdvisoryLock) -> Result<bool> {
+        Err(no_session("pg_try_advisory_lock"))
+    }
+    /// `pg_advisory_unlock` and its like: false if the session does not hold it.
+    fn advisory_unlock(&self, lock: AdvisoryLock) -> Result<bool> {
+        Err(no_session("pg_advisory_unlock"))
+    }
+    /// `pg_advisory_unlock_all`.
+    fn advisory_unlock_all(&self) -> Result<()> {
+        Ok(())
+    }
+    /// `pg_blocking_pids`.
+    fn blocking_pids(&self, pid: i32) -> Result<Vec<i32>> {
+        Ok(Vec::new())
     }
     /// `pg_cancel_backend` / `pg_terminate_backend`.
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool> {

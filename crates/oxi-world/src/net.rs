@@ -211,6 +211,20 @@ pub fn after(duration_us: u64, what: impl FnOnce() + Send + 'static) -> Timer {
     })))
 }
 
+/// Waits for a future on this thread, while the current [`Runtime`] goes on on others.
+///
+/// # Errors
+/// `0A000` in a runtime that has this thread only.
+pub fn wait_here<F: Future>(future: F) -> Result<F::Output> {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            Ok(tokio::task::block_in_place(|| handle.block_on(future)))
+        }
+        _ => Err(Error::unsupported("waiting within an expression needs a runtime of threads")),
+    }
+}
+
 /// The future's output, or `None` when it takes longer than `limit_us`.
 pub async fn timeout<F: Future>(limit_us: u64, future: F) -> Option<F::Output> {
     tokio::time::timeout(Duration::from_micros(limit_us), future).await.ok()

@@ -20,6 +20,7 @@ Examples:
   oxibase postgres://ann@127.0.0.1:5433/app shell on a server
   oxibase serve --data ./shop               serve ./shop on 127.0.0.1:5433
   oxibase check ./shop                      verify every page and log record of ./shop
+  oxibase dump ./shop -o shop.sql           write ./shop as SQL; `oxibase ./new -f shop.sql` restores it
 
 Exit status: 0 all went well, 1 a statement or the database failed, 2 wrong usage,
 3 the server cannot be reached, 130 interrupted.";
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Verify a database that nobody has open
     Check(CheckArguments),
+    /// Write a database as SQL that builds it again
+    Dump(DumpArguments),
 }
 
 /// Arguments of the shell.
@@ -115,6 +118,9 @@ A TOML file with settings; arguments win over it:
   data = \"/var/lib/oxibase\"
   pg = \"0.0.0.0:5433\"
   max_connections = 200
+  checkpoint_timeout = \"5min\"
+  max_wal_size = \"1GB\"
+  memory_limit = \"256MB\"  # what was not used lately goes to disk; without it all stays in memory
   [tls]
   certificate = \"server.crt\"
   key = \"server.key\"
@@ -127,4 +133,42 @@ pub(crate) struct CheckArguments {
     /// The database's directory
     #[arg(value_name = "DIR")]
     pub(crate) data: String,
+}
+
+const DUMP_HELP: &str = "\
+Examples:
+  oxibase dump ./shop -o shop.sql           all of ./shop
+  oxibase ./new -f shop.sql                 build it again in ./new
+  oxibase dump postgres://ann@host/app      all of a server's database, on standard output
+  oxibase dump ./shop --schema-only         definitions without rows
+  oxibase dump ./shop --table 'sales.*'     some tables, with their indexes and sequences
+
+The dump is the state of one moment, whoever writes meanwhile. psql restores it as well, into a
+server of Oxibase or, as far as both have the same objects, of PostgreSQL 15.
+
+Exit status: 0 the dump is whole, 1 the database failed or the dump cannot be written,
+2 wrong usage, 3 the server cannot be reached.";
+
+/// Arguments of `dump`.
+#[derive(Args, Debug)]
+#[command(after_help = DUMP_HELP)]
+pub(crate) struct DumpArguments {
+    /// A directory, or `postgres://user:password@host:port/database`
+    #[arg(value_name = "DATABASE", default_value = "./oxibase-data")]
+    pub(crate) target: String,
+    /// Write definitions only, no rows
+    #[arg(long, conflicts_with = "data_only")]
+    pub(crate) schema_only: bool,
+    /// Write rows only, no definitions
+    #[arg(long)]
+    pub(crate) data_only: bool,
+    /// Write this table, view or sequence only, as `name`, `schema.name`, `schema.*`; may be repeated
+    #[arg(short = 't', long = "table", value_name = "NAME")]
+    pub(crate) tables: Vec<String>,
+    /// Write rows as INSERT statements rather than COPY
+    #[arg(long)]
+    pub(crate) inserts: bool,
+    /// Write to this file rather than standard output
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub(crate) output: Option<String>,
 }

@@ -15,6 +15,10 @@ pub(crate) struct Config {
     pub(crate) data: String,
     pub(crate) pg: String,
     pub(crate) max_connections: usize,
+    pub(crate) checkpoint_timeout: String,
+    pub(crate) max_wal_size: String,
+    /// Without one, everything stays in memory.
+    pub(crate) memory_limit: Option<String>,
     pub(crate) tls: Option<Tls>,
     pub(crate) users: BTreeMap<String, String>,
 }
@@ -33,6 +37,9 @@ impl Default for Config {
             data: "./oxibase-data".to_owned(),
             pg: "127.0.0.1:5433".to_owned(),
             max_connections: 200,
+            checkpoint_timeout: "5min".to_owned(),
+            max_wal_size: "1GB".to_owned(),
+            memory_limit: None,
             tls: None,
             users: BTreeMap::new(),
         }

@@ -41,6 +41,17 @@ enum Source {
 }
 
 impl Connector {
+    /// As [`Self::open`], but a directory must hold a database already.
+    pub(crate) fn open_existing(text: &str) -> Result<Self> {
+        if let (Target::Directory(path), _) = parse(text)?
+            && !Database::exists(&path)
+        {
+            let message = format!("there is no database in \"{path}\"");
+            return Err(Error::new(SqlState::UNDEFINED_FILE, message));
+        }
+        Self::open(text)
+    }
+
     /// Opens the database, or remembers where the server is.
     pub(crate) fn open(text: &str) -> Result<Self> {
         let world = World::real(".")?;

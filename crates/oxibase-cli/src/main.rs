@@ -1,4 +1,4 @@
-//! The program `oxibase`: a shell, a server, and a check of the files.
+//! The program `oxibase`: a shell, a server, a check of the files, a dump as SQL.
 
 mod args;
 mod check;
@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod connect;
 mod diagnose;
+mod dump;
 mod files;
 mod render;
 mod serve;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
                 Ok(status) => status,
                 Err(error) => fail(&error),
             },
+            Some(Command::Dump(arguments)) => dump::run(arguments).await,
             None => shell::run(&arguments.shell).await,
         }
     });

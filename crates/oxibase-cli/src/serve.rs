@@ -9,7 +9,7 @@ use oxi_base::{Error, Result, SqlState};
 use oxi_pgwire::{Options, Server};
 use oxi_world::World;
 use oxi_world::net::Listener;
-use oxibase::{Authentication, Database};
+use oxibase::{Authentication, Database, units};
 
 use crate::args::ServeArguments;
 use crate::config::Config;
@@ -37,6 +37,9 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
         oxibase::Options {
             connections_max: config.max_connections,
             authentication,
+            checkpoint_timeout_us: checkpoint_timeout(&config)?,
+            max_wal_bytes: units::bytes("max_wal_size", &config.max_wal_size)?.max(1 << 20),
+            memory_limit: memory_limit(&config)?,
             ..oxibase::Options::default()
         },
     )?;
@@ -59,6 +62,25 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
         Ok(outcome) => outcome,
         Err(error) => Err(Error::bug(error)),
     }
+}
+
+/// At least a second, as checkpoints themselves take time.
+fn checkpoint_timeout(config: &Config) -> Result<u64> {
+    let timeout = units::microseconds("checkpoint_timeout", &config.checkpoint_timeout)?;
+    Ok(timeout.max(1_000_000))
+}
+
+/// At least what a few blocks take.
+fn memory_limit(config: &Config) -> Result<Option<u64>> {
+    let Some(text) = &config.memory_limit else { return Ok(None) };
+    let limit = units::bytes("memory_limit", text)?;
+    if limit < 8 << 20 {
+        return Err(Error::new(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("{text} is outside the valid range for parameter \"memory_limit\" (8MB ..)"),
+        ));
+    }
+    Ok(Some(limit))
 }
 
 /// Options of the door.

@@ -86,6 +86,8 @@ pub(crate) struct Shell {
     folder: String,
     /// How deep `\i` is nested.
     depth: usize,
+    /// The word that ends a part of a script without \commands; empty outside of such parts.
+    restricted: String,
 }
 
 fn renderer(arguments: &ShellArguments) -> Renderer {
@@ -126,6 +128,7 @@ pub(crate) async fn run(arguments: &ShellArguments) -> u8 {
         place: String::new(),
         folder: String::new(),
         depth: 0,
+        restricted: String::new(),
     };
     let outcome = shell.work(arguments).await;
     let _ = shell.output.flush();

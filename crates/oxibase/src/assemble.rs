@@ -11,18 +11,15 @@ use std::{
 use oxi_base::Result;
 use oxi_model::engine::Engine;
 use oxi_session::DatabaseOptions;
-use oxi_store::{Flush, Store, StoreOptions};
+use oxi_store::{Flush, Observer, Store, StoreOptions};
 use oxi_world::{World, tasks::TaskHandle};
 use parking_lot::Mutex;
 
 use crate::database::Options;
+use crate::units;
 
 /// How often versions that nobody sees any more are collected.
 const COLLECT_EVERY_US: u64 = 200_000;
-/// A checkpoint is made when this much log has come since the last …
-const CHECKPOINT_LOG_BYTES: u64 = 1 << 30;
-/// … or this much time, if anything was written.
-const CHECKPOINT_EVERY_US: u64 = 300_000_000;
 
 /// A running database with everything it needs.
 pub(crate) struct Assembly {
@@ -42,14 +39,24 @@ impl Assembly {
         };
         // Where nothing reaches a disk, there is nothing to gather for one sync.
         let flush = if directory.is_some() { Flush::Writer } else { Flush::Caller };
-        let store = Store::open(world.clone(), StoreOptions { flush, ..StoreOptions::default() })?;
+        let observer = Observer::new(|progress| {
+            tracing::info!("{}", crate::check::progress_line(&progress));
+        });
+        let memory_limit = options.memory_limit.filter(|_| directory.is_some());
+        let store_options =
+            StoreOptions { flush, observer, memory_limit, ..StoreOptions::default() };
+        let store = Store::open(world.clone(), store_options)?;
         let engine: Arc<dyn Engine> = Arc::clone(&store) as Arc<dyn Engine>;
+        let server_settings = Arc::new(units::shown(&options));
         let session_options = DatabaseOptions {
             connections_max: options.connections_max,
             authentication: options.authentication,
             server_files: options.server_files,
+            server_settings,
             ..DatabaseOptions::default()
         };
+        let pace =
+            Pace { log_bytes: options.max_wal_bytes, every_us: options.checkpoint_timeout_us };
         // Nothing here waits for anybody else, so any executor will do.
         let sessions = futures::executor::block_on(oxi_session::Database::open(
             engine,
@@ -57,7 +64,7 @@ impl Assembly {
             session_options,
         ))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let background = start_background(&world, &store, &stop)?;
+        let background = start_background(&world, &store, &stop, pace)?;
         Ok(Assembly { store, sessions, background: Mutex::new(Some(background)), stop, world })
     }
 
@@ -77,11 +84,21 @@ impl Assembly {
     }
 }
 
+/// When a checkpoint is due.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// After so much log …
+    log_bytes: u64,
+    /// … or so much time, if anything was written.
+    every_us: u64,
+}
+
 /// Collection of old versions and periodic checkpoints.
 fn start_background(
     world: &World,
     store: &Arc<Store>,
     stop: &Arc<AtomicBool>,
+    pace: Pace,
 ) -> Result<TaskHandle> {
     let (clock, tasks) = (Arc::clone(&world.clock), Arc::clone(&world.tasks));
     let (store, stop) = (Arc::clone(store), Arc::clone(stop));
@@ -93,8 +110,8 @@ fn start_background(
             store.collect();
             let (now, log) = (clock.monotonic_us(), store.log_position());
             let written = log.saturating_sub(checkpoint_log);
-            let is_due = now.saturating_sub(checkpoint_us) >= CHECKPOINT_EVERY_US && written > 0;
-            if is_due || written >= CHECKPOINT_LOG_BYTES {
+            let is_due = now.saturating_sub(checkpoint_us) >= pace.every_us && written > 0;
+            if is_due || written >= pace.log_bytes {
                 match store.checkpoint() {
                     Ok(report) => tracing::info!("{}", crate::check::checkpoint_line(&report)),
                     Err(error) => tracing::error!(%error, "checkpoint failed"),

@@ -4,8 +4,10 @@ use std::{fmt::Write, path::Path};
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::engine::CheckpointReport;
-use oxi_store::{Inspection, Store};
+use oxi_store::{Inspection, RecoveryProgress, Store};
 use oxi_world::World;
+
+use crate::database::Database;
 
 /// What an offline verification found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,7 +25,7 @@ pub struct Findings {
 /// `58P01` if there is no database, `55006` if somebody has it open.
 pub fn check(directory: impl AsRef<Path>) -> Result<Findings> {
     let directory = directory.as_ref();
-    if !["CURRENT", "wal"].iter().any(|name| directory.join(name).exists()) {
+    if !Database::exists(directory) {
         return Err(Error::new(
             SqlState::UNDEFINED_FILE,
             format!("there is no database in \"{}\"", directory.display()),
@@ -127,6 +129,16 @@ pub(crate) fn checkpoint_line(report: &CheckpointReport) -> String {
         count(report.rows_written, "row"),
         count(report.bytes_written, "byte"),
         count(report.log_bytes_retired, "byte")
+    )
+}
+
+/// How far opening has come, for the server's log.
+pub(crate) fn progress_line(progress: &RecoveryProgress) -> String {
+    format!(
+        "recovery: {} % of {} of log read, {}",
+        progress.log_bytes * 100 / progress.log_bytes_total.max(1),
+        count(progress.log_bytes_total, "byte"),
+        count(progress.operations, "change")
     )
 }
 

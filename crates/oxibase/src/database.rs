@@ -20,6 +20,13 @@ pub struct Options {
     pub authentication: Authentication,
     /// COPY may read and write files of the server.
     pub server_files: bool,
+    /// A checkpoint is made when this much log has come since the last one …
+    pub max_wal_bytes: u64,
+    /// … or after this much time, if anything was written.
+    pub checkpoint_timeout_us: u64,
+    /// Bytes of rows, indexes and older versions to keep in memory, about; what was not used lately
+    /// goes to disk. `None` keeps everything. Databases in memory always do.
+    pub memory_limit: Option<u64>,
 }
 
 impl Default for Options {
@@ -28,6 +35,9 @@ impl Default for Options {
             connections_max: 1000,
             authentication: Authentication::Trust,
             server_files: false,
+            max_wal_bytes: 1 << 30,
+            checkpoint_timeout_us: 300_000_000,
+            memory_limit: None,
         }
     }
 }
@@ -53,6 +63,11 @@ impl Database {
     /// like for what the disk says.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(Some(directory.as_ref()), Options::default())
+    }
+
+    /// Whether a directory holds a database.
+    pub fn exists(directory: impl AsRef<Path>) -> bool {
+        ["CURRENT", "wal"].iter().any(|name| directory.as_ref().join(name).exists())
     }
 
     /// A new database in memory, gone when it is closed.

@@ -31,6 +31,7 @@ mod connection;
 mod database;
 mod rows;
 mod statement;
+pub mod units;
 mod value;
 
 pub use appender::Appender;

@@ -394,6 +394,17 @@ pub(super) fn pg_sequence(context: &SystemContext) -> Vec<Row> {
         .collect()
 }
 
+pub(super) fn sequence_state(context: &SystemContext) -> Vec<Row> {
+    user_relations(context)
+        .filter_map(|relation| Some((relation.oid, relation.as_sequence()?)))
+        .map(|(number, sequence)| {
+            let state = context.server.sequence_state(sequence.storage);
+            let (last, is_called) = state.unwrap_or((sequence.start, false));
+            vec![oid(number), int8(last), int8(0), bool(is_called)]
+        })
+        .collect()
+}
+
 pub(super) fn pg_rewrite(context: &SystemContext) -> Vec<Row> {
     user_relations(context)
         .filter_map(|relation| Some((relation.oid, relation.as_view()?)))

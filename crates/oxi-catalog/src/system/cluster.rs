@@ -6,7 +6,7 @@ use oxi_model::{Datum, Row};
 use super::{SystemContext, class, value::*};
 
 /// Oid of the one database that a session sees.
-pub(crate) const DATABASE: u32 = 5;
+pub(crate) const DATABASE: u32 = oxi_model::lock::DATABASE_OID;
 
 /// How text compares: by code point.
 const LOCALE: &str = "C.UTF-8";
@@ -115,42 +115,6 @@ pub(super) fn pg_settings(context: &SystemContext) -> Vec<Row> {
                 NULL,
                 NULL,
                 FALSE,
-            ]
-        })
-        .collect()
-}
-
-pub(super) fn pg_stat_activity(context: &SystemContext) -> Vec<Row> {
-    let time = |micros: Option<i64>| micros.map_or(NULL, Datum::Int64);
-    context
-        .server
-        .sessions()
-        .into_iter()
-        .map(|session| {
-            let waits = session.state != "active";
-            vec![
-                oid(DATABASE),
-                text(&session.database),
-                int4(session.pid),
-                NULL,
-                oid(OWNER),
-                text(&session.user),
-                text(&session.application_name),
-                optional(session.client_address.as_deref()),
-                NULL,
-                session.client_port.map_or(NULL, int4),
-                Datum::Int64(session.started_us),
-                time(session.transaction_started_us),
-                time(session.statement_started_us),
-                time(session.state_changed_us),
-                if waits { text("Client") } else { NULL },
-                if waits { text("ClientRead") } else { NULL },
-                text(&session.state),
-                NULL,
-                NULL,
-                NULL,
-                text(&session.query),
-                text("client backend"),
             ]
         })
         .collect()

@@ -155,6 +155,11 @@ impl CopyDecoder {
         let result = match std::str::from_utf8(line) {
             Err(error) => Err(invalid_utf8(line, error.valid_up_to())),
             Ok(_) if memchr::memchr(0, line).is_some() => Err(invalid_utf8(&[0], 0)),
+            // An empty line is a field elsewhere; here it is a row without any.
+            Ok("") if self.columns.is_empty() => {
+                self.fields.clear();
+                Ok(())
+            }
             Ok(_) if self.options.format == CopyFormat::Csv => {
                 csv::split(line, &self.options, &mut self.fields, &mut self.scratch)
             }

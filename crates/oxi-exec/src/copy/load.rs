@@ -66,6 +66,7 @@ impl CopyLoad {
             rules: Rules { checks: rules.checks.clone(), ..Rules::default() },
             action: RowAction::Insert(None),
             returning: None,
+            again: None,
         };
         let decoder =
             CopyDecoder::new(Arc::clone(&statement.eval), relation.name.clone(), columns, options);

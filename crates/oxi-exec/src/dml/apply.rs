@@ -6,11 +6,16 @@ use std::sync::Arc;
 use datafusion::logical_expr::{Expr, execution_props::ExecutionProps};
 use oxi_base::{Error, IndexId, Result, RowId};
 use oxi_catalog::Catalog;
-use oxi_model::{Datum, Row, engine::WriteTarget};
+use oxi_model::{
+    Datum, Row,
+    engine::{RowLock, WriteTarget},
+};
 use oxi_sql::plan::{Action, Assignment, ConflictAction, ModifyNode};
 
 use crate::{
     dml::{
+        modify::Reader,
+        recheck::Recheck,
         rules::{Assignments, Rules},
         target::Target,
         violation,
@@ -39,6 +44,8 @@ pub struct RowPlan {
     pub action: RowAction,
     /// RETURNING.
     pub returning: Option<Vec<RowExpr>>,
+    /// For rows that others have changed, where conditions or new values have subqueries.
+    pub again: Option<Recheck>,
 }
 
 /// What happens to each row.
@@ -121,6 +128,7 @@ impl RowPlan {
             rules: Rules { checks, ..Rules::default() },
             action,
             returning,
+            again: None,
         }))
     }
 
@@ -166,7 +174,8 @@ impl RowPlan {
                 return Err(violation::second_time(&self.target.relation));
             }
             writer.require_visible(found.row)?;
-            let Some(old) = writer.newest(found.row).await? else { continue };
+            let lock = assignments.row_lock(&self.target);
+            let Some(old) = writer.newest(found.row, lock).await? else { continue };
             if !self.same_key(found.index, &old, row) {
                 continue;
             }
@@ -201,8 +210,8 @@ impl RowPlan {
         })
     }
 
-    /// Updates one row. `input` holds the row as the snapshot sees it, followed by the values of
-    /// other relations.
+    /// Updates one row, unless it does not qualify any more (false). `input` holds the row as the
+    /// snapshot sees it, followed by the values of other relations.
     pub async fn update(
         &self,
         writer: &mut Writer<'_>,
@@ -210,7 +219,7 @@ impl RowPlan {
         input: &mut Row,
         params: &[Datum],
         sink: &mut (dyn RowSink + Send),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let RowAction::Update(assignments, predicate) = &self.action else {
             return Err(Error::bug("an update by another action"));
         };
@@ -228,12 +237,14 @@ impl RowPlan {
                         input.splice(..width, new);
                         self.give(writer, input, params, sink)?;
                     }
-                    return Ok(());
+                    return Ok(true);
                 }
-                Written::Gone => return Ok(()),
+                Written::Gone => return Ok(true),
                 Written::Changed => {
-                    if !self.reread(writer, id, input, predicate.as_ref(), params).await? {
-                        return Ok(());
+                    let lock = assignments.row_lock(&self.target);
+                    let again = Reread { id, lock, predicate: predicate.as_ref() };
+                    if !self.reread(writer, again, input, params).await? {
+                        return Ok(false);
                     }
                     version = WriteTarget::Newest;
                 }
@@ -241,7 +252,7 @@ impl RowPlan {
         }
     }
 
-    /// Deletes one row; `input` as for [`RowPlan::update`].
+    /// Deletes one row; input and result as for [`RowPlan::update`].
     pub async fn delete(
         &self,
         writer: &mut Writer<'_>,
@@ -249,7 +260,7 @@ impl RowPlan {
         input: &mut Row,
         params: &[Datum],
         sink: &mut (dyn RowSink + Send),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let RowAction::Delete(predicate) = &self.action else {
             return Err(Error::bug("a deletion by another action"));
         };
@@ -258,11 +269,16 @@ impl RowPlan {
         loop {
             let old = input.get(..width).ok_or_else(|| Error::bug("a short row"))?;
             match writer.delete(id, version, old).await? {
-                Written::Done => return self.give(writer, input, params, sink),
-                Written::Gone => return Ok(()),
+                Written::Done => {
+                    self.give(writer, input, params, sink)?;
+                    return Ok(true);
+                }
+                Written::Gone => return Ok(true),
                 Written::Changed => {
-                    if !self.reread(writer, id, input, predicate.as_ref(), params).await? {
-                        return Ok(());
+                    let predicate = predicate.as_ref();
+                    let again = Reread { id, lock: RowLock::Update, predicate };
+                    if !self.reread(writer, again, input, params).await? {
+                        return Ok(false);
                     }
                     version = WriteTarget::Newest;
                 }
@@ -270,18 +286,26 @@ impl RowPlan {
         }
     }
 
-    /// Puts the newest version of a row into `input` and tells whether it still qualifies.
+    /// Locks the newest version of a row, puts it into `input` and tells whether it still
+    /// qualifies.
     async fn reread(
         &self,
         writer: &mut Writer<'_>,
-        id: RowId,
+        again: Reread<'_>,
         input: &mut Row,
-        predicate: Option<&RowExpr>,
         params: &[Datum],
     ) -> Result<bool> {
-        let Some(newest) = writer.newest(id).await? else { return Ok(false) };
+        let Some(newest) = writer.newest(again.id, again.lock).await? else { return Ok(false) };
         input.splice(..newest.len(), newest);
-        match predicate {
+        if let Some(query) = &self.again {
+            // Boxed: planning and running a query is rare here and its future large.
+            let Some(batch) = Box::pin(query.input(again.id, input)).await? else {
+                return Ok(false);
+            };
+            *input = Reader::after_row_id(self, &batch)?.row(0)?;
+            return Ok(true);
+        }
+        match again.predicate {
             Some(predicate) => predicate.holds(&writer.statement.eval, Scope::of(input, params)),
             None => Ok(true),
         }
@@ -303,6 +327,13 @@ impl RowPlan {
             .collect::<Result<Row>>()?;
         sink.row(&mut values)
     }
+}
+
+/// A row that was changed since the snapshot, and what is still wanted of it.
+struct Reread<'a> {
+    id: RowId,
+    lock: RowLock,
+    predicate: Option<&'a RowExpr>,
 }
 
 #[allow(clippy::option_option, reason = "whether it compiles, of whether there is one")]

@@ -46,7 +46,7 @@ pub struct Queue {
     seen: FxHashMap<(u32, usize), FxHashSet<Vec<u8>>>,
     targets: FxHashMap<u32, Arc<Target>>,
     /// Tables held against changes of their definition.
-    held: FxHashSet<u32>,
+    held: FxHashSet<(TableId, TableLock)>,
 }
 
 enum Note {
@@ -206,7 +206,7 @@ impl Queue {
             }
             Note::Refers { target, key, values } => {
                 let outgoing = &target.outgoing[key];
-                self.hold(statement, outgoing.parent_table).await?;
+                self.hold(statement, outgoing.parent_table, TableLock::RowShare).await?;
                 match require_parent(statement, &target, outgoing, &values).await {
                     Err(error) if error.code() == SqlState::FOREIGN_KEY_VIOLATION => {
                         let refers = self.refers_still(statement, outgoing, &values)?;
@@ -216,12 +216,15 @@ impl Queue {
                 }
             }
             Note::Departed { target, key, old, new } => {
+                let is_update = new.is_some();
                 let mut departed = vec![(old, new)];
                 if target.incoming[key].child_index.is_none() {
                     // Without an index the table is scanned once for all keys.
                     self.take_departed(&target, key, &mut departed);
                 }
-                self.hold(statement, target.incoming[key].child_table).await?;
+                let incoming = &target.incoming[key];
+                let rule = if is_update { incoming.on_update } else { incoming.on_delete };
+                self.hold(statement, incoming.child_table, lock_of(rule)).await?;
                 self.act(statement, &target, key, departed).await
             }
         }
@@ -307,9 +310,14 @@ impl Queue {
     }
 
     /// Holds another table until the end of the transaction.
-    async fn hold(&mut self, statement: &StatementContext, table: TableId) -> Result<()> {
-        if self.held.insert(table.0) {
-            while let Some(wait) = statement.txn.lock_table(table, TableLock::Shared)? {
+    async fn hold(
+        &mut self,
+        statement: &StatementContext,
+        table: TableId,
+        lock: TableLock,
+    ) -> Result<()> {
+        if self.held.insert((table, lock)) {
+            while let Some(wait) = statement.txn.lock_table(table, lock)? {
                 statement.wait(wait).await?;
             }
         }
@@ -353,6 +361,9 @@ impl Queue {
                         continue;
                     }
                     if still_refers(statement, target, incoming, &child, old).await? {
+                        // What SERIALIZABLE now knows; no lock on the row outlives a savepoint.
+                        let read = statement.txn.current_snapshot();
+                        read.get(incoming.child_table, child.row, &[], &mut Row::new())?;
                         let schema = statement.catalog.schema_name(incoming.child.schema);
                         let eval = &statement.eval;
                         return Err(violation::referenced(eval, target, incoming, schema, old));
@@ -380,6 +391,14 @@ impl Queue {
         let target = Arc::new(Target::new(&statement.catalog, relation)?);
         self.targets.insert(relation.oid, Arc::clone(&target));
         Ok(target)
+    }
+}
+
+/// How a rule locks the referencing table.
+fn lock_of(rule: ReferentialAction) -> TableLock {
+    match rule {
+        ReferentialAction::NoAction | ReferentialAction::Restrict => TableLock::RowShare,
+        _ => TableLock::RowExclusive,
     }
 }
 
@@ -426,13 +445,15 @@ async fn require_parent(
     };
     let range = KeyRange::equal(probe.clone());
     for _ in 0..ATTEMPTS {
-        let snapshot = statement.txn.current_snapshot();
+        let snapshot = statement.txn.check_snapshot();
         let mut found = None;
         snapshot.index_scan(key.parent_index, &range, &[], &mut |row, _| {
             found = Some(row);
             Ok(false)
         })?;
-        let Some(row) = found else { return Err(violated()) };
+        let Some(row) = found else {
+            return note_missing(statement, key, &range).and(Err(violated()));
+        };
         let mut version = WriteTarget::Snapshot;
         loop {
             let outcome = statement.txn.lock_row(
@@ -483,6 +504,12 @@ async fn require_parent(
     ))
 }
 
+/// Lets SERIALIZABLE remember that a parent was missed: no lock keeps it from coming.
+fn note_missing(statement: &StatementContext, key: &OutgoingKey, range: &KeyRange) -> Result<()> {
+    let read = statement.txn.current_snapshot();
+    read.index_scan(key.parent_index, range, &[], &mut |_, _| Ok(false))
+}
+
 /// Whether a snapshot taken now finds another row than `gone` under the key.
 fn visible_again(
     statement: &StatementContext,
@@ -491,7 +518,7 @@ fn visible_again(
     gone: RowId,
 ) -> Result<bool> {
     let mut found = false;
-    let snapshot = statement.txn.current_snapshot();
+    let snapshot = statement.txn.check_snapshot();
     snapshot.index_scan(key.parent_index, range, &[], &mut |row, _| {
         found = row != gone;
         Ok(!found)
@@ -510,9 +537,9 @@ fn children(
     for (old, _) in departed {
         wanted.push(child_key(&statement.eval, target, key, old)?);
     }
-    let snapshot = statement.txn.current_snapshot();
+    let snapshot = statement.txn.check_snapshot();
     let mut found = search(key, &snapshot, &wanted)?;
-    if statement.txn.isolation() == oxi_model::engine::Isolation::RepeatableRead {
+    if statement.txn.isolation().keeps_snapshot() {
         // Rows committed since the transaction's snapshot refer to the key as well.
         let latest =
             statement.engine.begin(oxi_model::engine::Isolation::ReadCommitted).begin_statement();
@@ -616,7 +643,7 @@ fn parent_again(statement: &StatementContext, key: &IncomingKey, old: &[Datum]) 
     let (index, order) = &key.parent_index;
     let probe: Vec<Datum> = order.iter().map(|place| old[*place].clone()).collect();
     let mut found = false;
-    let snapshot = statement.txn.current_snapshot();
+    let snapshot = statement.txn.check_snapshot();
     snapshot.index_scan(*index, &KeyRange::equal(probe), &[], &mut |_, _| {
         found = true;
         Ok(false)

@@ -148,15 +148,19 @@ async fn change_batch(
         .as_primitive_opt::<UInt64Type>()
         .ok_or_else(|| Error::bug("a modification whose input has no row ids"))?;
     for row in 0..batch.num_rows() {
-        if ids.is_null(row) || !visited.insert(ids.value(row)) {
+        if ids.is_null(row) || visited.contains(&ids.value(row)) {
             continue;
         }
         let id = RowId(ids.value(row));
         let mut values = reader.row(row)?;
-        if matches!(plan.action, RowAction::Update(..)) {
-            plan.update(writer, id, &mut values, &[], sink).await?;
+        let done = if matches!(plan.action, RowAction::Update(..)) {
+            plan.update(writer, id, &mut values, &[], sink).await?
         } else {
-            plan.delete(writer, id, &mut values, &[], sink).await?;
+            plan.delete(writer, id, &mut values, &[], sink).await?
+        };
+        // One that others have changed may still qualify with another row it is joined with.
+        if done {
+            visited.insert(id.0);
         }
     }
     Ok(())
@@ -284,7 +288,7 @@ fn first_null(plan: &RowPlan, batch: &RecordBatch) -> Option<(usize, usize)> {
 }
 
 /// Reads rows of values out of a batch.
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     columns: Vec<(&'a ArrayRef, PhysicalType)>,
 }
 
@@ -304,7 +308,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A batch with a row id, the table's columns, and others.
-    fn after_row_id(plan: &RowPlan, batch: &'a RecordBatch) -> Result<Self> {
+    pub(crate) fn after_row_id(plan: &RowPlan, batch: &'a RecordBatch) -> Result<Self> {
         let mut own = plan.target.columns().iter();
         let mut columns = Vec::with_capacity(batch.num_columns());
         for array in batch.columns().iter().skip(1) {
@@ -328,7 +332,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn row(&self, row: usize) -> Result<Row> {
+    pub(crate) fn row(&self, row: usize) -> Result<Row> {
         self.columns
             .iter()
             .map(|(array, physical)| datum_at(array.as_ref(), physical, row))

@@ -3,7 +3,8 @@
 //! Rows are locked in the order the input yields them, and only as many as a LIMIT above wants.
 //! When a row was changed after the snapshot, READ COMMITTED wants the query evaluated on the newest
 //! version: the node runs its input again on a newer snapshot, keeping the locks it has, until every
-//! row it yields is locked in the version it yields. Nothing is yielded before that.
+//! row it yields is locked in the version it yields. Nothing is yielded before that, and only rows
+//! that the statement's own snapshot had led to: what has come since is not part of the answer.
 
 use std::{fmt, sync::Arc};
 
@@ -25,6 +26,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use oxi_base::{Error, Result, RowId, SqlState};
 use oxi_model::engine::{RowLock, Wait, WriteOutcome, WriteTarget};
 use oxi_sql::plan::{LockStrength, LockWait, LockedTable};
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use crate::{
     context::StatementContext,
@@ -42,43 +45,36 @@ pub struct RowLockExec {
     properties: Arc<PlanProperties>,
 }
 
-/// What is locked and how.
+/// What is locked.
 #[derive(Debug)]
 pub struct Locks {
-    /// The tables of the trailing row id columns.
+    /// The tables of the trailing row id columns, each with how it is locked.
     pub tables: Vec<LockedTable>,
-    /// How strongly.
-    pub strength: LockStrength,
-    /// What to do about rows that others hold.
-    pub wait: LockWait,
 }
 
-impl Locks {
-    /// The lock to take. Storage knows two strengths; FOR SHARE takes the stronger one.
-    pub(crate) fn row_lock(&self) -> RowLock {
-        match self.strength {
-            LockStrength::KeyShare => RowLock::KeyShare,
-            LockStrength::Update | LockStrength::NoKeyUpdate | LockStrength::Share => {
-                RowLock::Update
-            }
-        }
+/// The lock to take on rows of a table.
+pub(crate) fn row_lock(table: &LockedTable) -> RowLock {
+    match table.strength {
+        LockStrength::KeyShare => RowLock::KeyShare,
+        LockStrength::Share => RowLock::Share,
+        LockStrength::NoKeyUpdate => RowLock::NoKeyUpdate,
+        LockStrength::Update => RowLock::Update,
     }
+}
 
-    /// Waits for whoever holds a row; false if the row is to be left out instead.
-    pub(crate) async fn wait_for(
-        &self,
-        statement: &StatementContext,
-        table: &LockedTable,
-        wait: Wait,
-    ) -> Result<bool> {
-        match self.wait {
-            LockWait::Block => statement.wait(wait).await.map(|()| true),
-            LockWait::SkipLocked => Ok(false),
-            LockWait::NoWait => Err(Error::new(
-                SqlState::LOCK_NOT_AVAILABLE,
-                format!("could not obtain lock on row in relation \"{}\"", table.name),
-            )),
-        }
+/// Waits for whoever holds a row; false if the row is to be left out instead.
+pub(crate) async fn wait_for(
+    statement: &StatementContext,
+    table: &LockedTable,
+    wait: Wait,
+) -> Result<bool> {
+    match table.wait {
+        LockWait::Block => statement.wait(wait).await.map(|()| true),
+        LockWait::SkipLocked => Ok(false),
+        LockWait::NoWait => Err(Error::new(
+            SqlState::LOCK_NOT_AVAILABLE,
+            format!("could not obtain lock on row in relation \"{}\"", table.name),
+        )),
     }
 }
 
@@ -146,6 +142,9 @@ struct Run {
     schema: SchemaRef,
 }
 
+/// A row of each locked table; none where an outer join found none.
+type RowIds = SmallVec<[Option<RowId>; 2]>;
+
 /// What locking a row came to.
 enum Locked {
     Yes,
@@ -160,9 +159,16 @@ impl Run {
         let mut statement = Arc::clone(&self.statement);
         let mut context = context;
         let mut input = Arc::clone(&self.input);
+        let mut known = None;
         loop {
-            if let Some(batches) = self.attempt(&statement, &input, &context).await? {
+            if let Some(batches) =
+                self.attempt(&statement, &input, &context, known.as_ref()).await?
+            {
                 return Ok(batches);
+            }
+            if known.is_none() {
+                let input = reset_plan_states(Arc::clone(&input)).map_err(from_datafusion)?;
+                known = Some(self.all_rows(&input, &context).await?);
             }
             let newer = StatementContext {
                 snapshot: statement.txn.begin_statement(),
@@ -190,6 +196,7 @@ impl Run {
         statement: &StatementContext,
         input: &Arc<dyn ExecutionPlan>,
         context: &Arc<TaskContext>,
+        known: Option<&FxHashSet<RowIds>>,
     ) -> Result<Option<Vec<RecordBatch>>> {
         let mut rows = input.execute(0, Arc::clone(context)).map_err(from_datafusion)?;
         let mut done = Vec::new();
@@ -201,7 +208,11 @@ impl Run {
             let batch = batch.map_err(from_datafusion)?;
             let mut keep = Vec::with_capacity(batch.num_rows());
             for row in 0..batch.num_rows() {
-                if left == 0 {
+                let is_known = match known {
+                    Some(known) => known.contains(&self.ids(&batch, row)?),
+                    None => true,
+                };
+                if left == 0 || !is_known {
                     keep.push(false);
                     continue;
                 }
@@ -228,21 +239,45 @@ impl Run {
         batch: &RecordBatch,
         row: usize,
     ) -> Result<Locked> {
-        let first = batch.num_columns() - self.locks.tables.len();
-        for (place, table) in self.locks.tables.iter().enumerate() {
-            let ids = batch
-                .column(first + place)
-                .as_primitive_opt::<UInt64Type>()
-                .ok_or_else(|| Error::bug("locking rows without row ids"))?;
-            if ids.is_null(row) {
-                continue;
-            }
-            match self.lock_row(statement, table, RowId(ids.value(row))).await? {
+        for (table, id) in self.locks.tables.iter().zip(self.ids(batch, row)?) {
+            let Some(id) = id else { continue };
+            match self.lock_row(statement, table, id).await? {
                 Locked::Yes => {}
                 other => return Ok(other),
             }
         }
         Ok(Locked::Yes)
+    }
+
+    /// The rows of the locked tables that a row of the input comes from.
+    fn ids(&self, batch: &RecordBatch, row: usize) -> Result<RowIds> {
+        let first = batch.num_columns() - self.locks.tables.len();
+        let id = |place: usize| {
+            let ids = batch
+                .column(first + place)
+                .as_primitive_opt::<UInt64Type>()
+                .ok_or_else(|| Error::bug("locking rows without row ids"))?;
+            Ok((!ids.is_null(row)).then(|| RowId(ids.value(row))))
+        };
+        (0..self.locks.tables.len()).map(id).collect()
+    }
+
+    /// What the input leads to, without locking anything.
+    async fn all_rows(
+        &self,
+        input: &Arc<dyn ExecutionPlan>,
+        context: &Arc<TaskContext>,
+    ) -> Result<FxHashSet<RowIds>> {
+        let mut rows = input.execute(0, Arc::clone(context)).map_err(from_datafusion)?;
+        let mut known = FxHashSet::default();
+        while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(from_datafusion)?;
+            self.statement.cancel.check()?;
+            for row in 0..batch.num_rows() {
+                known.insert(self.ids(&batch, row)?);
+            }
+        }
+        Ok(known)
     }
 
     async fn lock_row(
@@ -251,7 +286,7 @@ impl Run {
         table: &LockedTable,
         row: RowId,
     ) -> Result<Locked> {
-        let lock = self.locks.row_lock();
+        let lock = row_lock(table);
         let mut version = WriteTarget::Snapshot;
         loop {
             let outcome = statement.txn.lock_row(
@@ -269,7 +304,7 @@ impl Run {
                 WriteOutcome::Changed => version = WriteTarget::Newest,
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock that conflicts")),
                 WriteOutcome::Wait(wait) => {
-                    if !self.locks.wait_for(statement, table, wait).await? {
+                    if !wait_for(statement, table, wait).await? {
                         return Ok(Locked::No);
                     }
                 }

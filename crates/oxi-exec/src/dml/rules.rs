@@ -7,7 +7,7 @@ use datafusion::{
     logical_expr::execution_props::ExecutionProps,
 };
 use oxi_base::Result;
-use oxi_model::{Datum, Row, descriptor::RelationDescriptor};
+use oxi_model::{Datum, Row, descriptor::RelationDescriptor, engine::RowLock};
 use oxi_sql::{
     bind::{BindContext, Binder},
     function::EvalExtension,
@@ -135,6 +135,11 @@ pub struct Assignments {
 }
 
 impl Assignments {
+    /// How strongly the assignments lock a row.
+    pub fn row_lock(&self, target: &Target) -> RowLock {
+        target.row_lock(self.set.iter().chain(&self.generated).map(|(column, _)| *column))
+    }
+
     /// The new row that comes from `old`, and the list of changes for storage.
     pub fn apply(
         &self,

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use oxi_base::{Error, IndexId, Result, TableId};
 use oxi_catalog::{Catalog, catalog::IncomingForeignKey};
-use oxi_model::descriptor::{
-    ColumnDescriptor, ConstraintDescriptor, ConstraintKind, Deferral, ForeignKey,
-    ReferentialAction, RelationDescriptor, TableDescriptor,
+use oxi_model::{
+    descriptor::{
+        ColumnDescriptor, ConstraintDescriptor, ConstraintKind, Deferral, ForeignKey,
+        ReferentialAction, RelationDescriptor, TableDescriptor,
+    },
+    engine::RowLock,
 };
 
 /// A table as writing sees it: columns by position, constraints resolved.
@@ -178,6 +181,12 @@ impl Target {
     /// Whether an inserted row leaves something to check at the end of the statement.
     pub fn owes_for_inserts(&self) -> bool {
         !self.outgoing.is_empty() || self.deferrable().next().is_some()
+    }
+
+    /// How strongly changing the columns at these positions locks a row.
+    pub fn row_lock(&self, mut changed: impl Iterator<Item = usize>) -> RowLock {
+        let is_key = |column| self.unique.iter().any(|key| key.columns.contains(&column));
+        if changed.any(is_key) { RowLock::Update } else { RowLock::NoKeyUpdate }
     }
 
     /// Whether a change of the column at this position leaves something to check at the end of the

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oxi_base::{Error, IndexId, Result, RowId, SqlState};
 use oxi_model::{
     Datum, Row,
-    engine::{Duplicate, InsertOutcome, Isolation, KeyRange, RowLock, WriteOutcome, WriteTarget},
+    engine::{Duplicate, InsertOutcome, Isolation, RowLock, WriteOutcome, WriteTarget},
 };
 use rustc_hash::FxHashSet;
 
@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
     /// are named).
     pub async fn insert_unless(&mut self, row: &[Datum], arbiters: &[IndexId]) -> Result<Inserted> {
         loop {
-            match self.statement.txn.insert(self.target.table, row)? {
+            match self.statement.txn.insert_unless(self.target.table, row, arbiters)? {
                 InsertOutcome::Done(id) => {
                     self.queue.inserted(self.statement.txn.as_ref(), self.target, row)?;
                     return Ok(Inserted::New(id));
@@ -91,35 +91,11 @@ impl<'a> Writer<'a> {
                     if arbiters.is_empty() || arbiters.contains(&duplicate.index) {
                         return Ok(Inserted::Conflict(duplicate));
                     }
-                    // Another index complained first; the arbiters have precedence.
-                    return match self.probe(row, arbiters)? {
-                        Some(found) => Ok(Inserted::Conflict(found)),
-                        None => Err(self.duplicate(duplicate, row)),
-                    };
+                    // The arbiters came first and had nothing against the row.
+                    return Err(self.duplicate(duplicate, row));
                 }
             }
         }
-    }
-
-    fn probe(&self, row: &[Datum], arbiters: &[IndexId]) -> Result<Option<Duplicate>> {
-        let snapshot = self.statement.txn.current_snapshot();
-        for index in arbiters {
-            let Some(key) = self.target.unique_key(*index) else { continue };
-            let values: Vec<Datum> =
-                key.columns.iter().map(|column| row[*column].clone()).collect();
-            if values.iter().any(Datum::is_null) {
-                continue;
-            }
-            let mut found = None;
-            snapshot.index_scan(*index, &KeyRange::equal(values), &[], &mut |row, _| {
-                found = Some(Duplicate { index: *index, row });
-                Ok(false)
-            })?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
     }
 
     /// Under REPEATABLE READ a conflict with a row that the transaction cannot see is an error.
@@ -138,15 +114,18 @@ impl<'a> Writer<'a> {
         ))
     }
 
-    /// Locks the newest version of a row; false if the row is gone.
-    pub async fn lock_newest(&mut self, row: RowId) -> Result<bool> {
+    /// Locks the newest version of a row; false if the row is gone. Where the statement keeps its
+    /// snapshot, a newer version than that shows is an error.
+    async fn lock_newest(&mut self, row: RowId, lock: RowLock) -> Result<bool> {
+        let keeps = self.statement.txn.isolation().keeps_snapshot();
+        let version = if keeps { WriteTarget::Snapshot } else { WriteTarget::Newest };
         loop {
             let outcome = self.statement.txn.lock_row(
                 self.statement.snapshot.as_ref(),
                 self.target.table,
                 row,
-                WriteTarget::Newest,
-                RowLock::Update,
+                version,
+                lock,
             )?;
             match outcome {
                 WriteOutcome::Done => return Ok(true),
@@ -160,8 +139,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Locks a row that others have changed, and reads its newest version; `None` if it is gone.
-    pub async fn newest(&mut self, row: RowId) -> Result<Option<Row>> {
-        if !self.lock_newest(row).await? {
+    pub async fn newest(&mut self, row: RowId, lock: RowLock) -> Result<Option<Row>> {
+        if !self.lock_newest(row, lock).await? {
             return Ok(None);
         }
         self.statement.txn.newest(self.target.table, row)

@@ -140,7 +140,7 @@ fn locking(plan: &LogicalPlan) -> Result<Option<Kind>> {
         expr.map_columns(&mut |column| base.positions[column]);
     }
     lookup.columns = (0..width).collect();
-    let locks = Locks { tables: node.tables.clone(), strength: node.strength, wait: node.wait };
+    let locks = Locks { tables: node.tables.clone() };
     Ok(Some(Kind::Lock { lookup, output, recheck, locks }))
 }
 

@@ -12,7 +12,7 @@ use crate::{
     context::StatementContext,
     dml::{
         apply::{RowAction, RowSink},
-        row_lock::Locks,
+        row_lock::{self, Locks},
         writer::Writer,
     },
     fast::{FastPlan, Kind, Lookup, Output},
@@ -200,7 +200,7 @@ impl Lookup {
                 self.table,
                 row,
                 version,
-                locks.row_lock(),
+                row_lock::row_lock(table),
             )?;
             match outcome {
                 WriteOutcome::Done if version == WriteTarget::Snapshot => return Ok(Some(values)),
@@ -219,7 +219,7 @@ impl Lookup {
                 WriteOutcome::Changed => version = WriteTarget::Newest,
                 WriteOutcome::Duplicate(_) => return Err(Error::bug("a lock that conflicts")),
                 WriteOutcome::Wait(wait) => {
-                    if !locks.wait_for(statement, table, wait).await? {
+                    if !row_lock::wait_for(statement, table, wait).await? {
                         return Ok(None);
                     }
                 }

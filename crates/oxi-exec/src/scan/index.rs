@@ -143,7 +143,8 @@ impl State {
                     return State::Ready(reader, batches.into_iter()).next();
                 }
                 let request = reader.target.request(1);
-                let scans = reader.statement.snapshot.scan(reader.target.table, &request)?;
+                let target = &reader.target;
+                let scans = target.wanted.scan(&reader.statement, target.table, &request)?;
                 match scans.into_iter().next() {
                     Some(scan) => State::Scanning(reader, scan).next(),
                     None => Ok(None),

@@ -13,9 +13,11 @@ use oxi_catalog::{
 use oxi_model::{
     Datum,
     descriptor::{ColumnDescriptor, RelationDescriptor},
+    engine::TableLock,
 };
 use oxi_sql::ast::{
     AlterAction, AlterActionKind as Kind, AlterTable, ColumnDef, Expr, Ident, ObjectKind,
+    TableConstraintKind,
 };
 
 use crate::{
@@ -26,8 +28,8 @@ use crate::{
         column, constraint,
         constraint::NewConstraint,
         definition::{
-            begin_change, constant_value, finish_change, if_exists, stored_expression,
-            table_for_change, table_mut,
+            begin_change, constant_value, finish_change, if_exists, locked_table,
+            stored_expression, table_mut,
         },
         drop,
         set_constraints::refuse_pending,
@@ -42,7 +44,8 @@ pub(crate) async fn run(session: &mut Session, alter: &AlterTable) -> Result<Com
         ObjectKind::Sequence => "ALTER SEQUENCE",
         _ => "ALTER TABLE",
     });
-    let found = table_for_change(session, &alter.name).await;
+    let lock = alter.actions.iter().map(lock_of).max().unwrap_or(TableLock::AccessExclusive);
+    let found = locked_table(session, &alter.name, lock).await;
     let Some(relation) = if_exists(session, found, alter.if_exists)? else { return Ok(tag) };
     refuse_pending(session, &relation, tag.verb())?;
     let mut change = begin_change(session)?;
@@ -52,6 +55,25 @@ pub(crate) async fn run(session: &mut Session, alter: &AlterTable) -> Result<Com
     }
     finish_change(session, change);
     Ok(tag)
+}
+
+/// How strongly an action locks the table.
+fn lock_of(action: &AlterAction) -> TableLock {
+    match &action.kind {
+        Kind::ValidateConstraint(_)
+        | Kind::SetStatistics { .. }
+        | Kind::SetOptions(_)
+        | Kind::ResetOptions(_)
+        | Kind::ClusterOn(_)
+        | Kind::SetWithoutCluster => TableLock::ShareUpdateExclusive,
+        Kind::AddConstraint(added)
+            if matches!(added.kind, TableConstraintKind::ForeignKey { .. }) =>
+        {
+            TableLock::ShareRowExclusive
+        }
+        Kind::Trigger { .. } => TableLock::ShareRowExclusive,
+        _ => TableLock::AccessExclusive,
+    }
 }
 
 /// The table as the actions so far have left it.

@@ -2,13 +2,19 @@
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::alter;
-use oxi_model::descriptor::RelationDescriptor;
+use oxi_model::{
+    descriptor::{RelationDescriptor, TableDescriptor},
+    engine::TableLock,
+};
 use oxi_sql::ast::{Comment, ObjectKind};
 
 use crate::{
     outcome::CommandTag,
     session::Session,
-    statement::definition::{begin_change, finish_change, table_mut},
+    statement::{
+        definition::{begin_change, finish_change, table_mut},
+        lock,
+    },
 };
 
 /// COMMENT ON TABLE, COLUMN, VIEW, INDEX, SEQUENCE.
@@ -37,6 +43,9 @@ pub(crate) async fn run(session: &mut Session, comment: &Comment) -> Result<Comm
         .resolve_relation(&session.search_path(), &name)
         .map_err(|error| error.at(comment.name.span.position()))?;
     oxi_catalog::resolve::check_not_system(&relation)?;
+    if let Some(storage) = relation.as_table().map(TableDescriptor::storage) {
+        lock::acquire(session, storage, TableLock::ShareUpdateExclusive).await?;
+    }
     let mut changed = RelationDescriptor::clone(&relation);
     match column {
         Some(column) => {

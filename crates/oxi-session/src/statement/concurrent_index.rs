@@ -49,7 +49,7 @@ impl Guard {
     async fn hold(session: &mut Session, table: TableId) -> Result<Self> {
         let (engine, cancel) = (Arc::clone(&session.shared.engine), Arc::clone(&session.cancel));
         let txn = engine.begin(Isolation::ReadCommitted);
-        while let Some(wait) = txn.lock_table(table, TableLock::Shared)? {
+        while let Some(wait) = txn.lock_table(table, TableLock::ShareUpdateExclusive)? {
             cancel.wait_for_lock(wait).await??;
         }
         Ok(Guard { txn, table, engine, cancel })

@@ -4,17 +4,23 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{CatalogTxn, alter, identifier::Generated};
-use oxi_model::descriptor::{
-    ConstraintDescriptor, ConstraintKind, Deferral, ForeignKey, IndexColumn, IndexDescriptor,
-    ReferentialAction, RelationDescriptor, RelationKind,
+use oxi_model::{
+    descriptor::{
+        ConstraintDescriptor, ConstraintKind, Deferral, ForeignKey, IndexColumn, IndexDescriptor,
+        ReferentialAction, RelationDescriptor, RelationKind, TableDescriptor,
+    },
+    engine::TableLock,
 };
 use oxi_sql::ast::{self, Expr, Ident};
 
 use crate::{
     binding::StoredUse,
     session::Session,
-    statement::definition::{
-        column_list, internal_rows, no_such_column, qualified, stored_expression, table_mut,
+    statement::{
+        definition::{
+            column_list, internal_rows, no_such_column, qualified, stored_expression, table_mut,
+        },
+        lock,
     },
 };
 
@@ -367,6 +373,9 @@ async fn add_foreign_key(
         .catalog()
         .resolve_relation(&session.search_path(), &key.table.texts())
         .map_err(|error| error.at(key.table.span.position()))?;
+    if let Some(storage) = parent.as_table().map(TableDescriptor::storage) {
+        lock::acquire(session, storage, TableLock::ShareRowExclusive).await?;
+    }
     let written = referenced_ids(&parent, &key.columns)?;
     let (referenced_index, referenced_columns) =
         alter::foreign_key_target(change.catalog(), &parent, written.as_deref(), columns.len())?;

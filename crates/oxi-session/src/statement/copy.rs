@@ -6,10 +6,7 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_exec::copy::{CopyEncoder, CopyFormat as Format, CopyLoad, options::CopyColumn};
-use oxi_model::{
-    descriptor::{RelationDescriptor, TableDescriptor},
-    engine::TableLock,
-};
+use oxi_model::{descriptor::RelationDescriptor, engine::TableLock};
 use oxi_sql::ast::{self, Copy, CopyEndpoint, CopySource, Ident, ObjectName};
 use oxi_world::disk::OpenMode;
 
@@ -122,26 +119,35 @@ async fn copy_from(session: &mut Session, copy: &Copy, commits: bool) -> Result<
             Error::unsupported("COPY FROM with WHERE is not supported").at(filter.span.position())
         );
     }
-    let relation = table_named(session, name)?;
-    if relation.as_table().is_none() {
-        let kind = oxi_catalog::resolve::kind_word(&relation);
-        return Err(Error::new(
-            SqlState::WRONG_OBJECT_TYPE,
-            format!("cannot copy to {kind} \"{}\"", relation.name),
-        ));
-    }
-    oxi_catalog::resolve::check_not_system(&relation)?;
+    let relation = target_table(session, name).await?;
     let positions = positions(&relation, columns, true)?;
     let names = column_names(&relation, &positions);
     let options = options::read(copy, &names)?;
     let binary = options.format == Format::Binary;
-    let storage = relation.as_table().map(TableDescriptor::storage).unwrap_or_default();
-    lock::acquire(session, storage, TableLock::Shared).await?;
     let catalog = session.catalog()?;
     let statement = query::statement_context(session, &catalog);
     let load = CopyLoad::new(statement, &relation, &positions, options)?;
     let format = CopyFormat { binary, columns: positions.len() };
     Ok(CopyIn { load: Box::new(load), format, commits })
+}
+
+/// The table that rows go to, locked and as it then is.
+async fn target_table(session: &mut Session, name: &ObjectName) -> Result<Arc<RelationDescriptor>> {
+    loop {
+        let relation = table_named(session, name)?;
+        let Some(table) = relation.as_table() else {
+            let kind = oxi_catalog::resolve::kind_word(&relation);
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("cannot copy to {kind} \"{}\"", relation.name),
+            ));
+        };
+        oxi_catalog::resolve::check_not_system(&relation)?;
+        lock::acquire(session, table.storage(), TableLock::RowExclusive).await?;
+        if table_named(session, name)? == relation {
+            return Ok(relation);
+        }
+    }
 }
 
 fn column_names(relation: &RelationDescriptor, positions: &[usize]) -> Vec<String> {

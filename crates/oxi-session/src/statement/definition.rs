@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_catalog::{Catalog, CatalogTxn, catalog::FIRST_USER_OID, removal};
+use oxi_catalog::{Catalog, CatalogTxn, Resolved, catalog::FIRST_USER_OID, removal};
 use oxi_model::{
     Datum, Row,
     descriptor::{ColumnDescriptor, RelationDescriptor, RelationKind, TableDescriptor, TypeRef},
@@ -24,11 +24,11 @@ pub(crate) fn begin_change(session: &mut Session) -> Result<CatalogTxn> {
     let catalog = session.catalog()?;
     let txn = Arc::clone(&session.ensure_transaction().txn);
     let cancel = Arc::clone(&session.cancel);
-    let waiter = move |wait: Wait| -> Wait {
+    let patience = move |wait| -> Wait {
         let cancel = Arc::clone(&cancel);
         Box::pin(async move { cancel.wait_for_lock(wait).await? })
     };
-    Ok(CatalogTxn::new(txn, &catalog).waiting(Arc::new(waiter)))
+    Ok(CatalogTxn::new(txn, &catalog).with_patience(Box::new(patience)))
 }
 
 /// What IF EXISTS makes of an object that is not there: a notice, and `None`.
@@ -59,10 +59,19 @@ pub(crate) async fn table_for_change(
     session: &mut Session,
     name: &ObjectName,
 ) -> Result<Arc<RelationDescriptor>> {
+    locked_table(session, name, TableLock::AccessExclusive).await
+}
+
+/// A table by name, locked until the transaction ends.
+pub(crate) async fn locked_table(
+    session: &mut Session,
+    name: &ObjectName,
+    lock: TableLock,
+) -> Result<Arc<RelationDescriptor>> {
     let mut found = find_table(session, name)?;
     loop {
         let storage = found.as_table().map(TableDescriptor::storage).unwrap_or_default();
-        lock::acquire(session, storage, TableLock::Exclusive).await?;
+        lock::acquire(session, storage, lock).await?;
         // Whoever held the lock may have changed what the name stands for.
         let again = find_table(session, name)?;
         if again.as_table().map(TableDescriptor::storage) == Some(storage) {
@@ -131,7 +140,8 @@ pub(crate) fn stored_expression(
     });
     let over = (!matches!(usage, StoredUse::Default(_))).then_some(&row);
     Environment::new(session, &catalog).check_stored(expr, over, usage)?;
-    let text = oxi_sql::deparse::expression(expr)?;
+    let search_path = session.search_path();
+    let text = with_found_sequences(&catalog, &search_path, oxi_sql::deparse::expression(expr)?);
     Ok(match (usage, &expr.kind) {
         // A bare string says nothing of its type; stored, it does.
         (StoredUse::Default(data_type), ExprKind::Literal(Literal::String(_))) => {
@@ -140,6 +150,22 @@ pub(crate) fn stored_expression(
         }
         _ => text,
     })
+}
+
+/// The text with the schemas of the sequences that it draws from: they are those that the search
+/// path finds now, whatever it is when a row draws.
+fn with_found_sequences(catalog: &Catalog, search_path: &[String], text: String) -> String {
+    let mut found_text = text;
+    for parts in oxi_catalog::expression::sequence_names(&found_text) {
+        let Ok(Some(Resolved::Relation(sequence))) = catalog.try_resolve(search_path, &parts)
+        else {
+            continue;
+        };
+        let old = (catalog.schema_name(sequence.schema), sequence.name.as_str());
+        let new = catalog.qualified_name(&sequence);
+        found_text = oxi_catalog::expression::rename_sequence(&found_text, old, &new);
+    }
+    found_text
 }
 
 /// The value of an expression without columns, converted to a type as an assignment.

@@ -94,7 +94,7 @@ async fn lock_tables(session: &mut Session, plan: &RemovalPlan) -> Result<()> {
     storages.sort_unstable();
     storages.dedup();
     for storage in storages {
-        lock::acquire(session, storage, TableLock::Exclusive).await?;
+        lock::acquire(session, storage, TableLock::AccessExclusive).await?;
     }
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{CatalogTxn, alter, identifier::Generated};
-use oxi_model::descriptor::{IndexColumn, IndexDescriptor, RelationDescriptor, RelationKind};
+use oxi_model::{
+    descriptor::{IndexColumn, IndexDescriptor, RelationDescriptor, RelationKind},
+    engine::TableLock,
+};
 use oxi_sql::ast::{CreateIndex, ExprKind, IndexElement};
 
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
     session::Session,
     statement::{
         concurrent_index,
-        definition::{begin_change, finish_change, table_for_change},
+        definition::{begin_change, finish_change, locked_table},
     },
 };
 
@@ -21,7 +24,7 @@ pub(crate) async fn create(session: &mut Session, create: &CreateIndex) -> Resul
     if create.concurrently {
         return concurrent_index::create(session, create).await;
     }
-    let relation = table_for_change(session, &create.table).await?;
+    let relation = locked_table(session, &create.table, TableLock::Share).await?;
     let mut change = begin_change(session)?;
     let Some(created) = describe(session, &change, &relation, create)? else { return Ok(TAG) };
     let name = created.name.clone();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::Catalog;
 use oxi_exec::{context::StatementContext, dml::apply::RowSink, fast::FastPlan};
-use oxi_model::{Datum, Row, engine::TableLock};
+use oxi_model::{Datum, Row};
 use oxi_sql::{
     ast::{Query, Statement, StatementKind},
     plan,
@@ -73,11 +73,15 @@ impl RowSink for Collect<'_> {
 
 /// Runs a parsed statement without parameters.
 pub(crate) async fn run(session: &mut Session, parsed: &Parsed, commits: bool) -> Result<Outcome> {
-    let plan = plan(session, parsed, Vec::new())?;
-    if !plan.bound.parameters().is_empty() {
-        return Err(Error::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
+    loop {
+        let plan = plan(session, parsed, Vec::new())?;
+        if !plan.bound.parameters().is_empty() {
+            return Err(Error::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
+        }
+        if let Some(outcome) = run_plan(session, &plan, &[], &[], commits).await? {
+            return Ok(outcome);
+        }
     }
-    run_plan(session, &plan, &[], &[], commits).await
 }
 
 /// Runs a prepared statement.
@@ -87,7 +91,6 @@ pub(crate) async fn run_prepared(
     params: Vec<Datum>,
     commits: bool,
 ) -> Result<Outcome> {
-    let plan = prepared.plan(session)?;
     let expected = prepared.parameter_types();
     if params.len() != expected.len() {
         return Err(Error::new(
@@ -99,26 +102,35 @@ pub(crate) async fn run_prepared(
             ),
         ));
     }
-    run_plan(session, &plan, &params, expected, commits).await
+    loop {
+        let plan = prepared.plan(session)?;
+        if let Some(outcome) = run_plan(session, &plan, &params, expected, commits).await? {
+            return Ok(outcome);
+        }
+    }
 }
 
+/// Runs a plan; `None` if the catalog has moved since it was made, before its tables were locked.
 async fn run_plan(
     session: &mut Session,
     plan: &Plan,
     params: &[Datum],
     types: &[u32],
     commits: bool,
-) -> Result<Outcome> {
+) -> Result<Option<Outcome>> {
     if let Some(cursor) = read_at_once(session, plan, params, commits)? {
-        return Ok(Outcome::Rows(cursor));
+        return Ok(Some(Outcome::Rows(cursor)));
+    }
+    if !lock_tables(session, plan).await? {
+        return Ok(None);
     }
     let cursor = start(session, plan, params, types, commits).await?;
     if plan.bound.returns_rows() {
-        return Ok(Outcome::Rows(cursor));
+        return Ok(Some(Outcome::Rows(cursor)));
     }
     let rows = cursor.count().await?;
     session.sleep_off().await?;
-    Ok(Outcome::Done(CommandTag::counted(plan.bound.verb(), rows)))
+    Ok(Some(Outcome::Done(CommandTag::counted(plan.bound.verb(), rows))))
 }
 
 /// The shortest way: a query by key that is a transaction of its own needs none, and waits for
@@ -156,10 +168,13 @@ fn read_at_once(
     if !plan.bound.is_immutable() {
         return Ok(None);
     }
-    for table in &plan.tables {
-        if session.ensure_transaction().txn.lock_table(*table, TableLock::Shared)?.is_some() {
+    for (table, lock) in &plan.tables {
+        if session.ensure_transaction().txn.lock_table(*table, *lock)?.is_some() {
             return Ok(None);
         }
+    }
+    if !is_current(session, plan)? {
+        return Ok(None);
     }
     let eval = session.immutable_eval_context(&plan.catalog);
     let transaction = session.ensure_transaction();
@@ -171,7 +186,8 @@ fn read_at_once(
     Ok(Some(Cursor { fields, source, verb: plan.bound.verb(), rows: 0, commits, ended: false }))
 }
 
-/// Starts a bound statement; a change without RETURNING has one row, the number of rows.
+/// Starts a bound statement, whose tables are locked; a change without RETURNING has one row, the
+/// number of rows.
 async fn start(
     session: &mut Session,
     plan: &Plan,
@@ -179,7 +195,6 @@ async fn start(
     types: &[u32],
     commits: bool,
 ) -> Result<Cursor> {
-    lock_tables(session, plan).await?;
     let eval = if plan.bound.is_immutable() {
         session.immutable_eval_context(&plan.catalog)
     } else {
@@ -208,15 +223,41 @@ async fn start(
     Ok(Cursor { fields, source, verb, rows: 0, commits, ended: false })
 }
 
-/// Holds the tables of a statement against changes of their definition.
-async fn lock_tables(session: &mut Session, plan: &Plan) -> Result<()> {
+/// Holds the tables of a statement against changes of their definition; false if the catalog has
+/// moved since the plan was made.
+async fn lock_tables(session: &mut Session, plan: &Plan) -> Result<bool> {
     if plan.bound.writes() {
         require_writable(session.ensure_transaction().modes, plan.bound.verb())?;
     }
-    for table in &plan.tables {
-        lock::acquire(session, *table, TableLock::Shared).await?;
+    for (table, lock) in &plan.tables {
+        match lock::acquire(session, *table, *lock).await {
+            // Dropped or given another storage while the plan was made or the lock waited for.
+            Err(error) if error.code() == SqlState::UNDEFINED_TABLE => {
+                return if is_current(session, plan)? { Err(error) } else { Ok(false) };
+            }
+            other => other?,
+        }
     }
-    Ok(())
+    is_current(session, plan)
+}
+
+/// Whether a plan was made for the catalog as it is.
+fn is_current(session: &mut Session, plan: &Plan) -> Result<bool> {
+    let version = session.shared.engine.catalog_version();
+    if plan.version == Some(version) && !session.has_own_catalog() {
+        return Ok(true);
+    }
+    Ok(Arc::ptr_eq(&session.catalog()?, &plan.catalog))
+}
+
+/// Binds a statement and locks its tables.
+async fn locked_plan(session: &mut Session, parsed: &Parsed) -> Result<Plan> {
+    loop {
+        let plan = plan(session, parsed, Vec::new())?;
+        if lock_tables(session, &plan).await? {
+            return Ok(plan);
+        }
+    }
 }
 
 /// What the running statement has at hand; its snapshot is taken now.
@@ -266,7 +307,7 @@ pub(crate) async fn run_query(
     let inner = Statement { kind, span: query.span };
     let text = Arc::clone(&parsed.text);
     let parsed = Parsed { statement: Arc::new(inner), text };
-    let plan = plan(session, &parsed, Vec::new())?;
+    let plan = locked_plan(session, &parsed).await?;
     start(session, &plan, &[], &[], commits).await
 }
 
@@ -285,7 +326,7 @@ pub(crate) async fn run_inner(
     }
     let text = Arc::clone(&parsed.text);
     let parsed = Parsed { statement: Arc::new(inner.clone()), text };
-    let plan = plan(session, &parsed, Vec::new())?;
+    let plan = locked_plan(session, &parsed).await?;
     if !plan.bound.returns_rows() {
         return Err(Error::unsupported("a statement without rows cannot stand here"));
     }
@@ -294,7 +335,7 @@ pub(crate) async fn run_inner(
 
 /// All rows of a statement that the session runs on its own behalf.
 pub(crate) async fn collect(session: &mut Session, parsed: &Parsed) -> Result<Vec<Row>> {
-    let plan = plan(session, parsed, Vec::new())?;
+    let plan = locked_plan(session, parsed).await?;
     let mut cursor = start(session, &plan, &[], &[], false).await?;
     let mut rows = Vec::new();
     while let Some(row) = cursor.pull_row().await? {

@@ -80,7 +80,7 @@ async fn one_index(session: &mut Session, name: &ObjectName, how: Way) -> Result
     if how == Way::Concurrently {
         return rebuild(session, &table, &[oid], how).await;
     }
-    lock::acquire(session, storage_of(&table), TableLock::Exclusive).await?;
+    lock::acquire(session, storage_of(&table), TableLock::AccessExclusive).await?;
     // Whoever held the lock may have changed what the name stands for.
     let (oid, again) = find(session)?;
     if storage_of(&again) != storage_of(&table) {
@@ -109,7 +109,7 @@ async fn many(
     for oid in tables {
         let Some(table) = session.catalog()?.relation(oid).cloned() else { continue };
         if how == Way::Exclusively {
-            lock::acquire(session, storage_of(&table), TableLock::Exclusive).await?;
+            lock::acquire(session, storage_of(&table), TableLock::AccessExclusive).await?;
         }
         // It may have gone, or got other storage, while the lock was waited for.
         let again = session.catalog()?.relation(oid).cloned();

@@ -44,7 +44,7 @@ async fn find(
         let Some(storage) = relation.as_table().map(TableDescriptor::storage) else {
             return Ok(Some(relation));
         };
-        lock::acquire(session, storage, TableLock::Exclusive).await?;
+        lock::acquire(session, storage, TableLock::AccessExclusive).await?;
         if session.catalog()?.relation(relation.oid) == Some(&relation) {
             return Ok(Some(relation));
         }

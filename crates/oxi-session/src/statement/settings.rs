@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::{Datum, descriptor::TypeRef};
-use oxi_sql::ast::{Discard, Expr, ExprKind, Literal, Set, SetScope, SetValue, Show};
+use oxi_sql::ast::{
+    Discard, Expr, ExprKind, IsolationLevel, Literal, Set, SetScope, SetValue, Show,
+    TransactionModes,
+};
 use oxi_types::oid;
 
 use crate::{
     outcome::{CommandTag, Cursor, Outcome, OutputField, computed},
     session::Session,
     settings,
-    statement::transaction::{merged, publish_modes},
+    statement::transaction::{on_or_off, session_modes, set_modes},
 };
 
 /// SET and RESET.
@@ -35,7 +38,13 @@ pub(crate) fn set(session: &mut Session, set: &Set) -> Result<CommandTag> {
             Ok(CommandTag::plain("RESET"))
         }
         Set::Transaction(modes) => {
-            set_transaction(session, *modes)?;
+            if !session.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
+                session.warning(
+                    SqlState::NO_ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION can only be used in transaction blocks",
+                );
+            }
+            set_modes(session, *modes)?;
             Ok(CommandTag::plain("SET"))
         }
         Set::SessionCharacteristics(modes) => {
@@ -43,33 +52,17 @@ pub(crate) fn set(session: &mut Session, set: &Set) -> Result<CommandTag> {
                 assign(session, "default_transaction_isolation", Some(level.name()), false)?;
             }
             if let Some(read_only) = modes.read_only {
-                let value = if read_only { "on" } else { "off" };
-                assign(session, "default_transaction_read_only", Some(value), false)?;
+                let value = Some(on_or_off(read_only));
+                assign(session, "default_transaction_read_only", value, false)?;
+            }
+            if let Some(deferrable) = modes.deferrable {
+                let value = Some(on_or_off(deferrable));
+                assign(session, "default_transaction_deferrable", value, false)?;
             }
             Ok(CommandTag::plain("SET"))
         }
         Set::Snapshot(_) => Err(Error::unsupported("SET TRANSACTION SNAPSHOT is not supported")),
     }
-}
-
-fn set_transaction(session: &mut Session, named: oxi_sql::ast::TransactionModes) -> Result<()> {
-    let transaction = session.ensure_transaction();
-    let modes = merged(transaction.modes, named)?;
-    if modes.isolation == transaction.modes.isolation {
-        transaction.modes = modes;
-    } else {
-        if transaction.has_queried {
-            return Err(Error::new(
-                SqlState::ACTIVE_SQL_TRANSACTION,
-                "SET TRANSACTION ISOLATION LEVEL must be called before any query",
-            ));
-        }
-        // Nothing has run in it yet, so a new one takes its place.
-        let explicit = transaction.explicit;
-        transaction.txn.rollback();
-        session.open_transaction(modes, explicit);
-    }
-    publish_modes(session, modes)
 }
 
 /// Sets or resets (`None`) one setting.
@@ -79,13 +72,10 @@ pub(crate) fn assign(
     value: Option<&str>,
     local: bool,
 ) -> Result<()> {
-    if name.eq_ignore_ascii_case("transaction_isolation") && value.is_some() {
-        let level = value.unwrap_or_default().to_ascii_lowercase();
-        let named = oxi_sql::ast::TransactionModes {
-            isolation: isolation_named(&level),
-            ..Default::default()
-        };
-        return set_transaction(session, named);
+    if let Some(value) = value
+        && let Some(modes) = modes_by_setting(name, value)?
+    {
+        return set_modes(session, modes);
     }
     if local && !session.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
         session.warning(
@@ -101,8 +91,28 @@ pub(crate) fn assign(
     Ok(())
 }
 
-fn isolation_named(level: &str) -> Option<oxi_sql::ast::IsolationLevel> {
-    use oxi_sql::ast::IsolationLevel as Level;
+/// What assigning one of the settings that stand for modes of the transaction asks for.
+fn modes_by_setting(name: &str, value: &str) -> Result<Option<TransactionModes>> {
+    let Some(setting) = settings::find(name) else { return Ok(None) };
+    let mut modes = TransactionModes::default();
+    if !matches!(
+        setting.name,
+        "transaction_isolation" | "transaction_read_only" | "transaction_deferrable"
+    ) {
+        return Ok(None);
+    }
+    let mut checked = settings::Settings::default();
+    checked.set(setting.name, Some(value))?;
+    match setting.name {
+        "transaction_isolation" => modes.isolation = isolation_named(&checked.get(name)?),
+        "transaction_read_only" => modes.read_only = Some(checked.is_on(setting.name)),
+        _ => modes.deferrable = Some(checked.is_on(setting.name)),
+    }
+    Ok(Some(modes))
+}
+
+fn isolation_named(level: &str) -> Option<IsolationLevel> {
+    use IsolationLevel as Level;
     [Level::ReadUncommitted, Level::ReadCommitted, Level::RepeatableRead, Level::Serializable]
         .into_iter()
         .find(|candidate| candidate.name() == level)
@@ -150,6 +160,9 @@ pub(crate) fn show(session: &mut Session, show: &Show, commits: bool) -> Result<
         Show::Variable(name) => {
             let value = match name.as_str() {
                 "session_authorization" => session.options.user.clone(),
+                "transaction_isolation" => session_modes(session).isolation_name().to_owned(),
+                "transaction_read_only" => on_or_off(session_modes(session).read_only).to_owned(),
+                "transaction_deferrable" => on_or_off(session_modes(session).deferrable).to_owned(),
                 _ => display(name, &effective.get(name)?),
             };
             vec![vec![Datum::text(value)]]
@@ -209,6 +222,7 @@ pub(crate) fn discard(session: &mut Session, what: Discard) -> Result<CommandTag
             }
             session.prepared.clear();
             session.cursors.clear();
+            session.advisory.give_all_back();
             *session.sequences.lock() = crate::functions::SequenceMemory::default();
             let mut settings = session.settings.lock();
             settings.effective.reset_all();

@@ -8,7 +8,7 @@ use crate::{
     outcome::{CommandTag, Outcome},
     session::Session,
     statement::two_phase,
-    transaction::Modes,
+    transaction::{Modes, Transaction},
 };
 
 /// Carries out a transaction statement.
@@ -19,7 +19,7 @@ pub(crate) async fn run(session: &mut Session, control: &Control) -> Result<Outc
             CommandTag::plain(if *start { "START TRANSACTION" } else { "BEGIN" })
         }
         Control::Commit { chain } => commit(session, *chain).await?,
-        Control::Rollback { chain } => rollback(session, *chain),
+        Control::Rollback { chain } => rollback(session, *chain)?,
         Control::Savepoint(name) => {
             require_block(session, "SAVEPOINT")?;
             let settings = session.settings.lock().clone();
@@ -53,48 +53,94 @@ fn begin(session: &mut Session, modes: TransactionModes) -> Result<()> {
             SqlState::ACTIVE_SQL_TRANSACTION,
             "there is already a transaction in progress",
         );
-        return Ok(());
+        return set_modes(session, modes);
     }
-    let modes = merged(session.default_modes(), modes)?;
-    match &mut session.transaction {
-        // Within a string of statements: what came before becomes part of the block.
-        Some(transaction) => transaction.explicit = true,
-        None => session.open_transaction(modes, true),
+    let Some(transaction) = &mut session.transaction else {
+        let modes = merged(session.default_modes(), modes);
+        session.open_transaction(modes, true);
+        return publish_modes(session, modes);
+    };
+    // Within a string of statements: what came before becomes part of the block.
+    transaction.explicit = true;
+    set_modes(session, modes)
+}
+
+/// SET TRANSACTION, also as BEGIN says it within a transaction.
+pub(crate) fn set_modes(session: &mut Session, named: TransactionModes) -> Result<()> {
+    let transaction = session.ensure_transaction();
+    let before = transaction.modes;
+    let modes = merged(before, named);
+    refuse_late_modes(transaction, modes)?;
+    if !transaction.has_queried {
+        transaction.txn.set_isolation(modes.storage_isolation())?;
     }
+    transaction.modes = modes;
     publish_modes(session, modes)
 }
 
+/// What cannot be changed any more once something has run, or within a savepoint.
+fn refuse_late_modes(transaction: &Transaction, modes: Modes) -> Result<()> {
+    let refuse = |message: &str| Err(Error::new(SqlState::ACTIVE_SQL_TRANSACTION, message));
+    let before = transaction.modes;
+    if modes.isolation != before.isolation {
+        if transaction.has_queried {
+            return refuse("SET TRANSACTION ISOLATION LEVEL must be called before any query");
+        }
+        if transaction.is_nested() {
+            return refuse(
+                "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction",
+            );
+        }
+    }
+    if before.read_only && !modes.read_only {
+        if transaction.is_nested() {
+            return refuse("cannot set transaction read-write mode inside a read-only transaction");
+        }
+        if transaction.has_queried {
+            return refuse("transaction read-write mode must be set before any query");
+        }
+    }
+    if modes.deferrable != before.deferrable {
+        if transaction.is_nested() {
+            return refuse(
+                "SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction",
+            );
+        }
+        if transaction.has_queried {
+            return refuse("SET TRANSACTION [NOT] DEFERRABLE must be called before any query");
+        }
+    }
+    Ok(())
+}
+
 /// The modes in force, changed by those a statement names.
-pub(crate) fn merged(mut modes: Modes, named: TransactionModes) -> Result<Modes> {
+fn merged(mut modes: Modes, named: TransactionModes) -> Modes {
     if let Some(level) = named.isolation {
         modes.isolation = match level {
             IsolationLevel::ReadUncommitted | IsolationLevel::ReadCommitted => {
                 Isolation::ReadCommitted
             }
             IsolationLevel::RepeatableRead => Isolation::RepeatableRead,
-            IsolationLevel::Serializable => {
-                return Err(Error::unsupported("isolation level SERIALIZABLE is not supported")
-                    .with_hint("REPEATABLE READ is the strongest level there is."));
-            }
+            IsolationLevel::Serializable => Isolation::Serializable,
         };
     }
-    if let Some(read_only) = named.read_only {
-        modes.read_only = read_only;
-    }
-    Ok(modes)
+    modes.read_only = named.read_only.unwrap_or(modes.read_only);
+    modes.deferrable = named.deferrable.unwrap_or(modes.deferrable);
+    modes
 }
 
 /// Lets SHOW tell the modes of the running transaction.
-pub(crate) fn publish_modes(session: &mut Session, modes: Modes) -> Result<()> {
-    let isolation = match modes.isolation {
-        Isolation::ReadCommitted => "read committed",
-        Isolation::RepeatableRead => "repeatable read",
-    };
+fn publish_modes(session: &mut Session, modes: Modes) -> Result<()> {
     let mut settings = session.settings.lock();
-    settings.effective.set("transaction_isolation", Some(isolation))?;
-    let read_only = if modes.read_only { "on" } else { "off" };
-    settings.effective.set("transaction_read_only", Some(read_only))?;
+    settings.effective.set("transaction_isolation", Some(modes.isolation_name()))?;
+    settings.effective.set("transaction_read_only", Some(on_or_off(modes.read_only)))?;
+    settings.effective.set("transaction_deferrable", Some(on_or_off(modes.deferrable)))?;
     Ok(())
+}
+
+/// A mode as settings spell it.
+pub(crate) fn on_or_off(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
 }
 
 async fn commit(session: &mut Session, chain: bool) -> Result<CommandTag> {
@@ -113,11 +159,12 @@ async fn commit(session: &mut Session, chain: bool) -> Result<CommandTag> {
     }
     if chain {
         session.open_transaction(modes, true);
+        publish_modes(session, modes)?;
     }
     Ok(CommandTag::plain(if failed { "ROLLBACK" } else { "COMMIT" }))
 }
 
-fn rollback(session: &mut Session, chain: bool) -> CommandTag {
+fn rollback(session: &mut Session, chain: bool) -> Result<CommandTag> {
     if !session.transaction.as_ref().is_some_and(|transaction| transaction.explicit) {
         no_transaction(session);
     }
@@ -125,11 +172,13 @@ fn rollback(session: &mut Session, chain: bool) -> CommandTag {
     session.rollback();
     if chain {
         session.open_transaction(modes, true);
+        publish_modes(session, modes)?;
     }
-    CommandTag::plain("ROLLBACK")
+    Ok(CommandTag::plain("ROLLBACK"))
 }
 
-fn session_modes(session: &mut Session) -> Modes {
+/// The modes of the running transaction, or of the next one.
+pub(crate) fn session_modes(session: &mut Session) -> Modes {
     match &session.transaction {
         Some(transaction) => transaction.modes,
         None => session.default_modes(),

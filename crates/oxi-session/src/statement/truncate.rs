@@ -18,7 +18,9 @@ use crate::{
 
 /// TRUNCATE.
 pub(crate) async fn run(session: &mut Session, truncate: &Truncate) -> Result<CommandTag> {
-    require_writable(session.ensure_transaction().modes, "TRUNCATE TABLE")?;
+    let transaction = session.ensure_transaction();
+    require_writable(transaction.modes, "TRUNCATE TABLE")?;
+    transaction.has_queried = true;
     let mut tables: Vec<Arc<RelationDescriptor>> = Vec::new();
     for (name, _) in &truncate.tables {
         let relation = table_for_change(session, name).await?;
@@ -82,7 +84,8 @@ async fn add_referencing(
             session.notice(SqlState::SUCCESSFUL_COMPLETION, message);
             let storage =
                 incoming.table.as_table().map(TableDescriptor::storage).unwrap_or_default();
-            super::lock::acquire(session, storage, oxi_model::engine::TableLock::Exclusive).await?;
+            super::lock::acquire(session, storage, oxi_model::engine::TableLock::AccessExclusive)
+                .await?;
             tables.push(incoming.table);
         }
     }

@@ -66,7 +66,7 @@ fn describe(
     let catalog = session.catalog()?;
     let kind = StatementKind::Query(create.query.clone());
     let statement = Statement { kind, span: create.query.span };
-    let bound = Environment::new(session, &catalog).bind(&statement, Vec::new())?;
+    let bound = Environment::new(session, &catalog).bind_stored(&statement)?;
     if !bound.parameters().is_empty() {
         return Err(Error::new(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1"));
     }
@@ -88,7 +88,7 @@ fn describe(
         }
         columns.push(ViewColumn { name, data_type: field.data_type });
     }
-    let query = oxi_sql::deparse::query(&create.query)?;
+    let query = oxi_sql::deparse::stored_query(&create.query, bound.stars())?;
     Ok(ViewDescriptor { query, columns, depends_on: bound.relations().to_vec(), search_path })
 }
 

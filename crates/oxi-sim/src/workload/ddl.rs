@@ -54,7 +54,7 @@ fn physical(prng: &mut Prng) -> PhysicalType {
 /// Ordinary work on a table that comes and goes.
 pub(super) async fn use_table(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     let Some(table) = pick_table(tx, prng) else { return Ok(()) };
-    if !tx.lock(table, TableLock::Shared).await? {
+    if !tx.lock(table, TableLock::RowExclusive).await? {
         return Ok(());
     }
     let Some(layout) = tx.layout(table) else { return Ok(()) };
@@ -101,7 +101,7 @@ async fn create_table(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     }
     let layout = TableLayout { columns, catalog: false };
     tx.create_table(id, layout.clone())?;
-    tx.lock(id, TableLock::Exclusive).await?;
+    tx.lock(id, TableLock::AccessExclusive).await?;
     if one_in(prng, 2) {
         let number = tx.shared.store.allocate_index_id();
         tx.create_index(number, index(id, one_in(prng, 2), &[(0, false, true)]))?;
@@ -117,7 +117,7 @@ async fn create_table(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
 
 async fn drop_table(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     let Some(table) = pick_table(tx, prng) else { return Ok(()) };
-    if tx.lock(table, TableLock::Exclusive).await? {
+    if tx.lock(table, TableLock::AccessExclusive).await? {
         tx.drop_table(table)?;
     }
     Ok(())
@@ -126,7 +126,7 @@ async fn drop_table(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
 async fn create_index(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     let table = if one_in(prng, 3) { Some(ITEMS) } else { pick_table(tx, prng) };
     let Some(table) = table else { return Ok(()) };
-    if !tx.lock(table, TableLock::Exclusive).await? {
+    if !tx.lock(table, TableLock::Share).await? {
         return Ok(());
     }
     let Some(layout) = tx.layout(table) else { return Ok(()) };
@@ -156,7 +156,7 @@ async fn create_index(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
 async fn drop_index(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     let table = if one_in(prng, 3) { Some(ITEMS) } else { pick_table(tx, prng) };
     let Some(table) = table else { return Ok(()) };
-    if !tx.lock(table, TableLock::Exclusive).await? {
+    if !tx.lock(table, TableLock::AccessExclusive).await? {
         return Ok(());
     }
     let found = {
@@ -172,7 +172,7 @@ async fn drop_index(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
 
 async fn alter_table(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     let Some(table) = pick_table(tx, prng) else { return Ok(()) };
-    if !tx.lock(table, TableLock::Exclusive).await? {
+    if !tx.lock(table, TableLock::AccessExclusive).await? {
         return Ok(());
     }
     let Some(mut layout) = tx.layout(table) else { return Ok(()) };

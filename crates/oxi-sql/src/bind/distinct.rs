@@ -97,13 +97,19 @@ impl Binder<'_> {
     }
 }
 
-/// DISTINCT ON: the first row of each group in the given order.
+/// DISTINCT ON: the first row of each group in the given order. Without one the groups come in
+/// the order of their keys, as they do from PostgreSQL.
 pub(crate) fn distinct_on(
     plan: LogicalPlan,
     on: Vec<Expr>,
     order_by: Vec<SortExpr>,
 ) -> Result<LogicalPlan> {
     let columns = all_columns(&plan);
+    let groups: Vec<SortExpr> = if order_by.is_empty() {
+        on.iter().map(|key| SortExpr::new(key.clone(), true, false)).collect()
+    } else {
+        Vec::new()
+    };
     let number = row_number(on, order_by);
     let name = number.schema_name().to_string();
     let plan = LogicalPlanBuilder::from(plan)
@@ -111,5 +117,10 @@ pub(crate) fn distinct_on(
         .and_then(LogicalPlanBuilder::build)
         .map_err(from_datafusion)?;
     let first = bare_column(&name).eq(Expr::Literal(ScalarValue::UInt64(Some(1)), None));
-    project(filter(plan, first)?, columns)
+    let mut plan = filter(plan, first)?;
+    if !groups.is_empty() {
+        let sorted = LogicalPlanBuilder::from(plan).sort(groups);
+        plan = sorted.and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+    }
+    project(plan, columns)
 }

@@ -11,7 +11,10 @@ use datafusion::{
 };
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{Resolved, SystemRelation};
-use oxi_model::descriptor::{RelationDescriptor, RelationKind, TypeRef};
+use oxi_model::{
+    Datum,
+    descriptor::{RelationDescriptor, RelationKind, TypeRef},
+};
 use oxi_types::oid;
 
 use crate::{
@@ -24,8 +27,8 @@ use crate::{
         scope::{Scope, ScopeColumn, ScopeRelation},
         typed::column,
     },
-    function::error::from_datafusion,
-    plan::{LateralNode, LockedTable, modify::ROW_ID, outer_columns},
+    function::{error::from_datafusion, value::literal_of},
+    plan::{LateralNode, LockStrength, LockWait, LockedTable, modify::ROW_ID, outer_columns},
 };
 
 /// A bound item of FROM.
@@ -162,10 +165,7 @@ impl Binder<'_> {
                 )
                 .with_detail("This operation is not supported for indexes.")
                 .at(position)),
-                RelationKind::Sequence(_) => {
-                    Err(Error::unsupported("reading a sequence as a table is not supported")
-                        .at(position))
-                }
+                RelationKind::Sequence(_) => self.sequence_item(&relation, alias),
             },
         }
     }
@@ -226,6 +226,8 @@ impl Binder<'_> {
                 relation: relation.oid,
                 storage: table.storage(),
                 name: relation.name.clone(),
+                strength: LockStrength::Update,
+                wait: LockWait::Block,
             },
         });
     }
@@ -263,6 +265,34 @@ impl Binder<'_> {
             hidden: false,
         };
         Ok(FromItem { source: Source::Plan(plan), relations: vec![scope], columns })
+    }
+
+    /// A sequence's state: of the rows that show the states of all, its own.
+    fn sequence_item(
+        &mut self,
+        relation: &Arc<RelationDescriptor>,
+        alias: Option<&TableAlias>,
+    ) -> Result<FromItem> {
+        self.relations.insert(relation.oid);
+        let mut item = self.system_item(oxi_catalog::system::sequence_state(), None)?;
+        let key = item.columns.remove(0);
+        let wanted = literal_of(&Datum::UInt32(relation.oid), oid::OID)?;
+        let (name, renamed) = alias_of(alias, &relation.name);
+        item.columns = rename_columns(item.columns, renamed, &name)?;
+        if let Source::Plan(plan) = item.source {
+            let filtered = LogicalPlanBuilder::from(plan).filter(key.expr.eq(wanted));
+            let plan = filtered.and_then(LogicalPlanBuilder::build).map_err(from_datafusion)?;
+            item.source = Source::Plan(plan);
+        }
+        let schema = self.context.catalog.schema_name(relation.schema).to_owned();
+        item.relations = vec![ScopeRelation {
+            alias: name,
+            schema: alias.is_none().then_some(schema),
+            columns: item.columns.clone(),
+            table: None,
+            hidden: false,
+        }];
+        Ok(item)
     }
 
     fn view_item(

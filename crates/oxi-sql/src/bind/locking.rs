@@ -26,36 +26,33 @@ impl Binder<'_> {
         let Some(locking) = query.locking.first() else {
             return self.from(&select.from, parent);
         };
-        let position = locking.span.position();
         if select.group_by.is_some() || select.having.is_some() {
-            return Err(
-                Error::unsupported("FOR UPDATE is not allowed with GROUP BY clause").at(position)
-            );
+            return Err(Error::unsupported(format!(
+                "{} is not allowed with GROUP BY clause",
+                clause(locking.strength)
+            ))
+            .at(locking.span.position()));
         }
         let outer = self.locking.replace(Vec::new());
         let result = self.from(&select.from, parent);
         let tables = std::mem::replace(&mut self.locking, outer).unwrap_or_default();
         let (plan, scope) = result?;
-        for name in query.locking.iter().flat_map(|locking| &locking.of) {
-            if !scope.relations.iter().any(|relation| relation.alias == name.last()) {
-                return Err(Error::new(
-                    SqlState::UNDEFINED_TABLE,
-                    format!(
-                        "relation \"{}\" in FOR UPDATE clause not found in FROM clause",
-                        name.last()
-                    ),
-                )
-                .at(name.span.position()));
+        for locking in &query.locking {
+            for name in &locking.of {
+                if !scope.relations.iter().any(|relation| relation.alias == name.last()) {
+                    return Err(Error::new(
+                        SqlState::UNDEFINED_TABLE,
+                        format!(
+                            "relation \"{}\" in {} clause not found in FROM clause",
+                            name.last(),
+                            clause(locking.strength)
+                        ),
+                    )
+                    .at(name.span.position()));
+                }
             }
         }
-        let named = |alias: &str| {
-            query
-                .locking
-                .iter()
-                .any(|l| l.of.is_empty() || l.of.iter().any(|name| name.last() == alias))
-        };
-        let kept = tables.into_iter().filter(|table| named(&table.alias)).collect::<Vec<_>>();
-        self.locked = kept;
+        self.locked = tables.into_iter().filter_map(|table| table.locked_by(query)).collect();
         Ok((plan, scope))
     }
 
@@ -75,23 +72,9 @@ impl Binder<'_> {
     }
 
     /// The node that locks the rows.
-    pub(crate) fn lock_rows(&mut self, plan: LogicalPlan, query: &Query) -> Result<LogicalPlan> {
-        let strength = query.locking.iter().map(|locking| locking.strength).max();
-        let strength = match strength {
-            Some(ast::LockStrength::KeyShare) => LockStrength::KeyShare,
-            Some(ast::LockStrength::Share) => LockStrength::Share,
-            Some(ast::LockStrength::NoKeyUpdate) => LockStrength::NoKeyUpdate,
-            _ => LockStrength::Update,
-        };
-        let has = |wait| query.locking.iter().any(|locking| locking.wait == wait);
-        let wait = if has(ast::LockWait::NoWait) {
-            LockWait::NoWait
-        } else if has(ast::LockWait::SkipLocked) {
-            LockWait::SkipLocked
-        } else {
-            LockWait::Block
-        };
+    pub(crate) fn lock_rows(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let tables = std::mem::take(&mut self.locked);
+        self.row_locked.extend(tables.iter().map(|table| table.table.relation));
         let count = plan.schema().fields().len() - tables.len();
         let fields = plan
             .schema()
@@ -104,8 +87,6 @@ impl Binder<'_> {
         Ok(RowLockNode {
             input: Arc::new(plan),
             tables: tables.into_iter().map(|table| table.table).collect(),
-            strength,
-            wait,
             schema: Arc::new(schema),
         }
         .into_plan())
@@ -118,4 +99,39 @@ pub(crate) struct LockCandidate {
     pub(crate) alias: String,
     pub(crate) column: datafusion::common::Column,
     pub(crate) table: LockedTable,
+}
+
+impl LockCandidate {
+    /// The table with what the clauses that name it (or all tables) want; `None` if none does.
+    fn locked_by(mut self, query: &Query) -> Option<Self> {
+        let names = |locking: &&ast::Locking| {
+            locking.of.is_empty() || locking.of.iter().any(|name| name.last() == self.alias)
+        };
+        let clauses: Vec<&ast::Locking> = query.locking.iter().filter(names).collect();
+        self.table.strength = match clauses.iter().map(|locking| locking.strength).max()? {
+            ast::LockStrength::KeyShare => LockStrength::KeyShare,
+            ast::LockStrength::Share => LockStrength::Share,
+            ast::LockStrength::NoKeyUpdate => LockStrength::NoKeyUpdate,
+            ast::LockStrength::Update => LockStrength::Update,
+        };
+        let has = |wait| clauses.iter().any(|locking| locking.wait == wait);
+        self.table.wait = if has(ast::LockWait::NoWait) {
+            LockWait::NoWait
+        } else if has(ast::LockWait::SkipLocked) {
+            LockWait::SkipLocked
+        } else {
+            LockWait::Block
+        };
+        Some(self)
+    }
+}
+
+/// The clause as it is written, for messages.
+pub(crate) fn clause(strength: ast::LockStrength) -> &'static str {
+    match strength {
+        ast::LockStrength::KeyShare => "FOR KEY SHARE",
+        ast::LockStrength::Share => "FOR SHARE",
+        ast::LockStrength::NoKeyUpdate => "FOR NO KEY UPDATE",
+        ast::LockStrength::Update => "FOR UPDATE",
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use datafusion::{
     common::{TableReference, tree_node::TreeNode},
-    logical_expr::{Expr, LogicalPlan},
+    logical_expr::{EmptyRelation, Expr, LogicalPlan},
 };
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::Resolved;
@@ -24,7 +24,7 @@ use crate::{
     bind::{
         Binder, Command, OutputField,
         expr::{Cx, constant},
-        query::filter,
+        query::{all_columns, filter, project},
         scope::{Scope, ScopeColumn, ScopeRelation},
         typed::{Typed, column},
     },
@@ -109,6 +109,7 @@ impl Binder<'_> {
         match &relation.kind {
             RelationKind::Table(_) => {
                 self.relations.insert(relation.oid);
+                self.changed.insert(relation.oid);
                 Ok(relation)
             }
             RelationKind::View(_) => Err(Error::new(
@@ -324,16 +325,48 @@ pub(super) fn undefined_target(name: &str, relation: &str, span: Span) -> Error 
     .at(span.position())
 }
 
+/// In the place of the relations of a plan: one row of them, to be given later.
+pub(super) fn one_row(plan: &LogicalPlan) -> LogicalPlan {
+    let schema = Arc::clone(plan.schema());
+    LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })
+}
+
+/// A plan with values added to its rows.
+pub(super) fn with_values(plan: LogicalPlan, values: &[Expr]) -> Result<LogicalPlan> {
+    if values.is_empty() {
+        return Ok(plan);
+    }
+    let mut exprs = all_columns(&plan);
+    exprs.extend_from_slice(values);
+    project(plan, exprs)
+}
+
+/// The input of UPDATE and DELETE for one row, with its condition and the values of SET that have
+/// subqueries; `None` if nothing has any.
+pub(super) fn computed_again(
+    row: LogicalPlan,
+    condition: Option<Expr>,
+    values: &[Expr],
+    target: &Target,
+) -> Result<Option<LogicalPlan>> {
+    if values.is_empty() && !condition.as_ref().is_some_and(has_subquery) {
+        return Ok(None);
+    }
+    let plan = match condition {
+        Some(condition) => filter(row, condition)?,
+        None => row,
+    };
+    modify_input(with_values(plan, values)?, target).map(Some)
+}
+
 /// The input of UPDATE and DELETE: row id, the target's columns, then all others.
 pub(super) fn modify_input(plan: LogicalPlan, target: &Target) -> Result<LogicalPlan> {
     let mut exprs = vec![column(&target.qualifier, crate::plan::modify::ROW_ID)];
     for c in &target.table()?.columns {
         exprs.push(column(&target.qualifier, &c.name));
     }
-    let others = crate::bind::query::all_columns(&plan)
-        .into_iter()
-        .filter(|expr| !exprs.contains(expr))
-        .collect::<Vec<_>>();
+    let others =
+        all_columns(&plan).into_iter().filter(|expr| !exprs.contains(expr)).collect::<Vec<_>>();
     exprs.extend(others);
-    crate::bind::query::project(plan, exprs)
+    project(plan, exprs)
 }

@@ -21,6 +21,7 @@ use crate::{
         from::unnest,
         grouping::Grouping,
         implied::implied_order,
+        locking::clause,
         naming::item_name,
         order::{check_orderable, ordinal, sort, sort_key},
         query::{BoundPlan, Hints, Output, all_columns, filter, project},
@@ -144,8 +145,11 @@ impl Binder<'_> {
         exprs.extend(locks.iter().cloned());
         let mut plan = project(plan, exprs)?;
         if matches!(select.distinct, Some(Distinct::All)) {
-            if !locks.is_empty() {
-                return Err(Error::unsupported("FOR UPDATE is not allowed with DISTINCT clause"));
+            if let Some(locking) = query.locking.first().filter(|_| !locks.is_empty()) {
+                return Err(Error::unsupported(format!(
+                    "{} is not allowed with DISTINCT clause",
+                    clause(locking.strength)
+                )));
             }
             plan = self.distinct(plan, &outputs)?;
         }
@@ -161,7 +165,7 @@ impl Binder<'_> {
         plan = sort(plan, keys)?;
         // Rows that are skipped because others hold them do not count towards the limit.
         if !locks.is_empty() {
-            plan = self.lock_rows(plan, query)?;
+            plan = self.lock_rows(plan)?;
         }
         plan = self.limit(plan, query, parent)?;
         if outputs.len() > visible {
@@ -181,7 +185,9 @@ impl Binder<'_> {
         let mut items = Vec::with_capacity(list.len());
         for item in list {
             if let ExprKind::Star(parts) = &item.expr.kind {
-                for column in star(parts, cx.scope, item.expr.span)? {
+                let columns = star(parts, cx.scope, item.expr.span)?;
+                self.note_star(item.expr.span, &columns, cx.scope);
+                for column in columns {
                     items.push(star_item(&column, item.expr.span, cx)?);
                 }
             } else {
@@ -196,6 +202,21 @@ impl Binder<'_> {
             }
         }
         Ok(items)
+    }
+
+    /// Remembers what a star of the statement itself stands for.
+    fn note_star(&mut self, span: Span, columns: &[ScopeColumn], scope: &Scope<'_>) {
+        let Some(stars) = self.stars.as_mut().filter(|_| self.view_depth == 0) else { return };
+        let named = columns.iter().map(|column| {
+            let mut relations = scope.relations.iter().filter(|relation| !relation.hidden);
+            let owner = relations.find(|relation| {
+                let mut own = relation.columns.iter();
+                own.any(|other| other.name == column.name && other.expr == column.expr)
+            });
+            let alias = owner.map(|relation| relation.alias.clone());
+            alias.into_iter().chain([column.name.clone()]).collect()
+        });
+        stars.insert(span.start, named.collect());
     }
 
     fn select_grouping(

@@ -4,8 +4,9 @@ use oxi_base::{Error, Result};
 
 use super::Writer;
 use crate::ast::*;
+use crate::parse::quote_identifier;
 
-impl Writer {
+impl Writer<'_> {
     /// A new line, moved right by the query's indentation and `columns` more.
     fn line(&mut self, columns: usize) {
         self.out.push('\n');
@@ -25,7 +26,11 @@ impl Writer {
     }
 
     pub(super) fn query(&mut self, query: &Query) -> Result<()> {
-        stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || self.query_clauses(query))
+        let around = self.ctes.len();
+        let written =
+            stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || self.query_clauses(query));
+        self.ctes.truncate(around);
+        written
     }
 
     fn query_clauses(&mut self, query: &Query) -> Result<()> {
@@ -98,6 +103,9 @@ impl Writer {
     fn with(&mut self, with: &With) -> Result<()> {
         self.push("WITH ");
         self.push(if with.recursive { "RECURSIVE " } else { "" });
+        if with.recursive {
+            self.ctes.extend(with.ctes.iter().map(|cte| cte.name.value.clone()));
+        }
         self.list(&with.ctes, |w, cte| {
             w.name(&cte.name.value);
             if !cte.columns.is_empty() {
@@ -119,8 +127,22 @@ impl Writer {
             w.line(0);
             w.indent -= 8;
             w.push(")");
+            w.ctes.push(cte.name.value.clone());
             Ok(())
         })
+    }
+
+    /// A relation's name, unless that of a WITH.
+    fn relation(&mut self, name: &ObjectName) {
+        let is_cte = matches!(name.parts.as_slice(), [only] if self.ctes.contains(&only.value));
+        let called = self.names.filter(|_| !is_cte).and_then(|names| names(name));
+        // A plain name would mean the query of a WITH that is called the same.
+        let is_hidden =
+            |called: &String| self.ctes.iter().any(|cte| quote_identifier(cte) == *called);
+        match called.filter(|called| !is_hidden(called)) {
+            Some(called) => self.push(&called),
+            None => self.dotted(&name.parts),
+        }
     }
 
     fn select(&mut self, select: &Select) -> Result<()> {
@@ -134,19 +156,7 @@ impl Writer {
                 self.push(")");
             }
         }
-        for (n, item) in select.items.iter().enumerate() {
-            if n > 0 {
-                self.push(",");
-                self.line(4);
-            } else {
-                self.push(" ");
-            }
-            self.expr(&item.expr)?;
-            if let Some(alias) = &item.alias {
-                self.push(" AS ");
-                self.name(&alias.value);
-            }
-        }
+        self.select_items(&select.items)?;
         if !select.from.is_empty() {
             self.line(3);
             self.push("FROM ");
@@ -183,6 +193,40 @@ impl Writer {
             })?;
         }
         Ok(())
+    }
+
+    fn select_items(&mut self, items: &[SelectItem]) -> Result<()> {
+        let mut is_first = true;
+        for item in items {
+            let columns = match &item.expr.kind {
+                ExprKind::Star(_) => self.stars.and_then(|stars| stars.get(&item.expr.span.start)),
+                _ => None,
+            };
+            for column in columns.into_iter().flatten() {
+                self.separate_item(&mut is_first);
+                let column: Vec<Ident> = column.iter().cloned().map(Ident::new).collect();
+                self.dotted(&column);
+            }
+            if columns.is_some() {
+                continue;
+            }
+            self.separate_item(&mut is_first);
+            self.expr(&item.expr)?;
+            if let Some(alias) = &item.alias {
+                self.push(" AS ");
+                self.name(&alias.value);
+            }
+        }
+        Ok(())
+    }
+
+    fn separate_item(&mut self, is_first: &mut bool) {
+        if std::mem::take(is_first) {
+            self.push(" ");
+        } else {
+            self.push(",");
+            self.line(4);
+        }
     }
 
     fn grouping(&mut self, element: &GroupingElement) -> Result<()> {
@@ -313,7 +357,7 @@ impl Writer {
         stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || match &table.kind {
             TableExprKind::Table { name, only, alias } => {
                 self.push(if *only { "ONLY " } else { "" });
-                self.dotted(&name.parts);
+                self.relation(name);
                 self.alias(alias.as_ref());
                 Ok(())
             }

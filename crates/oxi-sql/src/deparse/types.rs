@@ -7,7 +7,7 @@ use oxi_base::Result;
 use super::Writer;
 use crate::ast::*;
 
-impl Writer {
+impl Writer<'_> {
     pub(super) fn type_name(&mut self, name: &TypeName) -> Result<()> {
         if name.set_of {
             self.push("SETOF ");

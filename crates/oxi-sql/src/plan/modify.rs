@@ -47,6 +47,11 @@ pub struct ModifyNode {
     pub input: Arc<LogicalPlan>,
     /// What happens to each.
     pub action: Action,
+    /// The input computed again for one row that another transaction has changed since the
+    /// snapshot, where the action's predicate does not say it all: conditions or new values have
+    /// subqueries. Its schema is the input's; at the bottom, in the place of the relations, is an
+    /// empty relation for the one row.
+    pub again: Option<Arc<LogicalPlan>>,
     /// Positions of columns that must not be NULL in a new row.
     pub not_null: Vec<usize>,
     /// CHECK constraints over the new row ([`ModifyNode::row_schema`]); violated when false.
@@ -78,7 +83,8 @@ pub enum Action {
         /// Generated columns to compute afterwards, over [`ModifyNode::row_schema`] (new row).
         generated: Vec<Assignment>,
         /// What must still hold, over the input's schema, when another transaction has changed
-        /// the row since the snapshot. Conditions with subqueries are not part of it.
+        /// the row since the snapshot. Conditions with subqueries are not part of it, but of
+        /// [`ModifyNode::again`].
         predicate: Option<Expr>,
     },
     /// It is deleted.
@@ -142,6 +148,8 @@ pub struct ModifyParts {
     pub input: LogicalPlan,
     /// See [`ModifyNode::action`].
     pub action: Action,
+    /// See [`ModifyNode::again`].
+    pub again: Option<LogicalPlan>,
     /// See [`ModifyNode::checks`].
     pub checks: Vec<Check>,
     /// See [`ModifyNode::returning`]; each an alias with a name unique among them.
@@ -151,7 +159,7 @@ pub struct ModifyParts {
 impl ModifyNode {
     /// Computes the schemas.
     pub fn new(parts: ModifyParts) -> Result<Self> {
-        let ModifyParts { table, qualifier, input, action, checks, returning } = parts;
+        let ModifyParts { table, qualifier, input, action, again, checks, returning } = parts;
         let Some(descriptor) = table.as_table() else {
             return Err(DataFusionError::Internal(format!("{} is not a table", table.name)));
         };
@@ -197,6 +205,7 @@ impl ModifyNode {
             qualifier,
             input: Arc::new(input),
             action,
+            again: again.map(Arc::new),
             not_null,
             checks,
             returning,

@@ -48,8 +48,12 @@ fn substitute_in(plan: LogicalPlan, literals: &[Expr]) -> datafusion::common::Re
         }
         let plan = match ModifyNode::of(&plan) {
             Some(node) => {
-                let node =
+                let mut node =
                     node.map_row_expressions(&mut |expr| replace(expr, literals).map(|t| t.data))?;
+                if let Some(again) = node.again {
+                    let again = substitute_in(again.as_ref().clone(), literals)?;
+                    node.again = Some(Arc::new(again));
+                }
                 return Ok(Transformed::yes(node.into_plan()));
             }
             None => plan,

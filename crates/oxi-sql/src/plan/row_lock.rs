@@ -18,10 +18,6 @@ pub struct RowLockNode {
     pub input: Arc<LogicalPlan>,
     /// The tables whose rows are locked, one for each row id column, in order.
     pub tables: Vec<LockedTable>,
-    /// How strongly.
-    pub strength: LockStrength,
-    /// What to do when another transaction holds a row.
-    pub wait: LockWait,
     /// What the node yields.
     pub schema: DFSchemaRef,
 }
@@ -35,6 +31,10 @@ pub struct LockedTable {
     pub storage: TableId,
     /// Its name, for messages.
     pub name: String,
+    /// How strongly.
+    pub strength: LockStrength,
+    /// What to do when another transaction holds a row.
+    pub wait: LockWait,
 }
 
 /// The four strengths of SQL, strongest first.
@@ -92,8 +92,12 @@ impl UserDefinedLogicalNodeCore for RowLockNode {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>();
-        write!(f, "RowLock: {:?} of {} {:?}", self.strength, names.join(", "), self.wait)
+        write!(f, "RowLock:")?;
+        for (place, table) in self.tables.iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            write!(f, "{comma} {:?} of {} {:?}", table.strength, table.name, table.wait)?;
+        }
+        Ok(())
     }
 
     fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {

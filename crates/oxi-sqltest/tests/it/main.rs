@@ -27,6 +27,9 @@ fn main() {
     let mut found = Vec::new();
     files(&slt, "slt", &mut found);
     let mut trials = oxi_sqltest::trials(&slt, &found);
+    if let Some(address) = oxi_world::process::env_var("OXIBASE_TEST_POSTGRES") {
+        trials.extend(oxi_sqltest::oracle_trials(&slt, &found, &address));
+    }
 
     let names = ["README.md", "COMPAT.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
     let mut documents: Vec<PathBuf> = names.iter().map(|name| root.join(name)).collect();

@@ -1,7 +1,10 @@
 //! One column of a block: a typed vector, or 16-byte views with chunks of bytes behind them.
 
 use arrow_buffer::Buffer;
-use oxi_base::ColumnId;
+use oxi_base::{
+    ColumnId,
+    codec::{self, Reader},
+};
 use oxi_model::{
     Datum, Interval, PhysicalType,
     array::{self, TypedArray, Values},
@@ -268,7 +271,7 @@ impl Column {
     }
 
     /// Gives a constant column a vector of its own.
-    fn materialise(&mut self, len: usize) {
+    pub(crate) fn materialise(&mut self, len: usize) {
         if let Data::Constant(value) = &self.data {
             let value = value.clone();
             self.data = Data::empty(&self.physical);
@@ -323,6 +326,96 @@ impl Column {
             }
         }
         self.set_valid(slot, slot, valid);
+    }
+
+    /// Sets slot `slot`, which is an existing one or the next, to a value as
+    /// [`oxi_model::array::encode_datum`] wrote it; `None` on malformed bytes.
+    pub(crate) fn read(&mut self, slot: usize, reader: &mut Reader<'_>) -> Option<()> {
+        let is_vector = !matches!(self.data, Data::Constant(_) | Data::Bool(_));
+        if !is_vector || reader.rest().first() != Some(&1) {
+            let datum = array::decode_datum(reader, &self.physical)?;
+            self.put(slot, &datum);
+            return Some(());
+        }
+        reader.u8()?;
+        macro_rules! put {
+            ($values:expr, $value:expr) => {{
+                let value = $value;
+                match $values.get_mut(slot) {
+                    Some(place) => *place = value,
+                    None => $values.push(value),
+                }
+            }};
+        }
+        match &mut self.data {
+            Data::Int16(values) => put!(values, i16::from_le_bytes(reader.array()?)),
+            Data::Int32(values) => put!(values, i32::from_le_bytes(reader.array()?)),
+            Data::Int64(values) => put!(values, i64::from_le_bytes(reader.array()?)),
+            Data::UInt32(values) => put!(values, reader.u32()?),
+            Data::Float32(values) => put!(values, f32::from_bits(reader.u32()?)),
+            Data::Float64(values) => put!(values, f64::from_bits(reader.u64()?)),
+            Data::Interval(values) => put!(
+                values,
+                Interval {
+                    months: i32::from_le_bytes(reader.array()?),
+                    days: i32::from_le_bytes(reader.array()?),
+                    micros: i64::from_le_bytes(reader.array()?),
+                }
+            ),
+            Data::Uuid(values) => put!(values, reader.array()?),
+            Data::View(views) => {
+                let bytes = reader.bytes()?;
+                let is_sound = match &self.physical {
+                    PhysicalType::Text => str::from_utf8(bytes).is_ok(),
+                    PhysicalType::List(element) => array::decode_list(bytes, element).is_some(),
+                    _ => true,
+                };
+                if !is_sound {
+                    return None;
+                }
+                if slot == views.entries.len() {
+                    views.entries.push(0);
+                }
+                views.put(slot, bytes);
+            }
+            Data::Constant(_) | Data::Bool(_) => return None,
+        }
+        self.set_valid(slot, slot, true);
+        Some(())
+    }
+
+    /// Appends the value of a slot as [`oxi_model::array::encode_datum`] does.
+    pub(crate) fn write(&self, slot: usize, out: &mut Vec<u8>) {
+        if self.is_null(slot) {
+            out.push(0);
+            return;
+        }
+        if let Data::Constant(value) = &self.data {
+            array::encode_datum(out, value);
+            return;
+        }
+        out.push(1);
+        match &self.data {
+            Data::Constant(_) => {}
+            Data::Bool(values) => out.push(u8::from(values[slot])),
+            Data::Int16(values) => out.extend_from_slice(&values[slot].to_le_bytes()),
+            Data::Int32(values) => out.extend_from_slice(&values[slot].to_le_bytes()),
+            Data::Int64(values) => out.extend_from_slice(&values[slot].to_le_bytes()),
+            Data::UInt32(values) => out.extend_from_slice(&values[slot].to_le_bytes()),
+            Data::Float32(values) => out.extend_from_slice(&values[slot].to_bits().to_le_bytes()),
+            Data::Float64(values) => out.extend_from_slice(&values[slot].to_bits().to_le_bytes()),
+            Data::Interval(values) => {
+                let Interval { months, days, micros } = values[slot];
+                out.extend_from_slice(&months.to_le_bytes());
+                out.extend_from_slice(&days.to_le_bytes());
+                out.extend_from_slice(&micros.to_le_bytes());
+            }
+            Data::Uuid(values) => out.extend_from_slice(&values[slot]),
+            Data::View(views) => {
+                let mut scratch = [0; 16];
+                codec::put_bytes(out, views.bytes_of(&views.entries[slot], &mut scratch));
+            }
+        }
     }
 
     /// Appends `count` values of an array, from `start` on, to a column of `len` slots.

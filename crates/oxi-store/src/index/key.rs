@@ -4,7 +4,7 @@ use oxi_base::codec;
 use oxi_model::{Datum, PhysicalType};
 
 /// A key of one index; all keys of an index are of the same kind (or NULL of a fixed one).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Key {
     /// The NULL of a fixed key; bytes encode their own.
     Null,

@@ -1,14 +1,27 @@
 //! The tree against a model, and keys against the order they stand for.
 
-use std::{collections::BTreeSet, ops::Bound};
+#![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
+
+use oxi_base::{IndexId, TableId};
 use oxi_model::{Datum, Interval, PhysicalType};
+use oxi_world::{OpenMode, World};
 use proptest::prelude::*;
 
 use super::{
+    base::{self, BaseBlock, MAGIC, Place, Shelf},
     key::{KeyColumn, put_column, successor},
-    tree::{End, Tree},
+    tree::{End, Piece, Tree, TreeKey},
 };
+use crate::{manifest::Paths, storage::Storage};
+
+fn shelf(limit: Option<u64>) -> Arc<Shelf> {
+    let (world, _) = World::simulated(1);
+    world.disk.create_dir_all("db/data/1").unwrap();
+    let storage = Storage::new(&world, Paths::new("db"), limit);
+    Shelf::new(&storage, TableId(1), IndexId(1))
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -63,6 +76,43 @@ fn inside(key: u64, lower: Bound<u64>, upper: Bound<u64>) -> bool {
     }
 }
 
+/// A key, a row, and whether the entry comes or goes.
+fn change() -> impl Strategy<Value = (u64, u64, bool)> {
+    (prop_oneof![0..6000u64, 0..50u64], 0..2u64, any::<bool>())
+        .prop_map(|(key, row, adds)| (key, if row == 0 { key } else { row }, adds))
+}
+
+/// Writes the blocks of a tree that have changed into a file, as a checkpoint does; all blocks.
+fn save<K: TreeKey>(tree: &Tree<K>, shelf: &Shelf, number: u64) -> Vec<Arc<BaseBlock>> {
+    let file = shelf.storage.world.disk.open(&shelf.path(number), OpenMode::Create).unwrap();
+    file.write_at(MAGIC, 0).unwrap();
+    let (mut blocks, mut from) = (Vec::new(), None::<(K, u64)>);
+    loop {
+        let (pieces, next) = tree.gather(from.as_ref()).unwrap();
+        for piece in pieces {
+            blocks.push(match piece {
+                Piece::Kept(block) => block,
+                Piece::Changed(block, entries) => {
+                    let bytes = base::encode(&entries);
+                    let (length, crc) = (bytes.len() as u32, crc32c::crc32c(&bytes));
+                    let (offset, count) = (file.len().unwrap(), entries.len() as u32);
+                    file.write_at(&bytes, offset).unwrap();
+                    let mut key = Vec::new();
+                    entries[0].0.put(&mut key);
+                    let place = Place { file: number, offset, length, crc, count };
+                    block.written((key.into(), entries[0].1), place);
+                    block.install(place);
+                    block
+                }
+            });
+        }
+        from = next;
+        if from.is_none() {
+            return blocks;
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -72,24 +122,28 @@ proptest! {
         steps in prop::collection::vec(step(), 0..1200),
     ) {
         let mut model: BTreeSet<(u64, u64)> = (0..start).map(|n| (n % 400, n / 400)).collect();
-        let tree = Tree::from_sorted(model.iter().copied().collect());
+        let shelf = shelf(Some(1));
+        let tree = Tree::from_sorted(model.iter().copied().collect(), &shelf);
         for step in steps {
+            if start == 600 {
+                tree.send_away(&|| false).unwrap();
+            }
             match step {
                 Step::Insert(key, row) => {
-                    prop_assert_eq!(tree.insert(&key, row), model.insert((key, row)));
+                    prop_assert_eq!(tree.insert(&key, row).unwrap(), model.insert((key, row)));
                 }
                 Step::Remove(key, row) => {
-                    prop_assert_eq!(tree.remove(&key, row), model.remove(&(key, row)));
+                    prop_assert_eq!(tree.remove(&key, row).unwrap(), model.remove(&(key, row)));
                 }
                 Step::RowsOf(key) => {
-                    let rows: Vec<u64> = tree.rows_of(&key).iter().map(|row| row.0).collect();
+                    let rows: Vec<u64> = tree.rows_of(&key).unwrap().iter().map(|row| row.0).collect();
                     let all = model.range((key, 0)..=(key, u64::MAX)).map(|(_, row)| *row);
                     prop_assert_eq!(rows, all.collect::<Vec<_>>());
                 }
                 Step::Ascend(lower, upper, limit) => {
                     let (low, high) = ends(lower, upper);
                     let mut got = Vec::new();
-                    let done = tree.ascend(&low, &high, limit, &mut got);
+                    let done = tree.ascend(&low, &high, limit, &mut got).unwrap();
                     let all: Vec<_> =
                         model.iter().copied().filter(|(k, _)| inside(*k, lower, upper)).collect();
                     prop_assert_eq!(done, all.len() <= limit);
@@ -98,7 +152,7 @@ proptest! {
                 Step::Descend(lower, upper, limit) => {
                     let (low, high) = ends(lower, upper);
                     let mut got = Vec::new();
-                    let done = tree.descend(&low, &high, limit, &mut got);
+                    let done = tree.descend(&low, &high, limit, &mut got).unwrap();
                     let all: Vec<_> = model
                         .iter()
                         .rev()
@@ -110,6 +164,42 @@ proptest! {
                 }
             }
             prop_assert_eq!(tree.len(), model.len());
+        }
+        drop(tree);
+        prop_assert_eq!(shelf.storage.used(), 0);
+    }
+
+    #[test]
+    fn a_base_is_what_the_tree_was(
+        start in prop_oneof![Just(0u64), Just(5000)],
+        rounds in prop::collection::vec((prop::collection::vec(change(), 0..200), any::<bool>()), 1..6),
+    ) {
+        let mut model: BTreeSet<(u64, u64)> = (0..start).map(|n| (n, n)).collect();
+        let shelf = shelf(Some(1));
+        let mut tree = Tree::from_sorted(model.iter().copied().collect(), &shelf);
+        for (number, (changes, reopens)) in rounds.into_iter().enumerate() {
+            for (key, row, adds) in changes {
+                if adds {
+                    prop_assert_eq!(tree.insert(&key, row).unwrap(), model.insert((key, row)));
+                } else {
+                    prop_assert_eq!(tree.remove(&key, row).unwrap(), model.remove(&(key, row)));
+                }
+            }
+            let blocks = save(&tree, &shelf, number as u64);
+            let kept = save(&tree, &shelf, 100 + number as u64);
+            let places = |blocks: &[Arc<BaseBlock>]| {
+                blocks.iter().map(|block| block.place()).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(places(&blocks), places(&kept), "what has not changed is not written");
+            tree.send_away(&|| false).unwrap();
+            tree.send_away(&|| false).unwrap();
+            prop_assert_eq!(tree.len(), model.len());
+            if reopens {
+                tree = Tree::from_base(blocks, &shelf).unwrap();
+            }
+            let mut all = Vec::new();
+            prop_assert!(tree.ascend(&End::Open, &End::Open, usize::MAX, &mut all).unwrap());
+            prop_assert_eq!(all, model.iter().copied().collect::<Vec<_>>());
         }
     }
 
@@ -126,22 +216,22 @@ proptest! {
 
 #[test]
 fn ascending_keys_fill_leaves_and_descending_ones_work() {
-    let tree = Tree::new();
+    let tree = Tree::new(&shelf(None));
     for key in 0..100_000u64 {
-        assert!(tree.insert(&key, key));
+        assert!(tree.insert(&key, key).unwrap());
     }
     for key in (200_000..210_000u64).rev() {
-        assert!(tree.insert(&key, key));
+        assert!(tree.insert(&key, key).unwrap());
     }
     let mut all = Vec::new();
-    assert!(tree.ascend(&End::Open, &End::Open, usize::MAX, &mut all));
+    assert!(tree.ascend(&End::Open, &End::Open, usize::MAX, &mut all).unwrap());
     assert_eq!(all.len(), 110_000);
     assert!(all.is_sorted());
     for key in 0..100_000u64 {
-        assert!(tree.remove(&key, key));
+        assert!(tree.remove(&key, key).unwrap());
     }
     all.clear();
-    assert!(tree.descend(&End::Open, &End::Open, 5, &mut all) || all.len() == 5);
+    assert!(tree.descend(&End::Open, &End::Open, 5, &mut all).unwrap() || all.len() == 5);
     assert_eq!(all[0].0, 209_999);
 }
 

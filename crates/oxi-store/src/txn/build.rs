@@ -12,12 +12,12 @@ use oxi_model::{
     engine::{KeyRange, Wait},
 };
 
-use super::{Transaction, ddl::not_unique};
+use super::Transaction;
 use crate::{
     block::{Overlay, Seen, row_id},
     engine::Core,
-    index::{Index, IndexUse, key::Key},
-    lock,
+    index::{Index, IndexUse, build::not_unique, key::Key},
+    lock::wait,
     table::Table,
     undo::Sight,
 };
@@ -28,13 +28,13 @@ const EVERYTHING: KeyRange =
 impl Transaction {
     /// See [`oxi_model::engine::Txn::others_ended`].
     pub(super) fn others_of(&self, table: &Table) -> Wait {
-        let (waits, id) = (self.core.waits.clone(), self.own_id());
+        let (waits, own) = (self.core.waits.clone(), self.state.clone());
         let mut others = table.locks.holders();
         others.retain(|other| !Arc::ptr_eq(other, &self.state));
         Box::pin(async move {
             for other in others {
                 while other.is_active() {
-                    lock::wait_for(&waits, id, other.clone()).await?;
+                    wait::wait_for(&waits, &own, other.clone()).await?;
                 }
             }
             Ok(())
@@ -55,7 +55,9 @@ impl Core {
         // A collection that is under way may not know the index; the next one does.
         drop(self.collecting.lock());
         for block in table.blocks() {
-            let rows = block.rows.read();
+            self.storage.relieve()?;
+            let rows = block.read()?;
+            let mut inserted = Ok(());
             for slot in 0..rows.len as u16 {
                 if !rows.is_live(slot) && rows.chain(slot).is_none() {
                     continue;
@@ -63,9 +65,12 @@ impl Core {
                 let row = row_id(block.number, slot);
                 rows.each_state(slot, |overlay| {
                     let value = |position| rows.value(slot, position, Some(overlay));
-                    index.insert(&entry.key(value).0, row);
+                    if inserted.is_ok() {
+                        inserted = index.insert(&entry.key(value).0, row).map(drop);
+                    }
                 });
             }
+            inserted?;
         }
         Ok(())
     }
@@ -82,7 +87,7 @@ impl Core {
         let entry = use_of(&table, &index)?;
         let mut before: Option<Key> = None;
         let verified = index.visit(&EVERYTHING, |key, row| {
-            let Some(values) = committed_values(&table, &entry, key, row) else { return Ok(true) };
+            let Some(values) = committed_values(&table, &entry, key, row)? else { return Ok(true) };
             if before.as_ref() == Some(key) {
                 return Err(not_unique(&values));
             }
@@ -97,16 +102,21 @@ impl Core {
 }
 
 /// The key's values, if the row as it was last committed has this key and must not share it.
-fn committed_values(table: &Table, entry: &IndexUse, key: &Key, row: RowId) -> Option<Vec<Datum>> {
-    let (block, slot) = table.locate(row)?;
-    let rows = block.rows.read();
+fn committed_values(
+    table: &Table,
+    entry: &IndexUse,
+    key: &Key,
+    row: RowId,
+) -> Result<Option<Vec<Datum>>> {
+    let Some((block, slot)) = table.locate(row) else { return Ok(None) };
+    let rows = block.read()?;
     let overlay = match rows.see(slot, &Sight::committed(Ts(u64::MAX - 1))) {
-        Seen::No => return None,
+        Seen::No => return Ok(None),
         Seen::InPlace => Overlay::new(),
         Seen::Older(overlay) => overlay,
     };
     let value = |position| rows.value(slot, position, Some(&overlay));
     let (now, null) = entry.key(value);
     let counts = now == *key && entry.index.checks(null);
-    counts.then(|| entry.positions.iter().map(|position| value(*position)).collect())
+    Ok(counts.then(|| entry.positions.iter().map(|position| value(*position)).collect()))
 }

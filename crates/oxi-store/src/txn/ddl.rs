@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use oxi_base::{Error, IndexId, Result, SqlState, TableId};
-use oxi_model::{
-    Datum,
-    engine::{IndexLayout, TableLayout},
-};
+use oxi_base::{Error, IndexId, Result, TableId};
+use oxi_model::engine::{IndexLayout, TableLayout};
 
 use super::{Transaction, UndoEntry, Work};
 use crate::{
-    block::{Seen, row_id},
     commit::DropAction,
-    index::{Index, key::Key},
+    index::{Index, build::build},
     redo,
     table::Table,
 };
@@ -26,7 +22,7 @@ impl Transaction {
     ) -> Result<()> {
         check_layout(&layout)?;
         redo::put_create_table(&mut work.redo.bytes, id, &layout);
-        let table = Arc::new(Table::new(id, layout, self.state.clone()));
+        let table = Table::new(id, layout, self.state.clone(), &self.core.storage);
         if self.core.tables.write().insert(id, table).is_some() {
             return Err(Error::bug(format!("table storage {id} exists already")));
         }
@@ -77,15 +73,16 @@ impl Transaction {
     ) -> Result<()> {
         let table = self.core.table(layout.table)?;
         let shape = table.shape();
-        let index = Index::new(id, layout.clone(), &shape.layout, self.state.clone())
-            .ok_or_else(|| Error::bug("index on a column that is not there"))?;
+        let index =
+            Index::new(id, layout.clone(), &shape.layout, self.state.clone(), &self.core.storage)
+                .ok_or_else(|| Error::bug("index on a column that is not there"))?;
         let sight = self.newest_sight();
         let index = build(&table, index, &sight)?;
         redo::put_create_index(&mut work.redo.bytes, id, &layout);
         if self.core.indexes.write().insert(id, index.clone()).is_some() {
             return Err(Error::bug(format!("index storage {id} exists already")));
         }
-        table.change_indexes(|indexes| indexes.push(index));
+        table.change_indexes(|all| all.push(index));
         work.undo.push(UndoEntry::CreateIndex(id));
         Ok(())
     }
@@ -99,7 +96,13 @@ impl Transaction {
     ) -> Result<()> {
         let table = self.core.table(layout.table)?;
         let layout = IndexLayout { unique: false, ..layout };
-        let index = Index::new(id, layout.clone(), &table.shape().layout, self.state.clone())
+        let index = Index::new(
+            id,
+            layout.clone(),
+            &table.shape().layout,
+            self.state.clone(),
+            &table.home.storage,
+        )
             .ok_or_else(|| Error::bug("index on a column that is not there"))?;
         let index = Arc::new(index.with_stripes());
         redo::put_create_index(&mut work.redo.bytes, id, &layout);
@@ -134,80 +137,4 @@ fn check_layout(layout: &TableLayout) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Fills an index from every state that the table's rows still have; checks uniqueness among the
-/// rows that `sight` sees.
-pub(crate) fn build(
-    table: &Table,
-    mut index: Index,
-    sight: &crate::undo::Sight<'_>,
-) -> Result<Arc<Index>> {
-    let shape = table.shape();
-    let layout = index.layout.clone();
-    let positions = layout.columns.iter().map(|column| shape.position(column.column));
-    let positions: Vec<usize> = positions
-        .collect::<Option<_>>()
-        .ok_or_else(|| Error::bug("index on a column that is not there"))?;
-    let mut entries: Vec<(Key, u64)> = Vec::new();
-    let mut unique: Vec<(Key, u64)> = Vec::new();
-    for block in table.blocks() {
-        let rows = block.rows.read();
-        for slot in 0..rows.len as u16 {
-            if !rows.is_live(slot) && rows.chain(slot).is_none() {
-                continue;
-            }
-            let row = row_id(block.number, slot).0;
-            rows.each_state(slot, |overlay| {
-                let value = |number: usize| rows.value(slot, positions[number], Some(overlay));
-                entries.push((index.key(value).0, row));
-            });
-            if !layout.unique {
-                continue;
-            }
-            let overlay = match rows.see(slot, sight) {
-                Seen::No => continue,
-                Seen::InPlace => crate::block::Overlay::new(),
-                Seen::Older(overlay) => overlay,
-            };
-            let value = |number: usize| rows.value(slot, positions[number], Some(&overlay));
-            let (key, null) = index.key(value);
-            if index.checks(null) {
-                unique.push((key, row));
-            }
-        }
-    }
-    unique.sort_unstable();
-    if let Some(twice) = unique.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        let row = oxi_base::RowId(twice[0].1);
-        let values = table.locate(row).map(|(block, slot)| {
-            let rows = block.rows.read();
-            positions.iter().map(|p| rows.value(slot, *p, None)).collect::<Vec<_>>()
-        });
-        return Err(not_unique(&values.unwrap_or_default()));
-    }
-    index.fill(entries);
-    Ok(Arc::new(index))
-}
-
-pub(super) fn not_unique(values: &[Datum]) -> Error {
-    let values: Vec<String> = values.iter().map(show).collect();
-    Error::new(SqlState::UNIQUE_VIOLATION, "could not create unique index")
-        .with_detail(format!("Key ({}) is duplicated.", values.join(", ")))
-}
-
-/// A value for a message; types that need their SQL meaning are shown as they lie in storage.
-fn show(datum: &Datum) -> String {
-    match datum {
-        Datum::Null => "null".to_owned(),
-        Datum::Bool(value) => if *value { "t" } else { "f" }.to_owned(),
-        Datum::Int16(value) => value.to_string(),
-        Datum::Int32(value) => value.to_string(),
-        Datum::Int64(value) => value.to_string(),
-        Datum::UInt32(value) => value.to_string(),
-        Datum::Float32(value) => value.to_string(),
-        Datum::Float64(value) => value.to_string(),
-        Datum::Text(value) => value.to_string(),
-        other => format!("{other:?}"),
-    }
 }

@@ -1,7 +1,7 @@
 //! Two-phase commit: a prepared transaction has no session any more, keeps its locks and its
 //! uncommitted rows, and survives a restart. Byte map: `docs/dev/formats/redo.md`.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use oxi_base::{
     Error, Lsn, Result, RowId, SqlState, TableId, Ts, TxnId,
@@ -9,20 +9,20 @@ use oxi_base::{
 };
 use oxi_log::{Frame, FrameKind};
 use oxi_model::{
-    Datum,
     engine::{
         BoxFuture, Isolation, PrepareAs, PreparedEnd, PreparedTransaction, RowLock, TableLock,
-        WriteOutcome, WriteTarget,
+        Txn, WriteOutcome, WriteTarget,
     },
 };
 
 use super::{Transaction, UndoEntry, Work, write::note_inserted};
 use crate::{
     block::{place, row_id},
-    commit::Ended,
+    commit::{Ended, Refusal, Validation},
     engine::Core,
-    lock::{self, Granted},
-    redo::{self, Marks, Op},
+    lock::queue::Modes,
+    redo::{self, Marks, Op, RowHead, RowKind},
+    table::Table,
     undo::{Before, TxnState},
 };
 
@@ -52,8 +52,23 @@ pub(crate) struct PreparedFrame {
     pub(crate) operations: Vec<u8>,
 }
 
-const TABLE_LOCKS: [(TableLock, u8); 2] = [(TableLock::Shared, 3), (TableLock::Exclusive, 8)];
-const ROW_LOCKS: [(RowLock, u8); 2] = [(RowLock::KeyShare, 1), (RowLock::Update, 4)];
+/// The bytes are PostgreSQL's numbers of the modes.
+const TABLE_LOCKS: [(TableLock, u8); 8] = [
+    (TableLock::AccessShare, 1),
+    (TableLock::RowShare, 2),
+    (TableLock::RowExclusive, 3),
+    (TableLock::ShareUpdateExclusive, 4),
+    (TableLock::Share, 5),
+    (TableLock::ShareRowExclusive, 6),
+    (TableLock::Exclusive, 7),
+    (TableLock::AccessExclusive, 8),
+];
+const ROW_LOCKS: [(RowLock, u8); 4] = [
+    (RowLock::KeyShare, 1),
+    (RowLock::Share, 2),
+    (RowLock::NoKeyUpdate, 3),
+    (RowLock::Update, 4),
+];
 
 fn byte_of<L: PartialEq + Copy>(list: &[(L, u8)], lock: L) -> u8 {
     list.iter().find(|(known, _)| *known == lock).map_or(0, |(_, byte)| *byte)
@@ -108,21 +123,38 @@ impl Head {
 }
 
 /// The rows that a transaction has locked without changing them (and perhaps some it has changed).
-fn locked_rows(txn: &Transaction, work: &Work) -> Vec<(TableId, RowId, RowLock)> {
-    let mut updates = BTreeSet::new();
+fn locked_rows(txn: &Transaction, work: &Work) -> Result<Vec<(TableId, RowId, RowLock)>> {
+    let mut own = BTreeMap::new();
     for entry in &work.undo {
         let UndoEntry::Change { table, block, slot, deleted: false } = entry else { continue };
-        let rows = block.rows.read();
+        let rows = block.read()?;
         let mut version = rows.chain(*slot);
         while let Some(step) = version {
-            if matches!(step.before, Before::Locked) && Arc::ptr_eq(&step.txn, &txn.state) {
-                updates.insert((table.id, row_id(block.number, *slot)));
+            if let Before::Locked(lock) = step.before
+                && Arc::ptr_eq(&step.txn, &txn.state)
+            {
+                let strongest = own.entry((table.id, row_id(block.number, *slot))).or_insert(lock);
+                *strongest = lock.max(*strongest);
             }
             version = step.next.as_deref();
         }
     }
-    let shares = work.key_shares.iter().map(|(table, row)| (*table, *row, RowLock::KeyShare));
-    shares.chain(updates.into_iter().map(|(table, row)| (table, row, RowLock::Update))).collect()
+    let mut rows = Vec::new();
+    for taken in &work.shared_rows {
+        let held = txn.core.shared_rows.held(taken.table, taken.row, &txn.state);
+        rows.extend(held.map(|lock| (taken.table, taken.row, lock)));
+    }
+    rows.extend(own.into_iter().map(|((table, row), lock)| (table, row, lock)));
+    Ok(rows)
+}
+
+/// Every mode of every table that a transaction holds.
+fn table_locks(work: &Work) -> Vec<(TableId, TableLock)> {
+    let each = |(table, modes): &(Arc<Table>, Modes)| {
+        let id = table.id;
+        modes.iter().map(move |lock| (id, lock)).collect::<Vec<_>>()
+    };
+    work.tables.iter().flat_map(each).collect()
 }
 
 fn already_used(gid: &str) -> Error {
@@ -133,6 +165,9 @@ fn already_used(gid: &str) -> Error {
 impl Transaction {
     /// See [`oxi_model::engine::Txn::prepare`].
     pub(super) fn prepare_as(&self, name: &PrepareAs) -> Result<BoxFuture<Result<()>>> {
+        if self.isolation() == Isolation::Serializable {
+            return Err(Error::unsupported("PREPARE TRANSACTION of a SERIALIZABLE transaction"));
+        }
         let core = &self.core;
         core.check_usable()?;
         let mut work = self.running()?;
@@ -153,8 +188,8 @@ impl Transaction {
             owner: name.owner.clone(),
             prepared_us: core.world.clock.now_unix_us(),
             marks: core.marks(),
-            tables: work.tables.iter().map(|(table, lock)| (table.id, *lock)).collect(),
-            rows: locked_rows(self, &work),
+            tables: table_locks(&work),
+            rows: locked_rows(self, &work)?,
         };
         let mut payload = Vec::with_capacity(work.redo.bytes.len() + 128);
         head.encode(&mut payload);
@@ -166,6 +201,7 @@ impl Transaction {
             core.sequencer.lock().streaming.entry(id).or_insert(begin);
             core.log.append(FrameKind::Prepare, id, Ts(0), &payload).map_err(|e| core.fail(e))?
         };
+        self.belong_to(0);
         let ended = self.end(&mut work);
         let info = PreparedTransaction {
             gid: head.gid,
@@ -199,8 +235,15 @@ impl Core {
             PreparedEnd::Commit => {
                 // Nothing is kept of chunks: the Prepare frame has the operations.
                 let payload = vec![0];
-                let committed = self.commit(FrameKind::CommitPrepared, ended, info.txn, payload);
-                committed.map_err(|(error, ended)| {
+                let committed = self.commit(
+                    FrameKind::CommitPrepared,
+                    ended,
+                    info.txn,
+                    payload,
+                    Validation::new(),
+                );
+                committed.map_err(|(refusal, ended)| {
+                    let (Refusal::Log(error) | Refusal::Conflict(error)) = refusal;
                     let error = self.fail(error);
                     self.prepared.lock().insert(gid.to_owned(), Prepared { info, ended: *ended });
                     error
@@ -249,18 +292,27 @@ impl Core {
         let mut work = txn.work.lock();
         let mut reader = Reader::new(&operations);
         while !reader.is_empty() {
-            let op = redo::read_op(&mut reader, &mut |table| {
-                self.table(table).ok().map(|table| Cow::Owned(table.shape().layout.clone()))
-            });
-            txn.repeat(&mut work, op.ok_or_else(|| Error::bug("an operation is malformed"))?)?;
+            let repeated = match redo::peek_row(&reader) {
+                Some((row, length)) => {
+                    let _head = reader.take(length);
+                    txn.repeat_row(&mut work, row, &mut reader)?
+                }
+                None => match redo::read_op(&mut reader) {
+                    Some(op) => Some(txn.repeat(&mut work, op)?),
+                    None => None,
+                },
+            };
+            repeated.ok_or_else(|| Error::bug("an operation is malformed"))?;
         }
         for (table, lock) in head.tables {
             // A table that the transaction itself has created or dropped is nobody else's.
             let Ok(table) = self.table(table) else { continue };
-            match lock::lock_table(&self.waits, &table, &txn.state, id, lock) {
-                Ok(Granted::New) => work.tables.push((table, lock)),
-                Ok(_) => {}
-                Err(_) => return Err(Error::bug("a table lock is not free")),
+            if !table.locks.acquire(&txn.state, lock) {
+                return Err(Error::bug("a table lock is not free"));
+            }
+            match work.tables.iter_mut().find(|(held, _)| held.id == table.id) {
+                Some((_, modes)) => *modes = modes.with(lock),
+                None => work.tables.push((table, lock.into())),
             }
         }
         for (table, row, lock) in head.rows {
@@ -287,33 +339,48 @@ impl Core {
 
 impl Transaction {
     fn current(&self) -> Arc<dyn oxi_model::engine::Snapshot> {
-        self.snapshot(u32::MAX)
+        self.snapshot(u32::MAX, None)
     }
 
-    /// Does once more what the transaction did before the restart: the same rows get the same
-    /// numbers.
+    /// Does a change of a table or an index once more.
     fn repeat(&self, work: &mut Work, op: Op) -> Result<()> {
-        let written = match op {
-            Op::CreateTable(id, layout) => return self.create_table_storage(work, id, layout),
-            Op::AlterTable(id, layout) => return self.alter_table_storage(work, id, layout),
-            Op::DropTable(id) => return self.drop_table_storage(work, id),
-            Op::CreateIndex(id, layout) => return self.create_index_storage(work, id, layout),
-            Op::DropIndex(id) => return self.drop_index_storage(work, id),
-            Op::Insert(table, row, values) => return self.repeat_insert(work, table, row, &values),
-            Op::Update(table, row, changes) => {
+        match op {
+            Op::CreateTable(id, layout) => self.create_table_storage(work, id, layout),
+            Op::AlterTable(id, layout) => self.alter_table_storage(work, id, layout),
+            Op::DropTable(id) => self.drop_table_storage(work, id),
+            Op::CreateIndex(id, layout) => self.create_index_storage(work, id, layout),
+            Op::DropIndex(id) => self.drop_index_storage(work, id),
+            Op::Sequence(..) | Op::Marks(_) => Ok(()),
+        }
+    }
+
+    /// Does once more to a row what the transaction did before the restart: the same rows get the
+    /// same numbers. `None` if the values do not fit.
+    fn repeat_row(
+        &self,
+        work: &mut Work,
+        head: RowHead,
+        reader: &mut Reader<'_>,
+    ) -> Result<Option<()>> {
+        let newest = WriteTarget::Newest;
+        let written = match head.kind {
+            RowKind::Insert => return self.repeat_insert(work, head, reader),
+            RowKind::Update => {
+                let shape = self.core.table(head.table)?.shape();
+                let Some(changes) = redo::read_changes(reader, &shape.layout) else {
+                    return Ok(None);
+                };
                 let snapshot = self.current();
-                let newest = WriteTarget::Newest;
-                self.update_row(work, &*snapshot, table, row, newest, &changes)?
+                self.update_row(work, &*snapshot, head.table, head.row, newest, &changes)?
             }
-            Op::Delete(table, row) => {
-                self.delete_row(work, &*self.current(), table, row, WriteTarget::Newest)?
+            RowKind::Delete => {
+                self.delete_row(work, &*self.current(), head.table, head.row, newest)?
             }
-            Op::Sequence(..) | Op::Marks(_) => return Ok(()),
         };
         // What it wrote is not needed: the log has it.
         work.redo.bytes.clear();
         match written {
-            WriteOutcome::Done => Ok(()),
+            WriteOutcome::Done => Ok(Some(())),
             _ => Err(Error::bug("a row is not as the transaction left it")),
         }
     }
@@ -321,22 +388,29 @@ impl Transaction {
     fn repeat_insert(
         &self,
         work: &mut Work,
-        table: TableId,
-        row: RowId,
-        values: &[Datum],
-    ) -> Result<()> {
-        let table = self.core.table(table)?;
+        head: RowHead,
+        reader: &mut Reader<'_>,
+    ) -> Result<Option<()>> {
+        let table = self.core.table(head.table)?;
         let shape = table.shape();
-        shape.check_row(values)?;
-        let (number, slot) = place(row);
+        let (number, slot) = place(head.row);
         let block = table.restore_block(number);
-        block.rows.write().restore_created(slot, values, &self.state, self.command());
+        let mut ahead = *reader;
+        let Some(values) = redo::read_row(reader, &shape.layout) else { return Ok(None) };
+        shape.check_row(&values)?;
+        let _count = ahead.varint();
+        let mut rows = block.write()?;
+        if rows.restore_created(slot, &mut ahead, &self.state, self.command()).is_none() {
+            return Ok(None);
+        }
+        drop(rows);
         block.touch();
-        if self.place_row(&table, &shape, row, |position| &values[position]).is_some() {
+        let value = |position: usize| &values[position];
+        if self.place_row(&table, &shape, head.row, &[], value)?.is_some() {
             return Err(Error::bug("a unique key is not free"));
         }
         note_inserted(work, &table, &shape, block, slot..slot + 1);
-        Ok(())
+        Ok(Some(()))
     }
 }
 

@@ -41,8 +41,8 @@ impl Transaction {
             .ok_or_else(|| Error::bug("a check by an index whose column is gone"))?;
         let key = index.key(|number| &key[number]).0;
         let (mut own, mut others, mut active) = (0, 0, None);
-        for row in index.rows_of(&key) {
-            match self.holder(&table, entry, &key, row) {
+        for row in index.rows_of(&key)? {
+            match self.holder(&table, entry, &key, row)? {
                 Holder::Own => own += 1,
                 Holder::Other => others += 1,
                 Holder::Perhaps(state) => active = Some(state),
@@ -58,12 +58,12 @@ impl Transaction {
         })
     }
 
-    fn holder(&self, table: &Table, entry: &IndexUse, key: &Key, row: RowId) -> Holder {
-        let Some((block, slot)) = table.locate(row) else { return Holder::None };
-        let rows = block.rows.read();
+    fn holder(&self, table: &Table, entry: &IndexUse, key: &Key, row: RowId) -> Result<Holder> {
+        let Some((block, slot)) = table.locate(row) else { return Ok(Holder::None) };
+        let rows = block.read()?;
         let (owner, is_live) = rows.newest_owner(slot);
         let has_it = is_live && entry.key(|position| rows.value(slot, position, None)).0 == *key;
-        match owner {
+        Ok(match owner {
             Some(owner) if Arc::ptr_eq(owner, &self.state) => {
                 if has_it {
                     Holder::Own
@@ -76,6 +76,6 @@ impl Transaction {
             }
             None if has_it => Holder::Other,
             _ => Holder::None,
-        }
+        })
     }
 }

@@ -7,17 +7,17 @@
 use std::{borrow::Borrow, ops::Range, sync::Arc};
 
 use arrow_array::RecordBatch;
-use oxi_base::{Error, Result, RowId, SqlState, TableId};
+use oxi_base::{Error, IndexId, Result, RowId, SqlState, TableId};
 use oxi_model::{
     Datum,
     array::TypedArray,
-    engine::{Duplicate, InsertOutcome, Isolation, RowLock, Snapshot, WriteOutcome, WriteTarget},
+    engine::{Duplicate, InsertOutcome, RowLock, Snapshot, Txn, WriteOutcome, WriteTarget},
 };
 use smallvec::SmallVec;
 
 use super::{Transaction, UndoEntry, Work};
 use crate::{
-    block::{Access, Block, Rows, SLOTS, row_id},
+    block::{Access, Block, Rows, SLOTS, VERSION_BYTES, row_id},
     collect::has_key,
     index::{IndexUse, key::Key},
     redo,
@@ -39,18 +39,29 @@ impl Transaction {
         table: &Arc<Table>,
         shape: &Shape,
         row: &[Datum],
+        arbiters: &[IndexId],
     ) -> Result<InsertOutcome> {
         let command = self.command();
         let (block, slot) = table.with_open_block(|block| {
-            let mut rows = block.rows.write();
-            let slot = rows.append(row.iter(), &self.state, command)?;
+            let mut rows = block.write()?;
+            let Some(slot) = rows.append(row.iter(), &self.state, command) else {
+                block.recharge(&mut rows);
+                return Ok(None);
+            };
             block.touch();
-            Some((block.clone(), slot))
-        });
+            Ok(Some((block.clone(), slot)))
+        })?;
         let id = row_id(block.number, slot);
-        if let Some(obstacle) = self.place_row(table, shape, id, |position| &row[position]) {
-            take_back(shape, &block, slot);
-            return Ok(self.insert_outcome(obstacle));
+        match self.place_row(table, shape, id, arbiters, |position| &row[position]) {
+            Ok(None) => {}
+            Ok(Some(obstacle)) => {
+                self.take_back(shape, &block, slot)?;
+                return Ok(self.insert_outcome(obstacle));
+            }
+            Err(error) => {
+                self.take_back(shape, &block, slot)?;
+                return Err(error);
+            }
         }
         redo::put_insert(&mut work.redo.bytes, table.id, id, row.iter());
         note_inserted(work, table, shape, block, slot..slot + 1);
@@ -96,29 +107,30 @@ impl Transaction {
     ) -> Result<(usize, Option<InsertOutcome>)> {
         if arrays.is_empty() {
             // A table without columns has rows all the same.
-            return Ok(match self.insert_row(work, table, shape, &[])? {
+            return Ok(match self.insert_row(work, table, shape, &[], &[])? {
                 InsertOutcome::Done(_) => (1, None),
                 other => (0, Some(other)),
             });
         }
         let command = self.command();
         let (block, start, end) = table.with_open_block(|block| {
-            let (start, count) =
-                block.rows.write().append_rows(arrays, from, &self.state, command)?;
+            let mut rows = block.write()?;
+            let appended = rows.append_rows(arrays, from, &self.state, command);
+            block.recharge(&mut rows);
             block.touch();
-            Some((block.clone(), start, start + count))
-        });
+            Ok(appended.map(|(start, count)| (block.clone(), start, start + count)))
+        })?;
         let mut placed = start;
-        let mut stopped = None;
-        while placed < end && stopped.is_none() {
+        let mut stopped = Ok(None);
+        while placed < end && matches!(stopped, Ok(None)) {
             let row = from + usize::from(placed - start);
             // What cannot be decoded was never written, and reads as NULL.
             let value = |position: usize| arrays[position].datum(row).unwrap_or(Datum::Null);
-            stopped = self.place_row(table, shape, row_id(block.number, placed), value);
-            placed += u16::from(stopped.is_none());
+            stopped = self.place_row(table, shape, row_id(block.number, placed), &[], value);
+            placed += u16::from(matches!(stopped, Ok(None)));
         }
         for slot in (placed..end).rev() {
-            take_back(shape, &block, slot);
+            self.take_back(shape, &block, slot)?;
         }
         for slot in start..placed {
             let row = from + usize::from(slot - start);
@@ -126,24 +138,70 @@ impl Transaction {
             redo::put_insert_at(&mut work.redo.bytes, table.id, id, arrays, row);
         }
         note_inserted(work, table, shape, block, start..placed);
-        Ok((usize::from(placed - start), stopped.map(|obstacle| self.insert_outcome(obstacle))))
+        let stopped = stopped?.map(|obstacle| self.insert_outcome(obstacle));
+        Ok((usize::from(placed - start), stopped))
     }
 
-    /// Adds the index entries of an inserted row; what is in the way (the caller takes them back).
+    /// The outcome of a change whose key met an obstacle.
+    fn write_outcome(&self, obstacle: Obstacle) -> WriteOutcome {
+        match obstacle {
+            Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
+            Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
+        }
+    }
+
+    /// Takes back the newest change of a row, with the entries of the keys it brought.
+    fn take_back_change(
+        &self,
+        block: &Block,
+        slot: u16,
+        entries: &[(&IndexUse, Key, bool)],
+    ) -> Result<()> {
+        let mut rows = block.write().map_err(|error| self.core.fail(error))?;
+        rows.undo(slot, &self.state);
+        for (entry, key, _) in entries {
+            // An older version of the row may have the key as well.
+            if !has_key(&rows, entry, slot, key) {
+                let removed = entry.index.remove(key, row_id(block.number, slot));
+                removed.map_err(|error| self.core.fail(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back a row that met an obstacle, with the entries made for it: its own, and those of
+    /// whoever builds an index beside it and has seen the row. A failure leaves it behind, which
+    /// only a restart can mend.
+    fn take_back(&self, shape: &Shape, block: &Block, slot: u16) -> Result<()> {
+        let mut rows = block.write().map_err(|error| self.core.fail(error))?;
+        let row = row_id(block.number, slot);
+        for entry in &shape.indexes {
+            let (key, _) = entry.key(|position| rows.value(slot, position, None));
+            entry.index.remove(&key, row).map_err(|error| self.core.fail(error))?;
+        }
+        rows.remove_inserted(slot);
+        Ok(())
+    }
+
+    /// Adds the index entries of an inserted row, those of some indexes first; what is in the way
+    /// (the caller takes them back).
     pub(super) fn place_row<D: Borrow<Datum>>(
         &self,
         table: &Table,
         shape: &Shape,
         row: RowId,
+        first: &[IndexId],
         mut value: impl FnMut(usize) -> D,
-    ) -> Option<Obstacle> {
-        for entry in &shape.indexes {
+    ) -> Result<Option<Obstacle>> {
+        let is_first = |entry: &&IndexUse| first.contains(&entry.index.id);
+        let others = shape.indexes.iter().filter(|entry| !is_first(entry));
+        for entry in shape.indexes.iter().filter(is_first).chain(others) {
             let (key, null) = entry.key(&mut value);
-            if let Err(obstacle) = self.place_key(table, entry, &key, null, row) {
-                return Some(obstacle);
+            if let Err(obstacle) = self.place_key(table, entry, &key, null, row)? {
+                return Ok(Some(obstacle));
             }
         }
-        None
+        Ok(None)
     }
 
     fn insert_outcome(&self, obstacle: Obstacle) -> InsertOutcome {
@@ -171,17 +229,19 @@ impl Transaction {
         let sight = self.sight_of(snapshot)?;
         let mut entries: SmallVec<[(&IndexUse, Key, bool); 4]> = SmallVec::new();
         {
-            let mut rows = block.rows.write();
-            let access = rows.access(slot, &sight, target == WriteTarget::Newest);
+            let mut rows = block.write()?;
+            // To the row itself the weaker of an update's two locks says as much as the stronger.
+            let newest = target == WriteTarget::Newest;
+            let access = rows.access(slot, &sight, newest, RowLock::NoKeyUpdate);
             if let Some(outcome) = self.refused(access)? {
                 return Ok(outcome);
             }
-            let mut key = false;
-            for (position, value) in changes {
-                key |= shape.key[*position] && rows.columns[*position].get(slot.into()) != *value;
-            }
-            if key && let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
-                return Ok(WriteOutcome::Wait(self.wait_for(holder)));
+            let key = changes.iter().any(|(position, value)| {
+                shape.key[*position] && rows.columns[*position].get(slot.into()) != *value
+            });
+            let lock = if key { RowLock::Update } else { RowLock::NoKeyUpdate };
+            if let Some(wait) = self.shared_with(&table, row, lock) {
+                return Ok(wait);
             }
             for entry in &shape.indexes {
                 if !changes.iter().any(|(position, _)| entry.positions.contains(position)) {
@@ -200,20 +260,17 @@ impl Transaction {
             }
             block.touch();
             rows.update(slot, &self.state, self.command(), changes, key);
+            block.charge(&mut rows, VERSION_BYTES);
         }
         for (entry, key, null) in &entries {
-            let Err(obstacle) = self.place_key(&table, entry, key, *null, row) else { continue };
-            let mut rows = block.rows.write();
-            rows.undo(slot, &self.state);
-            for (entry, key, _) in &entries {
-                // An older version of the row may have the key as well.
-                if !has_key(&rows, entry, slot, key) {
-                    entry.index.remove(key, row);
-                }
+            let placed = self.place_key(&table, entry, key, *null, row);
+            if matches!(placed, Ok(Ok(()))) {
+                continue;
             }
-            return Ok(match obstacle {
-                Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
-                Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
+            self.take_back_change(&block, slot, &entries)?;
+            return placed.map(|placed| match placed {
+                Ok(()) => WriteOutcome::Done,
+                Err(obstacle) => self.write_outcome(obstacle),
             });
         }
         redo::put_update(&mut work.redo.bytes, table.id, row, changes);
@@ -234,16 +291,18 @@ impl Transaction {
         let Some((block, slot)) = table.locate(row) else { return Ok(WriteOutcome::Gone) };
         let sight = self.sight_of(snapshot)?;
         {
-            let mut rows = block.rows.write();
-            let access = rows.access(slot, &sight, target == WriteTarget::Newest);
+            let mut rows = block.write()?;
+            let newest = target == WriteTarget::Newest;
+            let access = rows.access(slot, &sight, newest, RowLock::Update);
             if let Some(outcome) = self.refused(access)? {
                 return Ok(outcome);
             }
-            if let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
-                return Ok(WriteOutcome::Wait(self.wait_for(holder)));
+            if let Some(wait) = self.shared_with(&table, row, RowLock::Update) {
+                return Ok(wait);
             }
             block.touch();
             rows.delete(slot, &self.state, self.command());
+            block.charge(&mut rows, VERSION_BYTES);
         }
         redo::put_delete(&mut work.redo.bytes, table.id, row);
         work.catalog |= table.shape().layout.catalog;
@@ -265,34 +324,40 @@ impl Transaction {
         let Some((block, slot)) = table.locate(row) else { return Ok(WriteOutcome::Gone) };
         let sight = self.sight_of(snapshot)?;
         let newest = target == WriteTarget::Newest;
-        match lock {
-            RowLock::Update => {
-                let mut rows = block.rows.write();
-                if let Some(outcome) = self.refused(rows.access(slot, &sight, newest))? {
-                    return Ok(outcome);
-                }
-                if let Some(holder) = self.core.key_shares.holder(table.id, row, &self.state) {
-                    return Ok(WriteOutcome::Wait(self.wait_for(holder)));
-                }
-                if rows.held_by(slot, &self.state) {
-                    return Ok(WriteOutcome::Done);
-                }
-                rows.lock(slot, &self.state, self.command());
-                drop(rows);
-                work.undo.push(UndoEntry::Change { table, block, slot, deleted: false });
+        if lock.is_shared() {
+            let rows = block.read()?;
+            if let Some(outcome) = self.refused(rows.access(slot, &sight, newest, lock))? {
+                return Ok(outcome);
             }
-            RowLock::KeyShare => {
-                let rows = block.rows.read();
-                if let Some(outcome) = self.refused(rows.access_key_share(slot, &sight, newest))? {
-                    return Ok(outcome);
-                }
-                // Under the latch, so that no writer passes between the look and the lock.
-                if self.core.key_shares.add(table.id, row, &self.state) {
-                    work.key_shares.push((table.id, row));
-                }
+            if rows.holds(slot, &self.state, lock) {
+                return Ok(WriteOutcome::Done);
             }
+            // Under the latch, so that no writer passes between the look and the lock.
+            let taken = self.core.shared_rows.add(table.id, row, &self.state, lock);
+            work.shared_rows.extend(taken);
+            return Ok(WriteOutcome::Done);
         }
+        let mut rows = block.write()?;
+        if let Some(outcome) = self.refused(rows.access(slot, &sight, newest, lock))? {
+            return Ok(outcome);
+        }
+        if rows.holds(slot, &self.state, lock) {
+            return Ok(WriteOutcome::Done);
+        }
+        if let Some(wait) = self.shared_with(&table, row, lock) {
+            return Ok(wait);
+        }
+        rows.lock(slot, &self.state, self.command(), lock);
+        drop(rows);
+        work.undo.push(UndoEntry::Change { table, block, slot, deleted: false });
         Ok(WriteOutcome::Done)
+    }
+
+    /// What to wait for if another transaction's shared lock is in the way of holding a row this
+    /// strongly. The caller holds the latch of the row's block.
+    fn shared_with(&self, table: &Table, row: RowId, lock: RowLock) -> Option<WriteOutcome> {
+        let holder = self.core.shared_rows.holder(table.id, row, &self.state, lock)?;
+        Some(WriteOutcome::Wait(self.wait_for(holder)))
     }
 
     fn sight_of<'a>(&'a self, snapshot: &dyn Snapshot) -> Result<Sight<'a>> {
@@ -307,7 +372,7 @@ impl Transaction {
 
     /// The outcome of a write that may not go ahead.
     fn refused(&self, access: Access) -> Result<Option<WriteOutcome>> {
-        let strict = self.isolation == Isolation::RepeatableRead;
+        let strict = self.isolation().keeps_snapshot();
         let failure = |what: &str| {
             Error::new(
                 SqlState::SERIALIZATION_FAILURE,
@@ -332,22 +397,26 @@ impl Transaction {
         key: &Key,
         has_null: bool,
         row: RowId,
-    ) -> std::result::Result<(), Obstacle> {
+    ) -> Result<std::result::Result<(), Obstacle>> {
         let index = &entry.index;
         if !index.checks(has_null) {
-            index.insert(key, row);
-            return Ok(());
+            index.insert(key, row)?;
+            return Ok(Ok(()));
         }
         let _stripe = index.stripe(key);
-        for other in index.rows_of(key) {
+        for other in index.rows_of(key)? {
             if other != row
-                && let Some(obstacle) = self.obstacle(table, entry, key, other)
+                && let Some(obstacle) = self.obstacle(table, entry, key, other)?
             {
-                return Err(obstacle);
+                // That the key is taken is something the transaction now knows.
+                if matches!(obstacle, Obstacle::Duplicate(_)) && self.reads().is_some() {
+                    self.note_taken(table, index.id, key, other)?;
+                }
+                return Ok(Err(obstacle));
             }
         }
-        index.insert(key, row);
-        Ok(())
+        index.insert(key, row)?;
+        Ok(Ok(()))
     }
 
     /// Whether another row holds the key, or may come to hold it.
@@ -357,35 +426,23 @@ impl Transaction {
         entry: &IndexUse,
         key: &Key,
         other: RowId,
-    ) -> Option<Obstacle> {
-        let (block, slot) = table.locate(other)?;
-        let rows = block.rows.read();
+    ) -> Result<Option<Obstacle>> {
+        let Some((block, slot)) = table.locate(other) else { return Ok(None) };
+        let rows = block.read()?;
         let (owner, live) = rows.newest_owner(slot);
         let foreign = owner.filter(|owner| !Arc::ptr_eq(owner, &self.state));
         if live && entry.key(|position| rows.value(slot, position, None)).0 == *key {
-            return Some(match foreign {
+            return Ok(Some(match foreign {
                 Some(owner) => Obstacle::Active(owner.clone()),
                 None => Obstacle::Duplicate(Duplicate { index: entry.index.id, row: other }),
-            });
+            }));
         }
         // A foreign transaction took the key away; its rollback, or one to a savepoint, would bring
         // it back.
-        let owner = foreign?;
+        let Some(owner) = foreign else { return Ok(None) };
         let held = has_key(&rows, entry, slot, key);
-        held.then(|| Obstacle::Active(owner.clone()))
+        Ok(held.then(|| Obstacle::Active(owner.clone())))
     }
-}
-
-/// Takes back a row that met an obstacle, with the entries made for it: its own, and those of
-/// whoever builds an index beside it and has seen the row.
-fn take_back(shape: &Shape, block: &Block, slot: u16) {
-    let mut rows = block.rows.write();
-    let row = row_id(block.number, slot);
-    for entry in &shape.indexes {
-        let (key, _) = entry.key(|position| rows.value(slot, position, None));
-        entry.index.remove(&key, row);
-    }
-    rows.remove_inserted(slot);
 }
 
 /// Notes rows that are there now.
@@ -416,18 +473,19 @@ pub(super) fn note_inserted(
 }
 
 /// Takes an inserted row back.
-pub(super) fn undo_insert(table: &Table, block: &Arc<Block>, slot: u16) {
+pub(super) fn undo_insert(table: &Table, block: &Arc<Block>, slot: u16) -> Result<()> {
     let shape = table.shape();
-    let mut rows = block.rows.write();
+    let mut rows = block.write()?;
     let row = row_id(block.number, slot);
     for entry in &shape.indexes {
         let (key, _) = entry.key(|position| rows.value(slot, position, None));
-        entry.index.remove(&key, row);
+        entry.index.remove(&key, row)?;
     }
     rows.remove_inserted(slot);
     block.touch();
     table.count_rows(-1);
     drop_if_dead(table, block, &rows);
+    Ok(())
 }
 
 fn drop_if_dead(table: &Table, block: &Arc<Block>, rows: &Rows) {
@@ -437,9 +495,14 @@ fn drop_if_dead(table: &Table, block: &Arc<Block>, rows: &Rows) {
 }
 
 /// Takes the newest version of a row back, with the index entries only it needed.
-pub(super) fn undo_change(table: &Table, block: &Arc<Block>, slot: u16, state: &Arc<TxnState>) {
+pub(super) fn undo_change(
+    table: &Table,
+    block: &Arc<Block>,
+    slot: u16,
+    state: &Arc<TxnState>,
+) -> Result<()> {
     let shape = table.shape();
-    let mut rows = block.rows.write();
+    let mut rows = block.write()?;
     let row = row_id(block.number, slot);
     let mut keys: SmallVec<[(&IndexUse, Key); 4]> = SmallVec::new();
     if let Some(version) = rows.chain(slot)
@@ -455,12 +518,13 @@ pub(super) fn undo_change(table: &Table, block: &Arc<Block>, slot: u16, state: &
         }
     }
     if !rows.undo(slot, state) {
-        return;
+        return Ok(());
     }
     block.touch();
     for (entry, key) in keys {
         if !has_key(&rows, entry, slot, &key) {
-            entry.index.remove(&key, row);
+            entry.index.remove(&key, row)?;
         }
     }
+    Ok(())
 }

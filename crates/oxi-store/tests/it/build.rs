@@ -38,7 +38,7 @@ fn commit(txn: &Arc<dyn Txn>) {
 /// One transaction on rows of the thread's own keys, so that threads do not meet.
 fn transaction(store: &Store, prng: &mut Prng, thread: u64, value: &dyn Fn(&mut Prng) -> String) {
     let txn = store.begin(Isolation::ReadCommitted);
-    assert!(txn.lock_table(TABLE, TableLock::Shared).unwrap().is_none());
+    assert!(txn.lock_table(TABLE, TableLock::RowExclusive).unwrap().is_none());
     for _ in 0..=prng.below(4) {
         let key = (prng.below(KEYS / THREADS) * THREADS + thread) as i64;
         let savepoint = txn.savepoint();

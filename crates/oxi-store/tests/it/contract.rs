@@ -64,7 +64,7 @@ fn columns_are_added_dropped_and_given_back() {
 
     let c = ColumnLayout { missing: Datum::Int32(7), ..column(2, PhysicalType::Int32) };
     let txn = begin(&store);
-    assert!(txn.lock_table(T, TableLock::Exclusive).unwrap().is_none());
+    assert!(txn.lock_table(T, TableLock::AccessExclusive).unwrap().is_none());
     txn.alter_table(T, table(vec![c.clone(), a.clone()])).unwrap();
     txn.insert(T, &[Datum::Null, Datum::Int64(9)]).unwrap();
     let rows = rows_of(&*txn.begin_statement(), 2);
@@ -453,7 +453,7 @@ fn reading_by_key_outside_of_transactions() {
     assert_eq!(read_key(&store, 3, 1), Some(vec![Datum::text("three")]));
     // A locked table, or one of another shape, is not read so.
     let txn = begin(&store);
-    assert!(txn.lock_table(TABLE, TableLock::Exclusive).unwrap().is_none());
+    assert!(txn.lock_table(TABLE, TableLock::AccessExclusive).unwrap().is_none());
     assert_eq!(read_key(&store, 3, 1), None);
     txn.rollback();
     assert_eq!(read_key(&store, 3, 1), Some(vec![Datum::text("three")]));
@@ -598,4 +598,58 @@ fn transfer(store: &Store, from: i64, to: i64) {
     } else {
         txn.rollback();
     }
+}
+
+#[test]
+fn recovery_in_lanes_brings_back_what_was_there() {
+    // Threads of the operating system, unlike in a simulated world.
+    let world = World::in_memory().unwrap();
+    let options = StoreOptions { chunk_bytes: 4096, ..StoreOptions::default() };
+    let store = open(&world, options.clone()).unwrap();
+    create(&store);
+    let mut expected = std::collections::BTreeMap::new();
+    for round in 0..30i64 {
+        let txn = store.begin(Isolation::ReadCommitted);
+        for k in round * 400..(round + 1) * 400 {
+            txn.insert(TABLE, &row(k, &format!("row {k} of round {round}"))).unwrap();
+            expected.insert(k, format!("row {k} of round {round}"));
+        }
+        let snapshot = txn.begin_statement();
+        for step in 0..200 {
+            let k = (round * 7919 + step * 31) % ((round + 1) * 400);
+            let Some((row, _)) = find(&*snapshot, k) else { continue };
+            if step % 5 == 0 {
+                txn.delete(&*snapshot, TABLE, row, WriteTarget::Newest).unwrap();
+                expected.remove(&k);
+            } else {
+                let value = format!("changed by {step} of {round}, to something longer");
+                let change = [(1, Datum::text(&*value))];
+                let outcome = txn.update(&*snapshot, TABLE, row, WriteTarget::Newest, &change);
+                if matches!(outcome.unwrap(), WriteOutcome::Done) {
+                    expected.insert(k, value);
+                }
+            }
+        }
+        now(txn.commit().unwrap()).unwrap();
+        if round == 10 {
+            store.checkpoint().unwrap();
+        }
+        if round == 20 {
+            let txn = store.begin(Isolation::ReadCommitted);
+            let mut wider = layout();
+            wider.columns.push(column(7, PhysicalType::Int32));
+            txn.alter_table(TABLE, wider).unwrap();
+            txn.alter_table(TABLE, layout()).unwrap();
+            now(txn.commit().unwrap()).unwrap();
+        }
+    }
+    drop(store);
+    let store = open(&world, options).unwrap();
+    let txn = store.begin(Isolation::ReadCommitted);
+    let found = scan(&*txn.begin_statement());
+    let found: std::collections::BTreeMap<_, _> =
+        found.into_iter().map(|(k, v, _)| (k, v)).collect();
+    assert_eq!(found, expected);
+    assert_eq!(store.statistics(TABLE).rows, expected.len() as u64);
+    store.check().unwrap();
 }

@@ -62,23 +62,27 @@ struct Session {
 struct World3 {
     world: World,
     control: SimControl,
+    options: StoreOptions,
     store: Arc<Store>,
     committed: Model,
     sessions: Vec<Option<Session>>,
     counter: u32,
 }
 
-fn options() -> StoreOptions {
-    StoreOptions { chunk_bytes: 100, collect_every: 5, ..StoreOptions::default() }
+/// Half of the histories send everything away whenever they can.
+fn options(seed: u64) -> StoreOptions {
+    let memory_limit = seed.is_multiple_of(2).then_some(1);
+    StoreOptions { chunk_bytes: 100, collect_every: 5, memory_limit, ..StoreOptions::default() }
 }
 
 impl World3 {
     fn new(seed: u64) -> Self {
         let (world, control) = World::simulated(seed);
-        let store = open(&world, options()).unwrap();
+        let options = options(seed);
+        let store = open(&world, options.clone()).unwrap();
         create(&store);
         let sessions = (0..SESSIONS).map(|_| None).collect();
-        World3 { world, control, store, committed: Model::new(), sessions, counter: 0 }
+        World3 { world, options, control, store, committed: Model::new(), sessions, counter: 0 }
     }
 
     fn session(&mut self, number: usize) -> &mut Session {
@@ -225,9 +229,9 @@ impl World3 {
         self.sessions = (0..SESSIONS).map(|_| None).collect();
         self.control.crash();
         let (fresh, _) = World::simulated(9);
-        let dead = std::mem::replace(&mut self.store, open(&fresh, options()).unwrap());
+        let dead = std::mem::replace(&mut self.store, open(&fresh, options(1)).unwrap());
         drop(dead);
-        self.store = open(&self.world, options()).unwrap();
+        self.store = open(&self.world, self.options.clone()).unwrap();
         self.store.check().unwrap();
         self.read(1);
     }

@@ -9,7 +9,10 @@
 mod build;
 mod contract;
 mod crash;
+mod golden;
 mod histories;
 mod inspect;
+mod memory;
 mod scripts;
+mod serializable;
 mod support;

@@ -6,7 +6,11 @@ use std::{collections::BTreeMap, error::Error, fmt::Write as _, sync::Arc};
 
 use goldenscript::{Command, Context, Runner};
 use oxi_base::RowId;
-use oxi_model::{Datum, engine::*};
+use oxi_model::{
+    Datum,
+    engine::*,
+    lock::{AdvisoryKey, SessionLocks},
+};
 use oxi_store::{Store, StoreOptions};
 use oxi_world::{SimControl, World};
 
@@ -19,6 +23,7 @@ struct Session {
     pending: Option<(Action, Wait)>,
     committing: Option<BoxFuture<oxi_base::Result<()>>>,
     last: Option<RowId>,
+    advisory: Arc<dyn SessionLocks>,
 }
 
 #[derive(Clone)]
@@ -28,6 +33,8 @@ enum Action {
     Delete(RowId, WriteTarget),
     LockRow(RowId, WriteTarget, RowLock),
     LockTable(TableLock),
+    Advisory(AdvisoryKey, TableLock),
+    SessionAdvisory(AdvisoryKey, TableLock),
 }
 
 struct Scripts {
@@ -35,6 +42,7 @@ struct Scripts {
     control: SimControl,
     store: Option<Arc<Store>>,
     sessions: BTreeMap<String, Session>,
+    advisory: BTreeMap<String, Arc<dyn SessionLocks>>,
 }
 
 type Output = Result<String, Box<dyn Error>>;
@@ -44,7 +52,8 @@ impl Scripts {
         let (world, control) = World::simulated(1);
         let store = open(&world, StoreOptions::default()).unwrap();
         create(&store);
-        Scripts { world, control, store: Some(store), sessions: BTreeMap::new() }
+        let (sessions, advisory) = (BTreeMap::new(), BTreeMap::new());
+        Scripts { world, control, store: Some(store), sessions, advisory }
     }
 
     fn store(&self) -> &Arc<Store> {
@@ -87,6 +96,7 @@ impl Scripts {
             }
             "crash" | "reopen" => {
                 self.sessions.clear();
+                self.advisory.clear();
                 let store = self.store.take().unwrap();
                 if command.name == "reopen" {
                     store.close()?;
@@ -111,10 +121,39 @@ impl Scripts {
                     }
                 ));
             }
+            "locks" => return Ok(self.locks()),
             "failsync" => self.control.fail_sync("wal", 0),
             name => return Err(format!("unknown command {name}").into()),
         }
         Ok(String::new())
+    }
+}
+
+/// Sessions are numbered by their letters.
+fn number_of(session: &str) -> u32 {
+    u32::from(session.as_bytes()[0] - b'a' + 1)
+}
+
+impl Scripts {
+    fn locks(&self) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        for lock in self.store().locks() {
+            let session = char::from(b'a' - 1 + lock.session as u8);
+            let state = match (lock.granted, lock.fast_path) {
+                (true, true) => "granted fast",
+                (true, false) => "granted",
+                (false, _) => "waits",
+            };
+            lines.push(format!("{session} {:?} {} {state}", lock.object, lock.lock.name()));
+        }
+        for name in self.sessions.keys() {
+            let blockers = self.store().blockers(number_of(name));
+            if !blockers.is_empty() {
+                lines.push(format!("{name} is blocked by {blockers:?}"));
+            }
+        }
+        lines.sort();
+        lines.join("\n")
     }
 }
 
@@ -153,6 +192,12 @@ impl Session {
                 None => Ok("done"),
                 Some(wait) => Err(wait),
             },
+            Action::Advisory(key, lock) => {
+                self.txn.lock_advisory(*key, *lock)?.map_or(Ok("done"), Err)
+            }
+            Action::SessionAdvisory(key, lock) => {
+                self.advisory.lock(*key, *lock)?.map_or(Ok("done"), Err)
+            }
         };
         match outcome {
             Ok(text) => Ok(text.to_owned()),
@@ -207,7 +252,8 @@ impl Session {
                 let v = args.next_pos().unwrap_or("").to_owned();
                 return self.attempt(Action::Insert(row(k, &v)));
             }
-            name @ ("update" | "rekey" | "delete" | "lock" | "share") => {
+            name @ ("update" | "rekey" | "delete" | "lock" | "lock_no_key" | "share"
+            | "share_key") => {
                 let k = number()?;
                 let value = match name {
                     "update" => {
@@ -232,20 +278,42 @@ impl Session {
                 return self.attempt(match name {
                     "delete" => Action::Delete(row, target),
                     "lock" => Action::LockRow(row, target, RowLock::Update),
-                    "share" => Action::LockRow(row, target, RowLock::KeyShare),
+                    "lock_no_key" => Action::LockRow(row, target, RowLock::NoKeyUpdate),
+                    "share" => Action::LockRow(row, target, RowLock::Share),
+                    "share_key" => Action::LockRow(row, target, RowLock::KeyShare),
                     _ => Action::Update(row, target, value),
                 });
             }
             "table" => {
-                let lock = match args.next_pos() {
-                    Some("exclusive") => TableLock::Exclusive,
-                    _ => TableLock::Shared,
-                };
+                let name = args.next_pos().unwrap_or("RowExclusive");
+                let lock = TableLock::ALL.into_iter().find(|lock| format!("{lock:?}") == name);
+                let lock = lock.ok_or("no such mode")?;
                 return self.attempt(Action::LockTable(lock));
+            }
+            name @ ("advisory" | "advisory_xact" | "unadvisory") => {
+                let key = AdvisoryKey::One(number()?);
+                let lock = match args.next_pos() {
+                    Some("shared") => TableLock::Share,
+                    _ => TableLock::Exclusive,
+                };
+                return match name {
+                    "advisory" => self.attempt(Action::SessionAdvisory(key, lock)),
+                    "advisory_xact" => self.attempt(Action::Advisory(key, lock)),
+                    _ => Ok(format!("{}", self.advisory.unlock(key, lock))),
+                };
             }
             "get" => {
                 let k = number()?;
                 find(&*self.statement(), k).map_or("none".into(), |(_, v)| v)
+            }
+            "range" => {
+                let (from, to) = (number()?, number()?);
+                let limit = args.next_pos().map_or(Ok(usize::MAX), str::parse)?;
+                list(&range(&*self.statement(), from, to, limit))
+            }
+            "filter" => {
+                let (from, to) = (number()?, number()?);
+                list(&scan_between(&*self.statement(), from, to))
             }
             "newest" => match self.txn.newest(TABLE, self.last.ok_or("no row")?)? {
                 Some(row) => format!("{row:?}"),
@@ -348,15 +416,22 @@ impl Runner for Scripts {
         if command.name == "begin" {
             let isolation = match command.consume_args().next_pos() {
                 Some("rr") => Isolation::RepeatableRead,
+                Some("ser") => Isolation::Serializable,
                 _ => Isolation::ReadCommitted,
             };
+            let txn = self.store().begin(isolation);
+            txn.belong_to(number_of(name));
+            let fresh = || self.store().session_locks(number_of(name));
+            let advisory = self.advisory.get(name).cloned().unwrap_or_else(fresh);
+            self.advisory.insert(name.clone(), advisory.clone());
             let session = Session {
-                txn: self.store().begin(isolation),
+                txn,
                 savepoints: BTreeMap::new(),
                 statement: None,
                 pending: None,
                 committing: None,
                 last: None,
+                advisory,
             };
             self.sessions.insert(name.clone(), session);
             return Ok(String::new());
@@ -381,5 +456,6 @@ macro_rules! scripts {
 
 scripts! {
     visibility waits read_committed repeatable_read savepoints unique deadlock locks collection
-    recovery checkpoint sequences failure two_phase deferred_unique
+    recovery checkpoint sequences failure table_locks advisory serializable two_phase
+    deferred_unique
 }

@@ -99,13 +99,45 @@ pub(crate) fn row(k: i64, v: &str) -> Vec<Datum> {
     vec![Datum::Int64(k), Datum::text(v)]
 }
 
+fn request() -> ScanRequest {
+    ScanRequest { columns: vec![0, 1], row_id: true, partitions: 2 }
+}
+
 /// The rows that a snapshot sees, by scan, sorted by key.
 pub(crate) fn scan(snapshot: &dyn Snapshot) -> Vec<(i64, String, RowId)> {
+    rows_of(snapshot.scan(TABLE, &request()).unwrap())
+}
+
+/// Keys within bounds, both included.
+struct Between(i64, i64);
+
+impl Predicate for Between {
+    fn columns(&self) -> &[usize] {
+        &[0]
+    }
+
+    fn holds(&self, row: &[Datum]) -> bool {
+        assert_eq!(row[1], Datum::Null, "only what is looked at is read");
+        matches!(row[0], Datum::Int64(k) if (self.0..=self.1).contains(&k))
+    }
+}
+
+/// The rows with keys within bounds, by a scan that says what it is after.
+pub(crate) fn scan_between(snapshot: &dyn Snapshot, from: i64, to: i64) -> Vec<Found> {
+    let predicate = Arc::new(Between(from, to));
+    let mut rows = rows_of(snapshot.scan_where(TABLE, &request(), predicate).unwrap());
+    rows.retain(|(k, ..)| (from..=to).contains(k));
+    rows
+}
+
+/// Key, value and place of a row.
+pub(crate) type Found = (i64, String, RowId);
+
+fn rows_of(scans: Vec<Box<dyn Scan>>) -> Vec<Found> {
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Int64Type, UInt64Type};
-    let request = ScanRequest { columns: vec![0, 1], row_id: true, partitions: 2 };
     let mut found = Vec::new();
-    for mut scan in snapshot.scan(TABLE, &request).unwrap() {
+    for mut scan in scans {
         while let Some(batch) = scan.next_batch().unwrap() {
             assert!(batch.num_rows() > 0 && batch.num_rows() <= 8192);
             let keys = batch.column(0).as_primitive::<Int64Type>();
@@ -123,15 +155,25 @@ pub(crate) fn scan(snapshot: &dyn Snapshot) -> Vec<(i64, String, RowId)> {
 /// The same by the unique index, in its order.
 pub(crate) fn scan_index(snapshot: &dyn Snapshot, reverse: bool) -> Vec<(i64, String, RowId)> {
     use std::ops::Bound::Unbounded;
+    index_scan(snapshot, &KeyRange { lower: Unbounded, upper: Unbounded, reverse }, usize::MAX)
+}
+
+/// The first rows with keys within bounds, by the unique index.
+pub(crate) fn range(snapshot: &dyn Snapshot, from: i64, to: i64, limit: usize) -> Vec<Found> {
+    use std::ops::Bound::Included;
+    let bound = |key| Included(vec![Datum::Int64(key)]);
+    index_scan(snapshot, &KeyRange { lower: bound(from), upper: bound(to), reverse: false }, limit)
+}
+
+fn index_scan(snapshot: &dyn Snapshot, range: &KeyRange, limit: usize) -> Vec<Found> {
     let mut found = Vec::new();
-    let range = KeyRange { lower: Unbounded, upper: Unbounded, reverse };
     snapshot
-        .index_scan(BY_KEY, &range, &[0, 1], &mut |row, values| {
+        .index_scan(BY_KEY, range, &[0, 1], &mut |row, values| {
             let (Datum::Int64(k), Datum::Text(v)) = (&values[0], &values[1]) else {
                 panic!("unexpected values {values:?}");
             };
             found.push((*k, v.to_string(), row));
-            Ok(true)
+            Ok(found.len() < limit)
         })
         .unwrap();
     found
@@ -139,14 +181,18 @@ pub(crate) fn scan_index(snapshot: &dyn Snapshot, reverse: bool) -> Vec<(i64, St
 
 /// The row of a key, by the unique index.
 pub(crate) fn find(snapshot: &dyn Snapshot, k: i64) -> Option<(RowId, String)> {
+    try_find(snapshot, k).unwrap()
+}
+
+/// The same, where the disk may have halted.
+pub(crate) fn try_find(snapshot: &dyn Snapshot, k: i64) -> Result<Option<(RowId, String)>> {
     let mut found = None;
-    snapshot
-        .index_scan(BY_KEY, &KeyRange::equal(vec![Datum::Int64(k)]), &[1], &mut |row, values| {
-            let Datum::Text(v) = &values[0] else { panic!("unexpected values {values:?}") };
-            assert!(found.is_none(), "two visible rows of one unique key");
-            found = Some((row, v.to_string()));
-            Ok(true)
-        })
-        .unwrap();
-    found
+    let range = KeyRange::equal(vec![Datum::Int64(k)]);
+    snapshot.index_scan(BY_KEY, &range, &[1], &mut |row, values| {
+        let Datum::Text(v) = &values[0] else { panic!("unexpected values {values:?}") };
+        assert!(found.is_none(), "two visible rows of one unique key");
+        found = Some((row, v.to_string()));
+        Ok(true)
+    })?;
+    Ok(found)
 }

@@ -148,13 +148,16 @@ impl Shell {
             _ if self.interactive => self.feed_from_keyboard().await,
             _ => loop {
                 match lines.next() {
-                    None => break self.client.copy_done().await,
-                    Some(line) if line.trim_end() == "\\." => break self.client.copy_done().await,
-                    Some(line) => {
+                    Ok(None) => break self.client.copy_done().await,
+                    Ok(Some(line)) if line.trim_end() == "\\." => {
+                        break self.client.copy_done().await;
+                    }
+                    Ok(Some(line)) => {
                         if let Err(error) = self.client.copy_data(line.as_bytes()).await {
                             break Err(error);
                         }
                     }
+                    Err(error) => break self.client.copy_fail(error.message()).await,
                 }
             },
         };

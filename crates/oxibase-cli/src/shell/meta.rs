@@ -44,7 +44,11 @@ impl Shell {
             None => (line, ""),
         };
         let argument = unquote(rest);
+        if name == "\\unrestrict" || !self.restricted.is_empty() {
+            return self.unrestrict(name, &argument);
+        }
         match name {
+            "\\restrict" if !argument.is_empty() => self.restricted = argument,
             "\\q" | "\\quit" => return Err(Stop::Quit),
             "\\?" | "\\h" | "\\help" => self.help(),
             "\\c" | "\\conninfo" => {
@@ -86,6 +90,22 @@ impl Shell {
             _ => return self.catalog_command(name, &argument).await,
         }
         Ok(())
+    }
+
+    /// `\unrestrict WORD` ends what `\restrict WORD` began: dumps of PostgreSQL are written so,
+    /// in order that nothing in them is taken for a \command.
+    fn unrestrict(&mut self, name: &str, word: &str) -> Result<(), Stop> {
+        let message = if name != "\\unrestrict" {
+            "backslash commands are restricted; only \\unrestrict is allowed"
+        } else if self.restricted.is_empty() {
+            "\\unrestrict: not currently in restricted mode"
+        } else if self.restricted != word {
+            "\\unrestrict: wrong key"
+        } else {
+            self.restricted.clear();
+            return Ok(());
+        };
+        Err(self.complain(&Error::new(SqlState::SYNTAX_ERROR, message)))
     }
 
     /// `\d` and its family.

@@ -35,6 +35,7 @@ fn every_key_of_a_file_counts() {
     let data = directory.file("from-the-file");
     let text = format!(
         "data = \"{data}\"\npg = \"127.0.0.1:0\"\nmax_connections = 1\n\
+         checkpoint_timeout = \"1min\"\nmax_wal_size = \"64MB\"\nmemory_limit = \"32MB\"\n\
          [tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\
          [users]\nann = \"secret\"\n"
     );

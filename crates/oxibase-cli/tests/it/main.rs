@@ -8,6 +8,7 @@
 
 mod check;
 mod config;
+mod dump;
 mod extended;
 mod harness;
 mod hostile;

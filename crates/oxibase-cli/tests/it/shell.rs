@@ -164,3 +164,23 @@ fn descriptions_in_full() {
     }
     assert!(!out.contains("oxi "), "the system's own tables: {out}");
 }
+
+#[test]
+fn commands_after_comments_and_restricted_parts() {
+    let script = "-- a comment\n\\echo one\n/* two\n\\echo no */\nselect 2 as b;\n";
+    let (status, out, errors) = shell(&["--format", "csv"], script);
+    assert_eq!((status, out.as_str()), (0, "one\nb\n2\n"), "{errors}");
+    let script = "-- dump\n\n\\restrict key\n\nselect 1 as a;\n--\n\\unrestrict key\n\\echo out\n";
+    let (status, out, errors) = shell(&["--format", "csv"], script);
+    assert_eq!((status, out.as_str()), (0, "a\n1\nout\n"), "{errors}");
+    for script in ["\\restrict key\n\\echo x\n", "\\restrict key\n\\unrestrict other\n"] {
+        assert_eq!(shell(&[], script).0, 1);
+    }
+}
+
+#[test]
+fn copy_of_rows_without_columns() {
+    let script = "create table e ();\ncopy e from stdin;\n\n\n\\.\nselect count(*) from e;\n";
+    let (status, out, errors) = shell(&["--format", "csv"], script);
+    assert_eq!((status, out.as_str()), (0, "count\n2\n"), "{errors}");
+}

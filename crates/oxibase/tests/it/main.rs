@@ -7,3 +7,4 @@
 
 mod formats;
 mod library;
+mod locks;

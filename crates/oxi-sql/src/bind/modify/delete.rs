@@ -7,7 +7,7 @@ use crate::{
     bind::{
         Binder, Command,
         from::plan_of,
-        modify::{Changed, modify_input, recheck},
+        modify::{Changed, computed_again, modify_input, one_row, recheck},
         scope::Scope,
     },
     function::error::from_datafusion,
@@ -30,15 +30,18 @@ impl Binder<'_> {
         )?;
         let scope = item.scope(&parent);
         let plan = plan_of(item.source)?;
+        let row = one_row(&plan);
         let (plan, condition) = self.target_filter(plan, delete.filter.as_ref(), &scope)?;
         let input = modify_input(plan, &target)?;
         let (returning, fields) = self.returning(&delete.returning, &scope)?;
         let predicate = recheck(condition.as_ref());
+        let again = computed_again(row, condition, &[], &target)?;
         let node = ModifyNode::new(ModifyParts {
             table: relation.clone(),
             qualifier: target.qualifier,
             input,
             action: Action::Delete { predicate },
+            again,
             checks: Vec::new(),
             returning,
         })

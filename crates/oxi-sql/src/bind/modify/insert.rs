@@ -48,6 +48,7 @@ impl Binder<'_> {
             qualifier: target.qualifier.clone(),
             input: plan,
             action: Action::Insert { on_conflict },
+            again: None,
             checks,
             returning,
         })

@@ -12,8 +12,9 @@ use crate::{
         Binder, Command,
         expr::Cx,
         from::plan_of,
-        modify::{Changed, assignment::Set, modify_input, recheck},
-        query::{all_columns, project},
+        modify::{
+            Changed, assignment::Set, computed_again, modify_input, one_row, recheck, with_values,
+        },
         scope::Scope,
         typed::bare_column,
     },
@@ -37,15 +38,17 @@ impl Binder<'_> {
         )?;
         let scope = item.scope(&parent);
         let plan = plan_of(item.source)?;
-        let (mut plan, condition) = self.target_filter(plan, update.filter.as_ref(), &scope)?;
+        let row = one_row(&plan);
+        let (plan, condition) = self.target_filter(plan, update.filter.as_ref(), &scope)?;
         let mut cx = Cx::plain(&scope, "UPDATE");
         let mut sets = self.assignments(&update.assignments, &target, &mut cx)?;
-        plan = self.pull_subqueries(plan, &mut sets)?;
-        let input = modify_input(plan, &target)?;
+        let pulled = self.pull_subqueries(&mut sets)?;
+        let input = modify_input(with_values(plan, &pulled)?, &target)?;
         let generated = self.generated(&target)?;
         let checks = self.checks(&target)?;
         let (returning, fields) = self.returning(&update.returning, &scope)?;
         let predicate = recheck(condition.as_ref());
+        let again = computed_again(row, condition, &pulled, &target)?;
         let set = sets
             .into_iter()
             .map(|set| Assignment { column: set.column, value: set.value.expr })
@@ -55,6 +58,7 @@ impl Binder<'_> {
             qualifier: target.qualifier.clone(),
             input,
             action: Action::Update { set, generated, predicate },
+            again,
             checks,
             returning,
         })
@@ -63,12 +67,9 @@ impl Binder<'_> {
         Ok(Changed { plan, fields, command: Command::Update, relation })
     }
 
-    /// Computes subqueries of SET in the input, where DataFusion can plan them.
-    fn pull_subqueries(
-        &mut self,
-        plan: datafusion::logical_expr::LogicalPlan,
-        sets: &mut [Set],
-    ) -> Result<datafusion::logical_expr::LogicalPlan> {
+    /// Takes the subqueries out of SET, to be computed in the input, where DataFusion can plan
+    /// them.
+    fn pull_subqueries(&mut self, sets: &mut [Set]) -> Result<Vec<Expr>> {
         let mut pulled = Vec::new();
         for set in sets.iter_mut() {
             let owned = std::mem::take(&mut set.value.expr);
@@ -91,11 +92,6 @@ impl Binder<'_> {
                 .map_err(from_datafusion)?
                 .data;
         }
-        if pulled.is_empty() {
-            return Ok(plan);
-        }
-        let mut exprs = all_columns(&plan);
-        exprs.extend(pulled);
-        project(plan, exprs)
+        Ok(pulled)
     }
 }

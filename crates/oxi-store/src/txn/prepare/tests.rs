@@ -10,7 +10,7 @@ fn head() -> Head {
         owner: "Ω".to_owned(),
         prepared_us: -5,
         marks: Marks { table: 20, index: 300, oid: 16_400 },
-        tables: vec![(TableId(1), TableLock::Shared), (TableId(900), TableLock::Exclusive)],
+        tables: vec![(TableId(1), TableLock::RowExclusive), (TableId(900), TableLock::AccessExclusive)],
         rows: vec![
             (TableId(900), RowId(1 << 40), RowLock::KeyShare),
             (TableId(1), RowId(0), RowLock::Update),

@@ -192,7 +192,9 @@ scalar! {
     fn pg_my_temp_schema() -> u32 { 0 }
     fn pg_is_other_temp_schema(_schema: u32) -> bool { false }
     fn pg_listening_channels() -> Vec<String> { Vec::new() }
-    fn pg_blocking_pids(_pid: i32) -> Vec<i32> { Vec::new() }
+    fn pg_blocking_pids[context](pid: i32) -> Datum {
+        list(context.session.blocking_pids(pid)?.into_iter().map(Datum::Int32).collect())
+    }
     fn pg_size_pretty(bytes: i64) -> String { pretty(&Numeric::from_i128(i128::from(bytes))) }
     fn pg_size_pretty_numeric(bytes: Numeric) -> String { pretty(&bytes) }
     fn pg_size_bytes(text: &str) -> i64 { parse_size(text)? }

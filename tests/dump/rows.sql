@@ -1,0 +1,24 @@
+-- Everything in the database of everything.sql, as COPY writes it.
+SET DateStyle = 'ISO, MDY';
+SET IntervalStyle = 'postgres';
+SET TimeZone = 'UTC';
+SET extra_float_digits = 3;
+COPY kind TO stdout;
+COPY "My ""odd"" Schema"."Select" TO stdout;
+COPY shop.customer TO stdout;
+COPY shop.orders TO stdout;
+COPY shop.line TO stdout;
+COPY shop.nothing TO stdout;
+COPY shop.numbered TO stdout;
+COPY (SELECT count(*) FROM shop.no_columns) TO stdout;
+COPY (SELECT last_value, is_called FROM shop.countdown) TO stdout;
+COPY (SELECT last_value, is_called FROM shop.rewound) TO stdout;
+COPY (SELECT last_value, is_called FROM shop.fresh) TO stdout;
+COPY (SELECT last_value, is_called FROM shop.customer_id_seq) TO stdout;
+COPY (SELECT * FROM shop.a_customer) TO stdout;
+COPY (SELECT * FROM shop.b_mixed ORDER BY id) TO stdout;
+COPY (SELECT * FROM shop.c_joined ORDER BY 1, position) TO stdout;
+COPY (SELECT * FROM shop."D view" ORDER BY 1) TO stdout;
+COPY (SELECT * FROM shop.e_numbers) TO stdout;
+COPY (SELECT * FROM shop.f_values) TO stdout;
+COPY (SELECT * FROM shop.z_orders ORDER BY 1) TO stdout;
