@@ -22,7 +22,7 @@ quiet_psql() { psql -X -q -v ON_ERROR_STOP=1 "$@" >/dev/null; }
 # psql into the running server, and a dump of that.
 quiet_psql -f "$scratch/first.sql"
 "$binary" dump "postgres://$PGUSER@$PGHOST:$PGPORT/$PGDATABASE" -o "$scratch/second.sql"
-cmp "$scratch/first.sql" "$scratch/second.sql"
+diff "$scratch/first.sql" "$scratch/second.sql"
 quiet_psql -c 'SET client_min_messages = warning' -c 'DROP SCHEMA shop, "My ""odd"" Schema" CASCADE; DROP TABLE public.kind'
 
 postgres=$(ls -d /usr/lib/postgresql/15/bin 2>/dev/null || dirname "$(command -v initdb || echo /)")

@@ -18,6 +18,11 @@ address=$(sed -n 's,^ready postgres://,,p' "$data/ready")
 [ -n "$address" ] || { echo "the server did not become ready" >&2; cat "$log" >&2; exit 1; }
 export PGHOST=${address%:*} PGPORT=${address##*:} PGUSER=tester PGDATABASE=oxibase
 
+# First: it compares everything in the server with what it put there, and takes that out again.
+if command -v psql >/dev/null; then
+  echo "dump"
+  "$here/dump_client.sh" "$binary"
+fi
 echo "psycopg"
 "${OXIBASE_TEST_PYTHON:-python3}" "$here/psycopg_client.py"
 echo "tokio-postgres"
@@ -25,7 +30,5 @@ echo "tokio-postgres"
 if command -v psql >/dev/null; then
   echo "psql"
   "$here/psql_client.sh"
-  echo "dump"
-  "$here/dump_client.sh" "$binary"
 fi
 echo "clients: ok"

@@ -8,7 +8,7 @@ use oxi_model::{
     descriptor::{RelationDescriptor, RelationKind},
     engine::TableLock,
 };
-use oxi_sql::ast::{LockMode, LockTable, ObjectName};
+use oxi_sql::ast::{LockTable, ObjectName};
 
 use crate::{outcome::CommandTag, session::Session, statement::transaction::require_block};
 
@@ -21,30 +21,17 @@ pub(crate) async fn run(session: &mut Session, lock: &LockTable) -> Result<Comma
     Ok(CommandTag::plain("LOCK TABLE"))
 }
 
-fn mode(mode: LockMode) -> TableLock {
-    match mode {
-        LockMode::AccessShare => TableLock::AccessShare,
-        LockMode::RowShare => TableLock::RowShare,
-        LockMode::RowExclusive => TableLock::RowExclusive,
-        LockMode::ShareUpdateExclusive => TableLock::ShareUpdateExclusive,
-        LockMode::Share => TableLock::Share,
-        LockMode::ShareRowExclusive => TableLock::ShareRowExclusive,
-        LockMode::Exclusive => TableLock::Exclusive,
-        LockMode::AccessExclusive => TableLock::AccessExclusive,
-    }
-}
-
 /// Locks a table, or the tables that a view reads, until the name stands for what is locked.
 async fn lock_named(session: &mut Session, name: &ObjectName, lock: &LockTable) -> Result<()> {
     let mut tables = named(session, name)?;
     loop {
         for (table, relation) in &tables {
             if !lock.no_wait {
-                acquire(session, *table, mode(lock.mode)).await?;
+                acquire(session, *table, lock.mode).await?;
                 continue;
             }
             let txn = &session.ensure_transaction().txn;
-            if txn.lock_table(*table, mode(lock.mode))?.is_some() {
+            if txn.lock_table(*table, lock.mode)?.is_some() {
                 return Err(Error::new(
                     SqlState::LOCK_NOT_AVAILABLE,
                     format!("could not obtain lock on relation \"{relation}\""),

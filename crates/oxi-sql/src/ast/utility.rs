@@ -1,5 +1,7 @@
 //! Statements that neither read tables nor define objects.
 
+use oxi_model::engine::TableLock;
+
 use super::{
     Expr, FunctionCall, Ident, NamedOption, ObjectKind, ObjectName, Query, Span, Statement,
     TypeName,
@@ -296,30 +298,9 @@ pub struct LockTable {
     /// The tables; `true` is `ONLY`.
     pub tables: Vec<(ObjectName, bool)>,
     /// The mode.
-    pub mode: LockMode,
+    pub mode: TableLock,
     /// `NOWAIT`.
     pub no_wait: bool,
-}
-
-/// The modes of table locks, weakest first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
-pub enum LockMode {
-    /// `ACCESS SHARE`.
-    AccessShare,
-    /// `ROW SHARE`.
-    RowShare,
-    /// `ROW EXCLUSIVE`.
-    RowExclusive,
-    /// `SHARE UPDATE EXCLUSIVE`.
-    ShareUpdateExclusive,
-    /// `SHARE`.
-    Share,
-    /// `SHARE ROW EXCLUSIVE`.
-    ShareRowExclusive,
-    /// `EXCLUSIVE`.
-    Exclusive,
-    /// `ACCESS EXCLUSIVE`, the default.
-    AccessExclusive,
 }
 
 /// `CALL`.

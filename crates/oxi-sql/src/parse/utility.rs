@@ -1,6 +1,7 @@
 //! Statements that neither read tables nor define objects.
 
 use oxi_base::Result;
+use oxi_model::engine::TableLock;
 
 use super::cursor::Parser;
 use super::lexer::TokenKind;
@@ -279,7 +280,7 @@ impl Parser<'_> {
         self.expect("lock")?;
         self.eat("table");
         let tables = self.list(Self::relation)?;
-        let mut mode = LockMode::AccessExclusive;
+        let mut mode = TableLock::AccessExclusive;
         if self.eat("in") {
             mode = self.lock_mode()?;
             self.expect("mode")?;
@@ -287,24 +288,24 @@ impl Parser<'_> {
         Ok(LockTable { tables, mode, no_wait: self.eat("nowait") })
     }
 
-    fn lock_mode(&mut self) -> Result<LockMode> {
+    fn lock_mode(&mut self) -> Result<TableLock> {
         Ok(match self.expect_any(&["access", "row", "share", "exclusive"])? {
             "access" if self.expect_any(&["share", "exclusive"])? == "share" => {
-                LockMode::AccessShare
+                TableLock::AccessShare
             }
-            "access" => LockMode::AccessExclusive,
-            "row" if self.expect_any(&["share", "exclusive"])? == "share" => LockMode::RowShare,
-            "row" => LockMode::RowExclusive,
-            "exclusive" => LockMode::Exclusive,
+            "access" => TableLock::AccessExclusive,
+            "row" if self.expect_any(&["share", "exclusive"])? == "share" => TableLock::RowShare,
+            "row" => TableLock::RowExclusive,
+            "exclusive" => TableLock::Exclusive,
             _ if self.eat("update") => {
                 self.expect("exclusive")?;
-                LockMode::ShareUpdateExclusive
+                TableLock::ShareUpdateExclusive
             }
             _ if self.eat("row") => {
                 self.expect("exclusive")?;
-                LockMode::ShareRowExclusive
+                TableLock::ShareRowExclusive
             }
-            _ => LockMode::Share,
+            _ => TableLock::Share,
         })
     }
 

@@ -402,7 +402,15 @@ impl Future for QueueWait {
         this.edge.check(context)?;
         let wanted = &this.edge.wanted;
         let mut state = this.queue.lock_state(wanted.lock);
-        let blockers = this.queue.blockers(&state, &wanted.waiter, wanted.lock);
+        state.line.retain(|other| other.waiter.is_active());
+        let blockers = loop {
+            let blockers = this.queue.blockers(&state, &wanted.waiter, wanted.lock);
+            // Who stands ahead may end without ever having held anything here.
+            let register = |txn: &Arc<TxnState>| txn.add_waiter(context.waker(), txn.epoch());
+            if blockers.ahead.iter().all(register) {
+                break blockers;
+            }
+        };
         if blockers.is_empty() {
             this.queue.note(&state);
             this.is_in_line = false;

@@ -1,14 +1,27 @@
 //! Tables' locks against a plain list of who holds what.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
 };
 
-use oxi_model::engine::TableLock;
+use oxi_base::TableId;
+use oxi_model::{
+    engine::{TableLock, Wait},
+    lock::LockObject,
+};
+use oxi_world::World;
 use proptest::prelude::*;
 
-use super::queue::{LockQueue, Modes};
+use super::{
+    queue::{LockQueue, Modes},
+    wait::Waits,
+};
 use crate::undo::TxnState;
 
 const PARTIES: usize = 4;
@@ -68,6 +81,42 @@ fn a_session_is_not_in_its_own_way() {
     assert!(!queue.acquire(&other, TableLock::Share));
     queue.release(&b, TableLock::Exclusive.into());
     assert!(queue.acquire(&other, TableLock::Share));
+}
+
+/// Counts how often somebody was woken.
+#[derive(Default)]
+struct Alarm(AtomicU64);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn who_leaves_the_line_without_having_held_anything_wakes_those_behind() {
+    let (world, _) = World::simulated(1);
+    let waits = Arc::new(Waits::new(world.clock));
+    let queue = LockQueue::of_table();
+    let (holder, first, second) = (TxnState::new(), TxnState::new(), TxnState::new());
+    assert!(queue.acquire(&holder, TableLock::AccessExclusive));
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(Arc::clone(&alarm));
+    let poll = |wait: &mut Wait| Pin::new(wait).poll(&mut Context::from_waker(&waker));
+    let object = LockObject::Table(TableId(1));
+    // The first in line may go on, and keeps its place, but never takes the lock.
+    let mut wait = queue.wait(&waits, &first, object, TableLock::RowExclusive);
+    assert!(poll(&mut wait).is_pending());
+    queue.release(&holder, TableLock::AccessExclusive.into());
+    assert!(matches!(poll(&mut wait), Poll::Ready(Ok(()))));
+    drop(wait);
+    let mut wait = queue.wait(&waits, &second, object, TableLock::AccessExclusive);
+    assert!(poll(&mut wait).is_pending());
+    let before = alarm.0.load(Ordering::SeqCst);
+    first.abort();
+    first.wake();
+    assert!(alarm.0.load(Ordering::SeqCst) > before);
+    assert!(matches!(poll(&mut wait), Poll::Ready(Ok(()))));
 }
 
 /// Threads that write and threads that want the table for themselves never meet.
