@@ -429,7 +429,7 @@ impl Txn for FakeTxn {
     fn make_unique(&self, _: IndexId) -> Result<()> {
         Ok(())
     }
-    fn others_ended(&self, _: TableId) -> Result<Wait> {
+    fn others_ended(&self, _: TableId, _: TableLock) -> Result<Wait> {
         Ok(Box::pin(std::future::ready(Ok(()))))
     }
     fn drop_index(&self, index: IndexId) -> Result<()> {

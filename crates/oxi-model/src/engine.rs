@@ -391,8 +391,9 @@ pub trait Txn: Send + Sync {
     /// Makes an attached index that has passed [`Engine::verify_unique`] unique for good.
     fn make_unique(&self, index: IndexId) -> Result<()>;
 
-    /// Resolves when the other transactions that hold a lock on the table now have ended.
-    fn others_ended(&self, table: TableId) -> Result<Wait>;
+    /// Resolves when the other transactions have ended that now hold a lock on the table in the
+    /// way of `lock`, which is not taken: who comes later is not waited for.
+    fn others_ended(&self, table: TableId, lock: TableLock) -> Result<Wait>;
 
     /// Drops an index at commit.
     fn drop_index(&self, index: IndexId) -> Result<()>;
@@ -415,7 +416,8 @@ pub trait Txn: Send + Sync {
     /// Prepares the transaction for two-phase commit: it ends for its session, keeps its changes
     /// and locks, and waits for [`Engine::finish_prepared`], across restarts too. The future
     /// resolves when that is durable. An error of the call leaves the transaction as it was:
-    /// `42710` if the identifier is taken, `53200` if there are too many.
+    /// `42710` if the identifier is taken, `53200` if there are too many, `0A000` under
+    /// SERIALIZABLE and if it shares an advisory lock with its session.
     fn prepare(&self, name: &PrepareAs) -> Result<BoxFuture<Result<()>>>;
 
     /// Rolls everything back. Also done on drop.

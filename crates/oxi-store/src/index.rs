@@ -55,6 +55,9 @@ pub(crate) struct Index {
     enforced: AtomicBool,
     /// Who made an index unique that was built beside its writers.
     unique_by: OnceLock<Arc<TxnState>>,
+    /// It has the entries of all rows. What fills it is not in the log: a checkpoint leaves the
+    /// entries of an incomplete index out, and a start makes them from the rows.
+    complete: AtomicBool,
     shelf: Arc<Shelf>,
 }
 
@@ -136,14 +139,26 @@ impl Index {
             stripes: (0..stripes).map(|_| Mutex::new(())).collect(),
             enforced,
             unique_by: OnceLock::new(),
+            complete: AtomicBool::new(true),
             shelf,
         })
     }
 
-    /// Makes it an index that may come to refuse equal keys.
-    pub(crate) fn with_stripes(mut self) -> Self {
+    /// Makes it an index that is to be filled beside writers, and may come to refuse equal keys.
+    pub(crate) fn attached(mut self) -> Self {
         self.stripes = (0..STRIPES).map(|_| Mutex::new(())).collect();
+        self.complete = AtomicBool::new(false);
         self
+    }
+
+    /// Whether it has the entries of all rows.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
+    /// It has been filled.
+    pub(crate) fn completed(&self) {
+        self.complete.store(true, Ordering::Release);
     }
 
     /// Whether it refuses equal keys, or may come to do so.

@@ -649,9 +649,9 @@ impl Txn for Transaction {
         self.make_index_unique(&mut *self.writable()?, index)
     }
 
-    fn others_ended(&self, table: TableId) -> Result<Wait> {
+    fn others_ended(&self, table: TableId, lock: TableLock) -> Result<Wait> {
         drop(self.running()?);
-        Ok(self.others_of(&*self.core.table(table)?))
+        Ok(self.others_of(&*self.core.table(table)?, lock))
     }
 
     fn drop_index(&self, index: IndexId) -> Result<()> {

@@ -70,6 +70,11 @@ impl TxnState {
         }
     }
 
+    /// The number of a transaction without session.
+    pub(crate) fn lone_id(&self) -> Option<TxnId> {
+        if self.session() == 0 { self.id() } else { None }
+    }
+
     /// The state of what was there before anything else: what recovery brings back.
     pub(crate) fn ancient() -> Arc<Self> {
         let state = Self::new();

@@ -49,6 +49,7 @@ impl Guard {
     async fn hold(session: &mut Session, table: TableId) -> Result<Self> {
         let (engine, cancel) = (Arc::clone(&session.shared.engine), Arc::clone(&session.cancel));
         let txn = engine.begin(Isolation::ReadCommitted);
+        txn.belong_to(session.backend_id);
         while let Some(wait) = txn.lock_table(table, TableLock::ShareUpdateExclusive)? {
             cancel.wait_for_lock(wait).await??;
         }
@@ -64,21 +65,25 @@ impl Guard {
         Err(Error::new(SqlState::SERIALIZATION_FAILURE, message))
     }
 
-    /// Waits for all who use the table now.
-    async fn others_ended(&self) -> Result<()> {
-        let wait = self.txn.others_ended(self.table)?;
+    /// Waits for all who now hold the table in the way of a lock.
+    async fn others_ended(&self, lock: TableLock) -> Result<()> {
+        let wait = self.txn.others_ended(self.table, lock)?;
         self.cancel.wait_for_lock(wait).await?
+    }
+
+    async fn writers_ended(&self) -> Result<()> {
+        self.others_ended(TableLock::Share).await
     }
 
     /// Fills an attached index and makes sure of its uniqueness.
     async fn build(&self, built: &RelationDescriptor) -> Result<()> {
         let Some(descriptor) = built.as_index() else { return Err(Error::bug("no index")) };
         let storage = descriptor.storage();
-        self.others_ended().await?;
+        self.writers_ended().await?;
         self.engine.fill_index(storage)?;
         if descriptor.unique && !descriptor.deferrable {
             self.engine.enforce_unique(storage)?;
-            self.others_ended().await?;
+            self.writers_ended().await?;
             let verified = self.engine.verify_unique(storage);
             verified.map_err(|error| index::named(&error, &built.name).unwrap_or(error))?;
         }
@@ -154,7 +159,8 @@ async fn remove(session: &mut Session, oid: u32) -> Result<()> {
     change.set_validity(oid, Validity::Invalid).await?;
     finish_change(session, change);
     session.commit().await?;
-    guard.others_ended().await?;
+    // Readers may have planned with it.
+    guard.others_ended(TableLock::AccessExclusive).await?;
     let plan = removal::plan(&*session.catalog()?, &target, Behavior::Restrict)?;
     let mut change = begin_change(session)?;
     removing::carry_out(session, &mut change, &plan).await?;
@@ -186,8 +192,6 @@ pub(crate) async fn rebuild(
     change.exchange_storage(oid, second.oid).await?;
     finish_change(session, change);
     session.commit().await?;
-    // Gives the table free, for `remove` holds it itself.
-    std::mem::drop(guard);
     remove(session, second.oid).await
 }
 

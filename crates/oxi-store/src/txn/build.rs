@@ -9,12 +9,12 @@ use std::{ops::Bound, sync::Arc};
 use oxi_base::{Error, IndexId, Result, RowId, Ts};
 use oxi_model::{
     Datum,
-    engine::{KeyRange, Wait},
+    engine::{KeyRange, TableLock, Wait},
 };
 
 use super::Transaction;
 use crate::{
-    block::{Overlay, Seen, row_id},
+    block::{Overlay, Rows, SLOTS, Seen, row_id},
     engine::Core,
     index::{Index, IndexUse, build::not_unique, key::Key},
     lock::wait,
@@ -25,12 +25,16 @@ use crate::{
 const EVERYTHING: KeyRange =
     KeyRange { lower: Bound::Unbounded, upper: Bound::Unbounded, reverse: false };
 
+/// Slots whose entries are made under one hold of their block's latch: leaves of the index may have
+/// to be read from the disk meanwhile, and writers wait.
+const SLOTS_AT_ONCE: usize = 32;
+
 impl Transaction {
     /// See [`oxi_model::engine::Txn::others_ended`].
-    pub(super) fn others_of(&self, table: &Table) -> Wait {
+    pub(super) fn others_of(&self, table: &Table, lock: TableLock) -> Wait {
         let (waits, own) = (self.core.waits.clone(), self.state.clone());
-        let mut others = table.locks.holders();
-        others.retain(|other| !Arc::ptr_eq(other, &self.state));
+        let mut others = table.locks.holders(lock);
+        others.retain(|other| other.party() != self.state.party());
         Box::pin(async move {
             for other in others {
                 while other.is_active() {
@@ -40,6 +44,21 @@ impl Transaction {
             Ok(())
         })
     }
+}
+
+/// Makes the entries of all states of a slot.
+fn enter(rows: &Rows, entry: &IndexUse, block: u64, slot: u16) -> Result<()> {
+    if !rows.is_live(slot) && rows.chain(slot).is_none() {
+        return Ok(());
+    }
+    let mut inserted = Ok(());
+    rows.each_state(slot, |overlay| {
+        let value = |position| rows.value(slot, position, Some(overlay));
+        if inserted.is_ok() {
+            inserted = entry.index.insert(&entry.key(value).0, row_id(block, slot)).map(drop);
+        }
+    });
+    inserted
 }
 
 fn use_of(table: &Table, index: &Arc<Index>) -> Result<IndexUse> {
@@ -55,23 +74,16 @@ impl Core {
         // A collection that is under way may not know the index; the next one does.
         drop(self.collecting.lock());
         for block in table.blocks() {
-            self.storage.relieve()?;
-            let rows = block.read()?;
-            let mut inserted = Ok(());
-            for slot in 0..rows.len as u16 {
-                if !rows.is_live(slot) && rows.chain(slot).is_none() {
-                    continue;
+            for start in (0..SLOTS).step_by(SLOTS_AT_ONCE) {
+                self.storage.relieve()?;
+                let rows = block.read()?;
+                let end = rows.len.min(start + SLOTS_AT_ONCE);
+                for slot in start..end {
+                    enter(&rows, &entry, block.number, slot as u16)?;
                 }
-                let row = row_id(block.number, slot);
-                rows.each_state(slot, |overlay| {
-                    let value = |position| rows.value(slot, position, Some(overlay));
-                    if inserted.is_ok() {
-                        inserted = index.insert(&entry.key(value).0, row).map(drop);
-                    }
-                });
             }
-            inserted?;
         }
+        index.completed();
         Ok(())
     }
 

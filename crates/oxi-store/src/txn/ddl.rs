@@ -103,8 +103,8 @@ impl Transaction {
             self.state.clone(),
             &table.home.storage,
         )
-            .ok_or_else(|| Error::bug("index on a column that is not there"))?;
-        let index = Arc::new(index.with_stripes());
+        .ok_or_else(|| Error::bug("index on a column that is not there"))?;
+        let index = Arc::new(index.attached());
         redo::put_create_index(&mut work.redo.bytes, id, &layout);
         if self.core.indexes.write().insert(id, index.clone()).is_some() {
             return Err(Error::bug(format!("index storage {id} exists already")));

@@ -10,9 +10,10 @@ use oxi_base::{
 use oxi_log::{Frame, FrameKind};
 use oxi_model::{
     engine::{
-        BoxFuture, Isolation, PrepareAs, PreparedEnd, PreparedTransaction, RowLock, TableLock,
-        Txn, WriteOutcome, WriteTarget,
+        BoxFuture, Isolation, PrepareAs, PreparedEnd, PreparedTransaction, RowLock, TableLock, Txn,
+        WriteOutcome, WriteTarget,
     },
+    lock::AdvisoryKey,
 };
 
 use super::{Transaction, UndoEntry, Work, write::note_inserted};
@@ -41,6 +42,7 @@ pub(crate) struct Head {
     pub(crate) marks: Marks,
     tables: Vec<(TableId, TableLock)>,
     rows: Vec<(TableId, RowId, RowLock)>,
+    advisory: Vec<(AdvisoryKey, TableLock)>,
 }
 
 /// A `Prepare` frame whose transaction has not ended yet.
@@ -63,12 +65,8 @@ const TABLE_LOCKS: [(TableLock, u8); 8] = [
     (TableLock::Exclusive, 7),
     (TableLock::AccessExclusive, 8),
 ];
-const ROW_LOCKS: [(RowLock, u8); 4] = [
-    (RowLock::KeyShare, 1),
-    (RowLock::Share, 2),
-    (RowLock::NoKeyUpdate, 3),
-    (RowLock::Update, 4),
-];
+const ROW_LOCKS: [(RowLock, u8); 4] =
+    [(RowLock::KeyShare, 1), (RowLock::Share, 2), (RowLock::NoKeyUpdate, 3), (RowLock::Update, 4)];
 
 fn byte_of<L: PartialEq + Copy>(list: &[(L, u8)], lock: L) -> u8 {
     list.iter().find(|(known, _)| *known == lock).map_or(0, |(_, byte)| *byte)
@@ -76,6 +74,31 @@ fn byte_of<L: PartialEq + Copy>(list: &[(L, u8)], lock: L) -> u8 {
 
 fn lock_of<L: Copy>(list: &[(L, u8)], byte: u8) -> Option<L> {
     list.iter().find(|(_, known)| *known == byte).map(|(lock, _)| *lock)
+}
+
+fn put_key(out: &mut Vec<u8>, key: AdvisoryKey) {
+    match key {
+        AdvisoryKey::One(key) => {
+            out.push(1);
+            out.extend_from_slice(&key.to_le_bytes());
+        }
+        AdvisoryKey::Two(first, second) => {
+            out.push(2);
+            out.extend_from_slice(&first.to_le_bytes());
+            out.extend_from_slice(&second.to_le_bytes());
+        }
+    }
+}
+
+fn read_key(reader: &mut Reader<'_>) -> Option<AdvisoryKey> {
+    match reader.u8()? {
+        1 => Some(AdvisoryKey::One(i64::from_le_bytes(reader.array()?))),
+        2 => {
+            let first = i32::from_le_bytes(reader.array()?);
+            Some(AdvisoryKey::Two(first, i32::from_le_bytes(reader.array()?)))
+        }
+        _ => None,
+    }
 }
 
 impl Head {
@@ -96,6 +119,11 @@ impl Head {
             put_varint(out, table.0.into());
             put_varint(out, row.0);
             out.push(byte_of(&ROW_LOCKS, *lock));
+        }
+        put_varint(out, self.advisory.len() as u64);
+        for (key, lock) in &self.advisory {
+            put_key(out, *key);
+            out.push(byte_of(&TABLE_LOCKS, *lock));
         }
     }
 
@@ -118,7 +146,12 @@ impl Head {
             let (table, row) = (TableId(redo::read_u32(reader)?), RowId(reader.varint()?));
             rows.push((table, row, lock_of(&ROW_LOCKS, reader.u8()?)?));
         }
-        Some(Head { gid, owner, prepared_us, marks, tables, rows })
+        let mut advisory = Vec::new();
+        for _ in 0..reader.varint()? {
+            let key = read_key(reader)?;
+            advisory.push((key, lock_of(&TABLE_LOCKS, reader.u8()?)?));
+        }
+        Some(Head { gid, owner, prepared_us, marks, tables, rows, advisory })
     }
 }
 
@@ -157,6 +190,20 @@ fn table_locks(work: &Work) -> Vec<(TableId, TableLock)> {
     work.tables.iter().flat_map(each).collect()
 }
 
+/// `0A000` if the session holds one of the advisory locks as well: the lock cannot stay with it and
+/// go with the transaction.
+fn refuse_shared_advisory(txn: &Transaction, work: &Work) -> Result<()> {
+    let shares = |(key, _): &(AdvisoryKey, TableLock)| {
+        txn.core.advisory.queue(*key).is_shared_by_party(&txn.state)
+    };
+    if !work.advisory.iter().any(shares) {
+        return Ok(());
+    }
+    let message = "cannot PREPARE while holding both session-level and transaction-level locks \
+                   on the same object";
+    Err(Error::unsupported(message))
+}
+
 fn already_used(gid: &str) -> Error {
     let message = format!("transaction identifier \"{gid}\" is already in use");
     Error::new(SqlState::DUPLICATE_OBJECT, message)
@@ -171,6 +218,7 @@ impl Transaction {
         let core = &self.core;
         core.check_usable()?;
         let mut work = self.running()?;
+        refuse_shared_advisory(self, &work)?;
         let mut prepared = core.prepared.lock();
         if prepared.contains_key(&name.gid) {
             return Err(already_used(&name.gid));
@@ -190,6 +238,7 @@ impl Transaction {
             marks: core.marks(),
             tables: table_locks(&work),
             rows: locked_rows(self, &work)?,
+            advisory: work.advisory.clone(),
         };
         let mut payload = Vec::with_capacity(work.redo.bytes.len() + 128);
         head.encode(&mut payload);
@@ -322,6 +371,12 @@ impl Core {
             if matches!(locked, WriteOutcome::Wait(_)) {
                 return Err(Error::bug("a row lock is not free"));
             }
+        }
+        for (key, lock) in head.advisory {
+            if !self.advisory.queue(key).acquire(&txn.state, lock) {
+                return Err(Error::bug("an advisory lock is not free"));
+            }
+            work.advisory.push((key, lock));
         }
         let ended = txn.end(&mut work);
         drop(work);

@@ -128,7 +128,7 @@ fn build_beside(seed: u64, unique: bool, value: fn(&mut Prng) -> String) {
     let old = old.begin_statement();
     attach(&store, unique);
     let guard = store.begin(Isolation::ReadCommitted);
-    blocking(guard.others_ended(TABLE).unwrap()).unwrap();
+    blocking(guard.others_ended(TABLE, TableLock::Share).unwrap()).unwrap();
     store.fill_index(BUILT).unwrap();
     for _ in 0..20 {
         let reader = store.begin(Isolation::RepeatableRead);
@@ -138,7 +138,7 @@ fn build_beside(seed: u64, unique: bool, value: fn(&mut Prng) -> String) {
     }
     if unique {
         store.enforce_unique(BUILT).unwrap();
-        blocking(guard.others_ended(TABLE).unwrap()).unwrap();
+        blocking(guard.others_ended(TABLE, TableLock::Share).unwrap()).unwrap();
         store.verify_unique(BUILT).unwrap();
         guard.make_unique(BUILT).unwrap();
         commit(&guard);
@@ -232,4 +232,87 @@ fn attaching_is_rolled_back() {
     attach(&store, false);
     store.fill_index(BUILT).unwrap();
     store.check().unwrap();
+}
+
+/// Filling is not in the log: a checkpoint that came before it must not count as the index.
+#[test]
+fn a_checkpoint_before_the_filling_is_not_the_index() {
+    let (world, store) = store();
+    let txn = store.begin(Isolation::ReadCommitted);
+    for key in 0..3_000 {
+        txn.insert(TABLE, &row(key, &format!("{}", key % 7))).unwrap();
+    }
+    commit(&txn);
+    attach(&store, false);
+    let txn = store.begin(Isolation::ReadCommitted);
+    txn.insert(TABLE, &row(-2, "beside")).unwrap();
+    commit(&txn);
+    store.check().unwrap();
+    store.checkpoint().unwrap();
+    let incomplete = open_again(&world, store);
+    incomplete.check().unwrap();
+
+    let txn = incomplete.begin(Isolation::ReadCommitted);
+    txn.drop_index(BUILT).unwrap();
+    commit(&txn);
+    attach(&incomplete, false);
+    incomplete.checkpoint().unwrap();
+    incomplete.fill_index(BUILT).unwrap();
+    let store = open_again(&world, incomplete);
+    store.check().unwrap();
+    let reader = store.begin(Isolation::ReadCommitted);
+    agree(&*reader.begin_statement());
+    drop(reader);
+    store.checkpoint().unwrap();
+    let store = open_again(&world, store);
+    let reader = store.begin(Isolation::ReadCommitted);
+    agree(&*reader.begin_statement());
+}
+
+/// Ends without a checkpoint, and opens.
+fn open_again(world: &World, store: Arc<Store>) -> Arc<Store> {
+    drop(store);
+    open(world, options()).unwrap()
+}
+
+/// Leaves that are away come back while blocks are latched, and neither stands in the other's way.
+#[test]
+fn an_index_is_built_in_little_memory() {
+    let world = World::in_memory().unwrap();
+    let little = StoreOptions { memory_limit: Some(1 << 19), ..options() };
+    let store = open(&world, little).unwrap();
+    create(&store);
+    let long = "x".repeat(100);
+    for batch in 0..4 {
+        let txn = store.begin(Isolation::ReadCommitted);
+        for number in 0..1_000 {
+            let key = batch * 1_000 + number;
+            // Neighbours have keys far apart.
+            let text = format!("{}{long}", (key * 7_919) % 4_000);
+            txn.insert(TABLE, &row(key + 1_000_000, &text)).unwrap();
+        }
+        commit(&txn);
+    }
+    store.checkpoint().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (store, stop) = (store.clone(), stop.clone());
+        std::thread::spawn(move || {
+            let mut prng = Prng::new(5);
+            while !stop.load(Ordering::Relaxed) {
+                transaction(&store, &mut prng, 0, &|prng| format!("{}", prng.below(4_000)));
+            }
+        })
+    };
+    attach(&store, false);
+    let guard = store.begin(Isolation::ReadCommitted);
+    blocking(guard.others_ended(TABLE, TableLock::Share).unwrap()).unwrap();
+    store.fill_index(BUILT).unwrap();
+    store.checkpoint().unwrap();
+    stop.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    store.collect();
+    store.check().unwrap();
+    let reader = store.begin(Isolation::ReadCommitted);
+    agree(&*reader.begin_statement());
 }

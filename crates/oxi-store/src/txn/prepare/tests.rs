@@ -10,10 +10,17 @@ fn head() -> Head {
         owner: "Ω".to_owned(),
         prepared_us: -5,
         marks: Marks { table: 20, index: 300, oid: 16_400 },
-        tables: vec![(TableId(1), TableLock::RowExclusive), (TableId(900), TableLock::AccessExclusive)],
+        tables: vec![
+            (TableId(1), TableLock::RowExclusive),
+            (TableId(900), TableLock::AccessExclusive),
+        ],
         rows: vec![
             (TableId(900), RowId(1 << 40), RowLock::KeyShare),
             (TableId(1), RowId(0), RowLock::Update),
+        ],
+        advisory: vec![
+            (AdvisoryKey::One(-9), TableLock::Exclusive),
+            (AdvisoryKey::Two(4, -4), TableLock::Share),
         ],
     }
 }
@@ -40,8 +47,8 @@ fn a_head_that_ends_early_is_none() {
 #[test]
 fn an_unknown_lock_is_none() {
     let mut bytes = Vec::new();
-    Head { rows: Vec::new(), ..head() }.encode(&mut bytes);
-    let at = bytes.len() - 2;
+    Head { rows: Vec::new(), advisory: Vec::new(), ..head() }.encode(&mut bytes);
+    let at = bytes.len() - 3;
     assert_eq!(bytes[at], 8);
     bytes[at] = 9;
     assert_eq!(Head::decode(&mut Reader::new(&bytes)), None);
