@@ -235,6 +235,11 @@ impl Session {
     /// Ends a pipeline or a string of statements: commits the implicit transaction, if one is
     /// open.
     pub async fn sync(&mut self) -> Result<()> {
+        if self.transaction.as_ref().is_some_and(Transaction::owes_checks) {
+            // Checks at the end of a pipeline are measured like a statement.
+            self.look_at_settings();
+            self.limits.start(&self.seen.0, &self.cancel);
+        }
         self.statement_ended(true).await
     }
 
@@ -381,6 +386,8 @@ impl Session {
     pub(crate) async fn statement_ended(&mut self, commits: bool) -> Result<()> {
         let implicit = self.transaction.as_ref().is_some_and(|txn| !txn.explicit);
         let ended = if commits && implicit { self.commit().await } else { Ok(()) };
+        // Not before: checks that were put off until now are a part of the statement.
+        self.limits.stop();
         self.end_activity();
         ended
     }
@@ -430,6 +437,7 @@ impl Session {
     /// set stays.
     pub(crate) fn end_prepared(&mut self) {
         self.transaction = None;
+        self.activity.end_transaction();
         self.outdate_eval();
         self.cursors.retain(|_, cursor| cursor.is_held());
         let mut settings = self.settings.lock();

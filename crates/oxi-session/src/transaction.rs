@@ -124,6 +124,11 @@ impl Transaction {
         });
     }
 
+    /// Whether it is implicit and its end has checks to make, which may have to wait.
+    pub(crate) fn owes_checks(&self) -> bool {
+        !self.explicit && !self.deferred.is_empty()
+    }
+
     /// Whether it runs within a savepoint.
     pub(crate) fn is_nested(&self) -> bool {
         !self.savepoints.is_empty()

@@ -170,12 +170,18 @@ fn apply(
             column.constraints.push(NewConstraint::foreign_key(given, names, key.clone()));
         }
     }
+    put_deferral(column, constraint)
+}
+
+/// When the constraint that was just added is checked.
+fn put_deferral(column: &mut NewColumn, constraint: &ast::ColumnConstraint) -> Result<()> {
     let is_key =
         matches!(&constraint.kind, Kind::PrimaryKey(_) | Kind::Unique { .. } | Kind::References(_));
     match column.constraints.last_mut().filter(|_| is_key) {
         Some(added) => added.deferral = deferral_of(constraint.deferral),
         None if constraint.deferral.deferrable => {
-            return Err(Error::new(SqlState::SYNTAX_ERROR, "misplaced DEFERRABLE clause").at(at));
+            let misplaced = Error::new(SqlState::SYNTAX_ERROR, "misplaced DEFERRABLE clause");
+            return Err(misplaced.at(constraint.span.position()));
         }
         None => {}
     }
