@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_model::descriptor::{
-    ColumnDescriptor, ConstraintDescriptor, ConstraintKind, RelationDescriptor, RelationKind,
-    TableDescriptor,
+    ColumnDescriptor, ConstraintDescriptor, ConstraintKind, Deferral, IndexDescriptor,
+    RelationDescriptor, RelationKind, TableDescriptor,
 };
 
 use crate::{catalog::Catalog, expression, identifier, mutation, removal, resolve, suggest};
@@ -200,7 +200,8 @@ pub fn check_drop_not_null(relation: &RelationDescriptor, name: &str) -> Result<
 /// the order written (the primary key's if none are written).
 ///
 /// # Errors
-/// `42830` or `42704` if no unique index has exactly these columns.
+/// `42830` or `42704` if no unique index has exactly these columns; `55000` if only one of a
+/// deferrable constraint has.
 pub fn foreign_key_target(
     catalog: &Catalog,
     referenced: &RelationDescriptor,
@@ -236,6 +237,14 @@ pub fn foreign_key_target(
             (index, columns.to_vec())
         }
     };
+    let deferrable = |oid| catalog.relation(oid)?.as_index().map(|index| index.deferrable);
+    if deferrable(found.0) == Some(true) {
+        let what = if columns.is_none() { "primary key" } else { "unique constraint" };
+        return Err(Error::new(
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("cannot use a deferrable {what} for referenced table \"{}\"", referenced.name),
+        ));
+    }
     if found.1.len() != referencing_count {
         return Err(Error::new(
             SqlState::INVALID_FOREIGN_KEY,
@@ -245,23 +254,55 @@ pub fn foreign_key_target(
     Ok(found)
 }
 
-/// A unique index over exactly these columns in any order, the primary key's first.
+/// A unique index over exactly these columns in any order: one whose keys never meet before one
+/// of a deferrable constraint, and among those the primary key's first.
 pub fn unique_index_on(catalog: &Catalog, table: u32, columns: &[u32]) -> Option<u32> {
     let primary = catalog.relation(table)?.as_table().and_then(primary_key).map(|(index, _)| index);
-    let mut fitting: Vec<u32> = catalog
+    let fits = |index: &IndexDescriptor| {
+        index.unique
+            && !index.invalid
+            && index.columns.len() == columns.len()
+            && columns.iter().all(|id| index.columns.iter().any(|key| key.column == *id))
+    };
+    let mut fitting: Vec<(bool, bool, u32)> = catalog
         .indexes_of(table)
         .iter()
-        .filter(|relation| {
-            relation.as_index().is_some_and(|index| {
-                index.unique
-                    && index.columns.len() == columns.len()
-                    && columns.iter().all(|id| index.columns.iter().any(|key| key.column == *id))
-            })
+        .filter_map(|relation| {
+            let index = relation.as_index().filter(|index| fits(index))?;
+            Some((index.deferrable, Some(relation.oid) != primary, relation.oid))
         })
-        .map(|relation| relation.oid)
         .collect();
-    fitting.sort_by_key(|oid| Some(*oid) != primary);
-    fitting.first().copied()
+    fitting.sort_unstable();
+    fitting.first().map(|(_, _, oid)| *oid)
+}
+
+/// A table whose foreign key is checked at another time: ALTER CONSTRAINT.
+///
+/// # Errors
+/// `42704` if there is no such constraint, `42809` if it is none of a foreign key.
+pub fn set_deferral(
+    relation: &RelationDescriptor,
+    name: &str,
+    deferral: Deferral,
+) -> Result<RelationDescriptor> {
+    let oid = constraint(relation, name)?.oid;
+    let mut changed = relation.clone();
+    let RelationKind::Table(table) = &mut changed.kind else {
+        return Err(Error::bug("a constraint of what is no table"));
+    };
+    for found in table.constraints.iter_mut().filter(|found| found.oid == oid) {
+        if !matches!(found.kind, ConstraintKind::ForeignKey(_)) {
+            return Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!(
+                    "constraint \"{name}\" of relation \"{}\" is not a foreign key constraint",
+                    relation.name
+                ),
+            ));
+        }
+        found.deferral = deferral;
+    }
+    Ok(changed)
 }
 
 /// The relations that change when a column gets another name; the table is the first.

@@ -15,6 +15,23 @@ pub fn constraint_def(
     constraint: &ConstraintDescriptor,
 ) -> String {
     let Some(table) = relation.as_table() else { return String::new() };
+    let mut text = demand(catalog, search_path, table, constraint);
+    if constraint.deferral.deferrable {
+        text.push_str(" DEFERRABLE");
+    }
+    if constraint.deferral.initially_deferred {
+        text.push_str(" INITIALLY DEFERRED");
+    }
+    text
+}
+
+/// What a constraint demands, without when.
+fn demand(
+    catalog: &Catalog,
+    search_path: &[String],
+    table: &TableDescriptor,
+    constraint: &ConstraintDescriptor,
+) -> String {
     match &constraint.kind {
         ConstraintKind::Check { expression } => format!("CHECK ({})", parenthesized(expression)),
         ConstraintKind::Unique { primary, index, columns } => {

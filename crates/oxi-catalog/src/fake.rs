@@ -14,9 +14,9 @@ use oxi_model::{
     Datum, Row, array,
     engine::{
         BoxFuture, CheckpointReport, Duplicate, Engine, IndexLayout, InsertOutcome, Isolation,
-        KeyAccess, KeyRange, RowLock, RowVisitor, SavepointId, Scan, ScanRequest, SequenceStep,
-        Snapshot, TableLayout, TableLock, TableNamer, TableStatistics, Txn, Wait, WriteOutcome,
-        WriteTarget,
+        KeyAccess, KeyCheck, KeyRange, PrepareAs, PreparedEnd, PreparedTransaction, RowLock,
+        RowVisitor, SavepointId, Scan, ScanRequest, SequenceStep, Snapshot, TableLayout, TableLock,
+        TableNamer, TableStatistics, Txn, Wait, WriteOutcome, WriteTarget,
     },
     lock::{AdvisoryKey, LockInfo, SessionLocks},
 };
@@ -125,6 +125,21 @@ impl Engine for Fake {
     }
     fn allocate_oid(&self) -> u32 {
         self.allocate_table_id().0 + 16_384
+    }
+    fn fill_index(&self, _: IndexId) -> Result<()> {
+        Ok(())
+    }
+    fn enforce_unique(&self, _: IndexId) -> Result<()> {
+        Ok(())
+    }
+    fn verify_unique(&self, _: IndexId) -> Result<()> {
+        Ok(())
+    }
+    fn prepared(&self) -> Vec<PreparedTransaction> {
+        Vec::new()
+    }
+    fn finish_prepared(&self, _: &str, _: PreparedEnd) -> Result<BoxFuture<Result<()>>> {
+        Err(Error::unsupported("prepared transactions"))
     }
     fn statistics(&self, _: TableId) -> TableStatistics {
         TableStatistics::default()
@@ -342,6 +357,9 @@ impl Txn for FakeTxn {
     ) -> Result<(usize, Option<InsertOutcome>)> {
         Err(Error::unsupported("batches"))
     }
+    fn check_unique(&self, _: IndexId, _: &[Datum]) -> Result<KeyCheck> {
+        Ok(KeyCheck::Unique)
+    }
     fn update(
         &self,
         _: &dyn Snapshot,
@@ -405,6 +423,15 @@ impl Txn for FakeTxn {
         self.state.lock().indexes.insert(index.0, layout);
         Ok(())
     }
+    fn attach_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {
+        self.create_index(index, layout)
+    }
+    fn make_unique(&self, _: IndexId) -> Result<()> {
+        Ok(())
+    }
+    fn others_ended(&self, _: TableId, _: TableLock) -> Result<Wait> {
+        Ok(Box::pin(std::future::ready(Ok(()))))
+    }
     fn drop_index(&self, index: IndexId) -> Result<()> {
         self.state.lock().dropped.push(format!("index {index}"));
         Ok(())
@@ -419,6 +446,9 @@ impl Txn for FakeTxn {
     fn commit(&self) -> Result<BoxFuture<Result<()>>> {
         self.end(true);
         Ok(Box::pin(std::future::ready(Ok(()))))
+    }
+    fn prepare(&self, _: &PrepareAs) -> Result<BoxFuture<Result<()>>> {
+        Err(Error::unsupported("prepared transactions"))
     }
     fn rollback(&self) {
         self.end(false);

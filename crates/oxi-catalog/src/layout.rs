@@ -47,7 +47,8 @@ pub fn index_layout(index: &IndexDescriptor, table: TableId) -> IndexLayout {
                 nulls_first: column.nulls_first,
             })
             .collect(),
-        unique: index.unique,
+        // Equal keys of a deferrable constraint may meet for a while.
+        unique: index.unique && !index.deferrable,
         nulls_not_distinct: index.nulls_not_distinct,
     }
 }

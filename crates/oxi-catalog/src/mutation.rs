@@ -118,6 +118,15 @@ fn scan_text(
     Ok(())
 }
 
+/// Whether an index may be read by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Validity {
+    /// Its storage, attached before, is complete.
+    Built,
+    /// It may not.
+    Invalid,
+}
+
 /// The catalog within a transaction that changes it. Each call writes rows (waiting for whoever
 /// is in the way), tells storage, and changes the catalog; a failed call leaves a transaction that
 /// must be rolled back (to a savepoint at least) and a catalog to throw away.
@@ -216,7 +225,8 @@ impl CatalogTxn {
         Ok(())
     }
 
-    /// Adds a relation and creates its storage (an index is filled from its table's rows).
+    /// Adds a relation and creates its storage (an index is filled from its table's rows, unless it
+    /// is invalid: then its storage is only attached).
     ///
     /// # Errors
     /// `42P07` if the name is taken; `23505` if a unique index's table has equal keys.
@@ -236,7 +246,11 @@ impl CatalogTxn {
             }
             RelationKind::Index(index) => {
                 let shape = layout::index_layout_of(&self.catalog, index)?;
-                self.txn.create_index(index.storage(), shape)?;
+                if index.invalid {
+                    self.txn.attach_index(index.storage(), shape)?;
+                } else {
+                    self.txn.create_index(index.storage(), shape)?;
+                }
             }
             RelationKind::View(_) | RelationKind::Sequence(_) => {}
         }
@@ -328,11 +342,69 @@ impl CatalogTxn {
             let mut index = (*index).clone();
             let RelationKind::Index(descriptor) = &mut index.kind else { continue };
             descriptor.storage = engine.allocate_index_id().0;
+            descriptor.invalid = false;
             let shape = layout::index_layout(descriptor, storage);
             self.txn.create_index(descriptor.storage(), shape)?;
             self.replace_relation(index, &[]).await?;
         }
         self.txn.drop_table(old)
+    }
+
+    /// Gives an index new storage, filled from its table's rows. The old storage goes at commit.
+    ///
+    /// # Errors
+    /// `40001` if another transaction changed the index meanwhile; `23505` if keys are equal.
+    pub async fn rebuild_index(&mut self, engine: &dyn Engine, oid: u32) -> Result<()> {
+        let mut relation = (*self.relation(oid)?).clone();
+        let RelationKind::Index(index) = &mut relation.kind else {
+            return Err(Error::bug(format!("relation {oid} is no index")));
+        };
+        let old = index.storage();
+        index.storage = engine.allocate_index_id().0;
+        index.invalid = false;
+        let shape = layout::index_layout_of(&self.catalog, index)?;
+        self.txn.create_index(index.storage(), shape)?;
+        self.replace_relation(relation, &[]).await?;
+        self.txn.drop_index(old)
+    }
+
+    /// An index that was built beside its table's writers is complete, or is not to be read by any
+    /// more.
+    ///
+    /// # Errors
+    /// `40001` if another transaction changed the index meanwhile.
+    pub async fn set_validity(&mut self, oid: u32, validity: Validity) -> Result<()> {
+        let mut relation = (*self.relation(oid)?).clone();
+        let RelationKind::Index(index) = &mut relation.kind else {
+            return Err(Error::bug(format!("relation {oid} is no index")));
+        };
+        index.invalid = validity == Validity::Invalid;
+        if validity == Validity::Built && index.unique && !index.deferrable {
+            self.txn.make_unique(index.storage())?;
+        }
+        self.replace_relation(relation, &[]).await
+    }
+
+    /// Two indexes of one definition exchange their storage; the first becomes valid, the second,
+    /// which brought the storage that was built, invalid.
+    ///
+    /// # Errors
+    /// `40001` if another transaction changed one of them meanwhile.
+    pub async fn exchange_storage(&mut self, valid: u32, built: u32) -> Result<()> {
+        let (mut first, mut second) =
+            ((*self.relation(valid)?).clone(), (*self.relation(built)?).clone());
+        let (RelationKind::Index(kept), RelationKind::Index(new)) =
+            (&mut first.kind, &mut second.kind)
+        else {
+            return Err(Error::bug("storage to exchange of what is no index"));
+        };
+        std::mem::swap(&mut kept.storage, &mut new.storage);
+        (kept.invalid, new.invalid) = (false, true);
+        if kept.unique && !kept.deferrable {
+            self.txn.make_unique(kept.storage())?;
+        }
+        self.replace_relation(first, &[]).await?;
+        self.replace_relation(second, &[]).await
     }
 
     /// Sets or (with `None`) removes a stored setting.

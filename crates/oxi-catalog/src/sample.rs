@@ -8,9 +8,9 @@ use oxi_base::Error;
 use oxi_model::{
     PhysicalType,
     descriptor::{
-        ColumnDescriptor, ConstraintDescriptor, ConstraintKind, ForeignKey, Identity, IndexColumn,
-        IndexDescriptor, ReferentialAction, RelationDescriptor, RelationKind, SchemaDescriptor,
-        SequenceDescriptor, TableDescriptor, TypeRef, ViewColumn, ViewDescriptor,
+        ColumnDescriptor, ConstraintDescriptor, ConstraintKind, Deferral, ForeignKey, Identity,
+        IndexColumn, IndexDescriptor, ReferentialAction, RelationDescriptor, RelationKind,
+        SchemaDescriptor, SequenceDescriptor, TableDescriptor, TypeRef, ViewColumn, ViewDescriptor,
     },
 };
 
@@ -76,7 +76,15 @@ pub(crate) fn index(
         .map(|column| IndexColumn { column: *column, descending: false, nulls_first: false })
         .collect();
     let storage = oid + 10_000;
-    let kind = IndexDescriptor { table, storage, unique, nulls_not_distinct: false, columns };
+    let kind = IndexDescriptor {
+        table,
+        storage,
+        unique,
+        nulls_not_distinct: false,
+        deferrable: false,
+        invalid: false,
+        columns,
+    };
     relation(oid, name, RelationKind::Index(kind))
 }
 
@@ -88,12 +96,12 @@ pub(crate) fn unique(
     column: u32,
 ) -> ConstraintDescriptor {
     let kind = ConstraintKind::Unique { primary, index, columns: vec![column] };
-    ConstraintDescriptor { oid, name: name.to_owned(), kind }
+    ConstraintDescriptor { oid, name: name.to_owned(), kind, deferral: Deferral::NONE }
 }
 
 pub(crate) fn check(oid: u32, name: &str, expression: &str) -> ConstraintDescriptor {
     let kind = ConstraintKind::Check { expression: expression.to_owned() };
-    ConstraintDescriptor { oid, name: name.to_owned(), kind }
+    ConstraintDescriptor { oid, name: name.to_owned(), kind, deferral: Deferral::NONE }
 }
 
 fn foreign(oid: u32, name: &str, column: u32, to: (u32, u32, u32)) -> ConstraintDescriptor {
@@ -106,7 +114,7 @@ fn foreign(oid: u32, name: &str, column: u32, to: (u32, u32, u32)) -> Constraint
         on_update: ReferentialAction::NoAction,
         match_full: false,
     });
-    ConstraintDescriptor { oid, name: name.to_owned(), kind }
+    ConstraintDescriptor { oid, name: name.to_owned(), kind, deferral: Deferral::NONE }
 }
 
 fn view(oid: u32, name: &str, on: u32, query: &str) -> RelationDescriptor {

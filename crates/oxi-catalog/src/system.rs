@@ -10,7 +10,11 @@ use std::{
 };
 
 use oxi_base::TableId;
-use oxi_model::{PhysicalType, Row, engine::TableStatistics, lock::LockInfo};
+use oxi_model::{
+    PhysicalType, Row,
+    engine::{PreparedTransaction, TableStatistics},
+    lock::LockInfo,
+};
 
 use crate::catalog::Catalog;
 
@@ -79,6 +83,8 @@ pub trait ServerState: Send + Sync {
     fn settings(&self) -> Vec<SettingInfo>;
     /// The sessions of the database.
     fn sessions(&self) -> Vec<SessionInfo>;
+    /// The transactions prepared for two-phase commit.
+    fn prepared_transactions(&self) -> Vec<PreparedTransaction>;
     /// Locks on tables and advisory keys, and waits for any lock.
     fn locks(&self) -> Vec<LockInfo> {
         Vec::new()
@@ -285,6 +291,7 @@ const ROWS: &[((&str, &str), RowsFn)] = &[
     ((PG, "pg_user"), cluster::pg_user),
     ((PG, "pg_shadow"), cluster::pg_user),
     ((PG, "pg_settings"), cluster::pg_settings),
+    ((PG, "pg_prepared_xacts"), cluster::pg_prepared_xacts),
     ((PG, "pg_stat_activity"), lock::pg_stat_activity),
     ((PG, "pg_locks"), lock::pg_locks),
     ((PG, "pg_stat_database"), cluster::pg_stat_database),

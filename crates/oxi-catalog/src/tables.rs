@@ -181,6 +181,8 @@ fn index_descriptor(table: &Table, index: &Index) -> IndexDescriptor {
         storage: index.storage.0,
         unique: true,
         nulls_not_distinct: false,
+        deferrable: false,
+        invalid: false,
         columns: index
             .columns
             .iter()

@@ -20,7 +20,11 @@ use oxi_model::engine::{Engine, Snapshot, Txn};
 use oxi_types::EvalContext;
 use parking_lot::Mutex;
 
-use crate::{dml::rules::RuleSource, error::to_datafusion, shared::SharedRows};
+use crate::{
+    dml::{deferred::Deferred, rules::RuleSource},
+    error::to_datafusion,
+    shared::SharedRows,
+};
 
 /// Everything that belongs to one running statement. Physical nodes get it from the task context,
 /// so that plans can be kept and run again.
@@ -44,6 +48,8 @@ pub struct StatementContext {
     pub rules: Arc<dyn RuleSource>,
     /// Rows of the queries of a WITH, computed once.
     pub shared: Arc<SharedRows>,
+    /// Checks that the transaction has put off.
+    pub deferred: Arc<Deferred>,
 }
 
 impl StatementContext {

@@ -9,6 +9,8 @@ pub mod writer;
 
 pub mod foreign_key;
 
+pub mod deferred;
+
 pub(crate) mod action;
 
 pub mod recheck;

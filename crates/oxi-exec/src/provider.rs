@@ -108,6 +108,10 @@ impl OxiTable {
         }
         let mut constraints = Vec::new();
         for constraint in &table.constraints {
+            // Keys of a deferrable constraint may meet for a while.
+            if constraint.deferral.deferrable {
+                continue;
+            }
             if let ConstraintKind::Unique { primary, columns, .. } = &constraint.kind {
                 let places: Option<Vec<usize>> = columns
                     .iter()

@@ -113,6 +113,29 @@ pub struct ConstraintDescriptor {
     pub name: String,
     /// What it demands.
     pub kind: ConstraintKind,
+    /// When it is checked.
+    #[serde(default, skip_serializing_if = "Deferral::is_none")]
+    pub deferral: Deferral,
+}
+
+/// When a constraint is checked. (A default one is left out of the stored descriptor, which so
+/// reads as it did before there were others.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Deferral {
+    /// DEFERRABLE: at the end of the statement at the earliest, and when SET CONSTRAINTS says.
+    pub deferrable: bool,
+    /// INITIALLY DEFERRED: at commit, unless SET CONSTRAINTS says otherwise.
+    pub initially_deferred: bool,
+}
+
+impl Deferral {
+    /// NOT DEFERRABLE.
+    pub const NONE: Deferral = Deferral { deferrable: false, initially_deferred: false };
+
+    /// Whether it is NOT DEFERRABLE.
+    pub fn is_none(&self) -> bool {
+        *self == Deferral::NONE
+    }
 }
 
 /// What a constraint demands.
@@ -177,6 +200,13 @@ pub struct IndexDescriptor {
     pub unique: bool,
     /// UNIQUE NULLS NOT DISTINCT.
     pub nulls_not_distinct: bool,
+    /// Of a DEFERRABLE constraint: storage lets equal keys in, the constraint is checked later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deferrable: bool,
+    /// Built beside its table's writers and not complete (yet): they maintain it, nobody reads by
+    /// it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invalid: bool,
     /// The key.
     pub columns: Vec<IndexColumn>,
 }

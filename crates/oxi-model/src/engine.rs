@@ -151,6 +151,26 @@ pub trait Engine: Send + Sync {
     /// An object number never used before in this database (at least 16384, as PostgreSQL's).
     fn allocate_oid(&self) -> u32;
 
+    /// The transactions prepared for two-phase commit, in the order of their identifiers.
+    fn prepared(&self) -> Vec<PreparedTransaction>;
+
+    /// Ends a prepared transaction; `42704` if there is none of that identifier. The future is
+    /// [`Txn::commit`]'s.
+    fn finish_prepared(&self, gid: &str, end: PreparedEnd) -> Result<BoxFuture<Result<()>>>;
+
+    /// Adds the entries of all rows that an attached index lacks. Every transaction that wrote the
+    /// table before it was attached must have ended ([`Txn::others_ended`]). Blocking; writers go
+    /// on meanwhile.
+    fn fill_index(&self, index: IndexId) -> Result<()>;
+
+    /// Lets a filled index refuse equal keys from now on; keys that meet already may stay.
+    fn enforce_unique(&self, index: IndexId) -> Result<()>;
+
+    /// `23505` if committed rows have equal keys (detail names the key), which the index then
+    /// accepts again. Every transaction that wrote before [`Engine::enforce_unique`] must have
+    /// ended.
+    fn verify_unique(&self, index: IndexId) -> Result<()>;
+
     /// Numbers of a table.
     fn statistics(&self, table: TableId) -> TableStatistics;
 
@@ -217,6 +237,16 @@ pub enum WriteOutcome {
     Gone,
     /// A live row has the same unique key. Nothing was changed.
     Duplicate(Duplicate),
+}
+
+/// What a look at the rows of one key came to.
+pub enum KeyCheck {
+    /// No row of the transaction's own meets another.
+    Unique,
+    /// Another transaction's end decides: await, then call again.
+    Wait(Wait),
+    /// A row of the transaction's own and another one have the key.
+    Twice,
 }
 
 /// Which version a write expects to find.
@@ -301,6 +331,10 @@ pub trait Txn: Send + Sync {
         from: usize,
     ) -> Result<(usize, Option<InsertOutcome>)>;
 
+    /// Whether the rows that this transaction has written with one whole key (of any index, also
+    /// one that is not unique) are the only ones with it: the check of a deferrable constraint.
+    fn check_unique(&self, index: IndexId, key: &[Datum]) -> Result<KeyCheck>;
+
     /// Changes columns (position, value) of a row.
     fn update(
         &self,
@@ -349,6 +383,18 @@ pub trait Txn: Send + Sync {
     /// `23505` if they are not unique (detail names the key). The caller holds [`TableLock::Share`] or more.
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()>;
 
+    /// Creates an index without entries, which all transactions that begin from now on maintain;
+    /// nobody may read by it before [`Engine::fill_index`]. It accepts equal keys. No exclusive
+    /// lock is needed.
+    fn attach_index(&self, index: IndexId, layout: IndexLayout) -> Result<()>;
+
+    /// Makes an attached index that has passed [`Engine::verify_unique`] unique for good.
+    fn make_unique(&self, index: IndexId) -> Result<()>;
+
+    /// Resolves when the other transactions have ended that now hold a lock on the table in the
+    /// way of `lock`, which is not taken: who comes later is not waited for.
+    fn others_ended(&self, table: TableId, lock: TableLock) -> Result<Wait>;
+
     /// Drops an index at commit.
     fn drop_index(&self, index: IndexId) -> Result<()>;
 
@@ -367,6 +413,13 @@ pub trait Txn: Send + Sync {
     /// others have changed what the transaction read.
     fn commit(&self) -> Result<BoxFuture<Result<()>>>;
 
+    /// Prepares the transaction for two-phase commit: it ends for its session, keeps its changes
+    /// and locks, and waits for [`Engine::finish_prepared`], across restarts too. The future
+    /// resolves when that is durable. An error of the call leaves the transaction as it was:
+    /// `42710` if the identifier is taken, `53200` if there are too many, `0A000` under
+    /// SERIALIZABLE and if it shares an advisory lock with its session.
+    fn prepare(&self, name: &PrepareAs) -> Result<BoxFuture<Result<()>>>;
+
     /// Rolls everything back. Also done on drop.
     fn rollback(&self);
 
@@ -379,6 +432,39 @@ pub trait Txn: Send + Sync {
 
     /// `(last_value, is_called)`; `None` if never used.
     fn sequence_state(&self, sequence: u32) -> Option<(i64, bool)>;
+}
+
+/// What a transaction is prepared as.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PrepareAs {
+    /// The identifier that the second phase names.
+    pub gid: String,
+    /// Who prepared it.
+    pub owner: String,
+    /// The most prepared transactions there may be.
+    pub limit: usize,
+}
+
+/// A transaction prepared for two-phase commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PreparedTransaction {
+    /// Its identifier.
+    pub gid: String,
+    /// Its number.
+    pub txn: TxnId,
+    /// Who prepared it.
+    pub owner: String,
+    /// When: Unix microseconds.
+    pub prepared_us: i64,
+}
+
+/// The second phase.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PreparedEnd {
+    /// COMMIT PREPARED.
+    Commit,
+    /// ROLLBACK PREPARED.
+    Rollback,
 }
 
 /// How a sequence moves.

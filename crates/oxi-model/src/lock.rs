@@ -176,6 +176,8 @@ pub struct LockInfo {
     pub lock: TableLock,
     /// The session that has it or waits for it; 0 for a transaction without one.
     pub session: u32,
+    /// The number of a transaction without session.
+    pub transaction: Option<TxnId>,
     /// Whether it is had rather than waited for.
     pub granted: bool,
     /// Taken without a look at others.

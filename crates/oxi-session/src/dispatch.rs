@@ -4,7 +4,7 @@ use oxi_base::{Error, Result, SqlState};
 use oxi_sql::ast::{StatementKind as Kind, Transaction as Control};
 
 use crate::{
-    outcome::{CommandTag, Outcome},
+    outcome::Outcome,
     request::{Parsed, Request},
     session::Session,
     statement,
@@ -35,7 +35,10 @@ fn refuse_in_failed_block(session: &Session, parsed: &Parsed) -> Result<()> {
     let ends_it = matches!(
         &parsed.statement.kind,
         Kind::Transaction(
-            Control::Commit { .. } | Control::Rollback { .. } | Control::RollbackTo(_)
+            Control::Commit { .. }
+                | Control::Rollback { .. }
+                | Control::RollbackTo(_)
+                | Control::Prepare(_)
         )
     );
     if failed && !ends_it {
@@ -79,7 +82,7 @@ async fn utility(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
     let tag = match &parsed.statement.kind {
         Kind::Set(set) => statement::settings::set(session, set)?,
         Kind::Discard(what) => statement::settings::discard(session, *what)?,
-        Kind::SetConstraints(_) => CommandTag::plain("SET CONSTRAINTS"),
+        Kind::SetConstraints(set) => statement::set_constraints::run(session, set).await?,
         Kind::Prepare(prepare) => statement::prepare::prepare(session, parsed, prepare)?,
         Kind::Deallocate(what) => statement::prepare::deallocate(session, what)?,
         Kind::DeclareCursor(declare) => {
@@ -89,6 +92,7 @@ async fn utility(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
         Kind::Checkpoint => statement::maintenance::checkpoint(session)?,
         Kind::Vacuum(vacuum) => statement::maintenance::vacuum(session, vacuum).await?,
         Kind::LockTable(lock) => statement::lock::run(session, lock).await?,
+        Kind::Reindex(reindex) => statement::reindex::run(session, reindex).await?,
         Kind::Truncate(truncate) => statement::truncate::run(session, truncate).await?,
         other => return Err(Error::unsupported(format!("{} is not supported", verb(other)))),
     };

@@ -12,7 +12,7 @@ use std::{
 use futures::FutureExt;
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::Catalog;
-use oxi_exec::context::CancelFlag;
+use oxi_exec::{context::CancelFlag, dml::deferred::Due};
 use oxi_model::engine::Isolation;
 use oxi_types::EvalContext;
 use parking_lot::Mutex;
@@ -28,7 +28,7 @@ use crate::{
     prepared::Prepared,
     request::{Parsed, Request},
     settings::{Settings, SharedSettings},
-    statement::{cursor::DeclaredCursor, query},
+    statement::{cursor::DeclaredCursor, query, set_constraints},
     transaction::{Modes, Transaction, TransactionStatus},
 };
 
@@ -235,6 +235,11 @@ impl Session {
     /// Ends a pipeline or a string of statements: commits the implicit transaction, if one is
     /// open.
     pub async fn sync(&mut self) -> Result<()> {
+        if self.transaction.as_ref().is_some_and(Transaction::owes_checks) {
+            // Checks at the end of a pipeline are measured like a statement.
+            self.look_at_settings();
+            self.limits.start(&self.seen.0, &self.cancel);
+        }
         self.statement_ended(true).await
     }
 
@@ -379,9 +384,10 @@ impl Session {
 
     /// After a statement has succeeded: an implicit transaction of its own commits.
     pub(crate) async fn statement_ended(&mut self, commits: bool) -> Result<()> {
-        self.limits.stop();
         let implicit = self.transaction.as_ref().is_some_and(|txn| !txn.explicit);
         let ended = if commits && implicit { self.commit().await } else { Ok(()) };
+        // Not before: checks that were put off until now are a part of the statement.
+        self.limits.stop();
         self.end_activity();
         ended
     }
@@ -404,8 +410,13 @@ impl Session {
         self.outdate_eval();
     }
 
-    /// Commits the running transaction and waits until that is durable and visible.
+    /// Commits the running transaction and waits until that is durable and visible. If a deferred
+    /// constraint is violated, the transaction is rolled back.
     pub(crate) async fn commit(&mut self) -> Result<()> {
+        if let Err(violated) = set_constraints::settle(self, Due::All).await {
+            self.rollback();
+            return Err(violated);
+        }
         let Some(transaction) = self.transaction.take() else { return Ok(()) };
         self.outdate_eval();
         self.cursors.retain(|_, cursor| cursor.is_held());
@@ -420,6 +431,17 @@ impl Session {
             Err(_) => transaction.restore_settings(&mut settings),
         }
         committed
+    }
+
+    /// The running transaction is the database's now, prepared for two-phase commit; what SET has
+    /// set stays.
+    pub(crate) fn end_prepared(&mut self) {
+        self.transaction = None;
+        self.activity.end_transaction();
+        self.outdate_eval();
+        self.cursors.retain(|_, cursor| cursor.is_held());
+        let mut settings = self.settings.lock();
+        settings.effective = settings.lasting.clone();
     }
 
     /// Rolls the running transaction back.

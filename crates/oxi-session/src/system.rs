@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use oxi_base::TableId;
 use oxi_catalog::system::{ServerState, SessionInfo, SettingInfo};
 use oxi_model::{
-    engine::TableStatistics,
+    engine::{PreparedTransaction, TableStatistics},
     lock::{LockInfo, LockObject},
 };
 
@@ -60,6 +60,10 @@ impl ServerState for SessionServer {
                 }
             })
             .collect()
+    }
+
+    fn prepared_transactions(&self) -> Vec<PreparedTransaction> {
+        self.shared.engine.prepared()
     }
 
     fn sessions(&self) -> Vec<SessionInfo> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::Catalog;
+use oxi_exec::dml::deferred::{Deferred, Mark};
 use oxi_model::engine::{Isolation, SavepointId, Txn};
 
 use crate::settings::{Settings, SettingsPair};
@@ -71,6 +72,10 @@ pub(crate) struct Transaction {
     pub(crate) own_catalog: Option<OwnCatalog>,
     /// `now()`: Unix microseconds.
     pub(crate) started_us: i64,
+    /// DECLARE … WITH HOLD was among its statements.
+    pub(crate) has_held_cursor: bool,
+    /// Constraint checks put off until the end.
+    pub(crate) deferred: Arc<Deferred>,
     settings_at_start: Settings,
     savepoints: Vec<Savepoint>,
 }
@@ -81,6 +86,7 @@ struct Savepoint {
     effective: Settings,
     lasting: Settings,
     own_catalog: Option<OwnCatalog>,
+    deferred: Mark,
 }
 
 impl Transaction {
@@ -99,6 +105,8 @@ impl Transaction {
             has_queried: false,
             own_catalog: None,
             started_us,
+            has_held_cursor: false,
+            deferred: Arc::default(),
             settings_at_start: settings.lasting.clone(),
             savepoints: Vec::new(),
         }
@@ -112,7 +120,13 @@ impl Transaction {
             effective: settings.effective.clone(),
             lasting: settings.lasting.clone(),
             own_catalog: self.own_catalog.clone(),
+            deferred: self.deferred.mark(),
         });
+    }
+
+    /// Whether it is implicit and its end has checks to make, which may have to wait.
+    pub(crate) fn owes_checks(&self) -> bool {
+        !self.explicit && !self.deferred.is_empty()
     }
 
     /// Whether it runs within a savepoint.
@@ -144,6 +158,7 @@ impl Transaction {
         settings.effective = savepoint.effective.clone();
         settings.lasting = savepoint.lasting.clone();
         self.own_catalog.clone_from(&savepoint.own_catalog);
+        self.deferred.reset(&savepoint.deferred);
         Ok(())
     }
 
@@ -170,6 +185,7 @@ impl Transaction {
             self.savepoints.clear();
             self.txn.rollback();
             self.own_catalog = None;
+            self.deferred.reset(&Mark::default());
             self.restore_settings(settings);
         }
     }

@@ -628,6 +628,32 @@ impl Rows {
         Some(())
     }
 
+    /// Puts an uncommitted row in its place again, for recovery; what lies before it and is not
+    /// there yet nobody will ever see.
+    pub(crate) fn restore_created(
+        &mut self,
+        slot: u16,
+        values: &mut Reader<'_>,
+        txn: &Arc<TxnState>,
+        command: u32,
+    ) -> Option<()> {
+        let before = self.len;
+        self.restore(slot, values)?;
+        self.dead += self.len - before;
+        self.dead -= 1;
+        let at = self.created.partition_point(|run| run.start <= slot);
+        let run = Run { start: slot, end: slot + 1, command, txn: txn.clone() };
+        match at.checked_sub(1).map(|last| &mut self.created[last]) {
+            Some(last)
+                if last.end == slot && last.command == command && Arc::ptr_eq(&last.txn, txn) =>
+            {
+                last.end += 1;
+            }
+            _ => self.created.insert(at, run),
+        }
+        Some(())
+    }
+
     /// Bytes of memory of the block.
     pub(crate) fn memory(&self) -> usize {
         self.columns.iter().map(Column::memory).sum::<usize>()

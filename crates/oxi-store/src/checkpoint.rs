@@ -180,7 +180,7 @@ fn indexes_at(indexes: &[Arc<Index>], table: TableId, ts: Ts) -> BTreeMap<IndexI
     indexes
         .iter()
         .filter(|index| index.table == table && index.created.committed_by(ts))
-        .map(|index| (index.id, index.layout.clone()))
+        .map(|index| (index.id, index.layout_at(ts)))
         .collect()
 }
 

@@ -179,9 +179,11 @@ impl Core {
         self.release(&mut ended);
     }
 
-    /// Commits: on error nothing was appended and the transaction is given back.
+    /// Commits (`kind` says whether the transaction was prepared): on error nothing was appended
+    /// and the transaction is given back.
     pub(crate) fn commit(
         self: &Arc<Self>,
+        kind: FrameKind,
         mut ended: Ended,
         txn: TxnId,
         mut payload: Vec<u8>,
@@ -199,7 +201,7 @@ impl Core {
         }
         let now = Ts::from_unix_us(self.world.clock.now_unix_us()).0;
         let ts = Ts(now.max(sequencer.last_ts + 1));
-        let lsn = match self.log.append(FrameKind::Commit, txn, ts, &payload) {
+        let lsn = match self.log.append(kind, txn, ts, &payload) {
             Ok(lsn) => lsn,
             Err(error) => {
                 drop(sequencer);

@@ -1,8 +1,11 @@
 //! The store: its shared state, and the engine side of the contract.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 use oxi_base::{ColumnId, Error, IndexId, Result, SqlState, TableId, Ts};
@@ -10,8 +13,8 @@ use oxi_log::Log;
 use oxi_model::{
     Datum,
     engine::{
-        CheckpointReport, Engine, Isolation, KeyAccess, RowVisitor, TableNamer, TableStatistics,
-        Txn,
+        BoxFuture, CheckpointReport, Engine, Isolation, KeyAccess, PreparedEnd,
+        PreparedTransaction, RowVisitor, TableNamer, TableStatistics, Txn,
     },
     lock::{LockInfo, LockObject, SessionLocks},
 };
@@ -38,7 +41,7 @@ use crate::{
     snapshot::{Registry, missing_index},
     storage::Storage,
     table::Table,
-    txn::Transaction,
+    txn::{Prepared, Transaction},
 };
 
 /// Everything that transactions share.
@@ -57,6 +60,8 @@ pub(crate) struct Core {
     pub(crate) waits: Arc<Waits>,
     pub(crate) shared_rows: SharedRows,
     pub(crate) advisory: Advisory,
+    /// Transactions prepared for two-phase commit, by identifier.
+    pub(crate) prepared: Mutex<BTreeMap<String, Prepared>>,
     pub(crate) sequencer: Mutex<Sequencer>,
     /// Held for writing by a checkpoint while it fixes its position.
     pub(crate) gate: RwLock<()>,
@@ -233,6 +238,26 @@ impl Engine for Store {
 
     fn allocate_oid(&self) -> u32 {
         self.core.next_oid.fetch_add(1, Ordering::AcqRel)
+    }
+
+    fn prepared(&self) -> Vec<PreparedTransaction> {
+        self.core.prepared_transactions()
+    }
+
+    fn finish_prepared(&self, gid: &str, end: PreparedEnd) -> Result<BoxFuture<Result<()>>> {
+        self.core.end_prepared(gid, end)
+    }
+
+    fn fill_index(&self, index: IndexId) -> Result<()> {
+        self.core.fill_index(index)
+    }
+
+    fn enforce_unique(&self, index: IndexId) -> Result<()> {
+        self.core.enforce_unique(index)
+    }
+
+    fn verify_unique(&self, index: IndexId) -> Result<()> {
+        self.core.verify_unique(index)
     }
 
     fn statistics(&self, table: TableId) -> TableStatistics {

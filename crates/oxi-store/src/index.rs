@@ -1,9 +1,17 @@
 //! An index: key → row ids, unversioned. It never misses an entry of a version that somebody may
 //! see, and may hold entries that no longer hold: the row decides.
 
-use std::{borrow::Borrow, hash::Hasher, ops::Bound, sync::Arc};
+use std::{
+    borrow::Borrow,
+    hash::Hasher,
+    ops::Bound,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use oxi_base::{Error, IndexId, Result, RowId, TableId};
+use oxi_base::{Error, IndexId, Result, RowId, TableId, Ts};
 use oxi_model::{
     Datum, PhysicalType,
     engine::{IndexLayout, KeyRange, TableLayout},
@@ -43,6 +51,13 @@ pub(crate) struct Index {
     /// NULLs of fixed keys.
     nulls: Tree<()>,
     stripes: Vec<Mutex<()>>,
+    /// Equal keys are refused: from the start, or once all entries are there.
+    enforced: AtomicBool,
+    /// Who made an index unique that was built beside its writers.
+    unique_by: OnceLock<Arc<TxnState>>,
+    /// It has the entries of all rows. What fills it is not in the log: a checkpoint leaves the
+    /// entries of an incomplete index out, and a start makes them from the rows.
+    complete: AtomicBool,
     shelf: Arc<Shelf>,
 }
 
@@ -110,6 +125,7 @@ impl Index {
             KeyKind::U128 => Entries::U128(Tree::new(&shelf)),
             KeyKind::Bytes => Entries::Bytes(Tree::new(&shelf)),
         };
+        let enforced = AtomicBool::new(layout.unique);
         let stripes = if layout.unique { STRIPES } else { 0 };
         Some(Index {
             id,
@@ -121,8 +137,54 @@ impl Index {
             entries,
             nulls: Tree::new(&shelf),
             stripes: (0..stripes).map(|_| Mutex::new(())).collect(),
+            enforced,
+            unique_by: OnceLock::new(),
+            complete: AtomicBool::new(true),
             shelf,
         })
+    }
+
+    /// Makes it an index that is to be filled beside writers, and may come to refuse equal keys.
+    pub(crate) fn attached(mut self) -> Self {
+        self.stripes = (0..STRIPES).map(|_| Mutex::new(())).collect();
+        self.complete = AtomicBool::new(false);
+        self
+    }
+
+    /// Whether it has the entries of all rows.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
+    /// It has been filled.
+    pub(crate) fn completed(&self) {
+        self.complete.store(true, Ordering::Release);
+    }
+
+    /// Whether it refuses equal keys, or may come to do so.
+    pub(crate) fn may_be_unique(&self) -> bool {
+        !self.stripes.is_empty()
+    }
+
+    /// Whether it refuses equal keys now.
+    pub(crate) fn is_enforced(&self) -> bool {
+        self.enforced.load(Ordering::Acquire)
+    }
+
+    /// Begins or ends to refuse equal keys.
+    pub(crate) fn enforce(&self, enforced: bool) {
+        self.enforced.store(enforced, Ordering::SeqCst);
+    }
+
+    /// The transaction makes the index unique for good, once it commits.
+    pub(crate) fn become_unique(&self, by: &Arc<TxnState>) -> bool {
+        self.unique_by.set(by.clone()).is_ok()
+    }
+
+    /// The layout as of a commit.
+    pub(crate) fn layout_at(&self, ts: Ts) -> IndexLayout {
+        let became = self.unique_by.get().is_some_and(|by| by.committed_by(ts));
+        IndexLayout { unique: self.layout.unique || became, ..self.layout.clone() }
     }
 
     /// Puts in all entries at once.
@@ -184,7 +246,7 @@ impl Index {
 
     /// Whether rows with this key must be unique.
     pub(crate) fn checks(&self, has_null: bool) -> bool {
-        self.layout.unique && (!has_null || self.layout.nulls_not_distinct)
+        self.enforced.load(Ordering::Acquire) && (!has_null || self.layout.nulls_not_distinct)
     }
 
     /// Holds others with the same key off while the caller looks and inserts.

@@ -51,6 +51,8 @@ pub struct RecoveryReport {
     pub operations: u64,
     /// Transactions found without an end.
     pub discarded: u64,
+    /// Transactions found prepared for two-phase commit.
+    pub prepared: u64,
     /// Bytes of an unfinished write behind the log's end.
     pub torn_bytes: u64,
     /// Microseconds from the beginning to the end of opening.
@@ -84,6 +86,9 @@ impl fmt::Display for RecoveryReport {
         }
         if self.discarded > 0 {
             write!(f, "; {} had not committed", count(self.discarded, "transaction"))?;
+        }
+        if self.prepared > 0 {
+            write!(f, "; {} prepared for two-phase commit", count(self.prepared, "transaction"))?;
         }
         if self.torn_bytes > 0 {
             let bytes = count(self.torn_bytes, "byte");
@@ -127,12 +132,15 @@ impl Store {
         }
         let observing = Observing::new(&world, &options);
         read_log(&log, root.as_ref(), &mut replay, &mut report, observing)?;
+        let prepared = replay.take_prepared();
+        report.prepared = prepared.len() as u64;
         let mut core = assemble(world, options, log, replay, state, storage)?;
         report.elapsed_us = core.world.clock.monotonic_us().saturating_sub(started_us);
         let core = Arc::new_cyclic(|this| {
             core.this = this.clone();
             core
         });
+        core.recover_prepared(prepared)?;
         let weak = Arc::downgrade(&core);
         core.log.on_durable(move |lsn| {
             if let Some(core) = weak.upgrade() {
@@ -446,6 +454,7 @@ fn assemble(
         snapshots: Registry::default(),
         advisory: Advisory::default(),
         shared_rows: SharedRows::default(),
+        prepared: Mutex::default(),
         sequencer: Mutex::new(Sequencer::new(visible, logged)),
         gate: RwLock::new(()),
         visible: AtomicU64::new(visible),

@@ -318,6 +318,28 @@ pub(crate) fn positions(
     Some(positions)
 }
 
+/// Decodes the values of an insertion.
+pub(crate) fn read_row(reader: &mut Reader<'_>, layout: &TableLayout) -> Option<Vec<Datum>> {
+    if reader.varint()? != layout.columns.len() as u64 {
+        return None;
+    }
+    layout.columns.iter().map(|column| decode_datum(reader, &column.physical)).collect()
+}
+
+/// Decodes the values of an update, with their positions.
+pub(crate) fn read_changes(
+    reader: &mut Reader<'_>,
+    layout: &TableLayout,
+) -> Option<Vec<(usize, Datum)>> {
+    let mut changes = Vec::new();
+    for _ in 0..reader.varint()? {
+        let position = usize::try_from(reader.varint()?).ok()?;
+        let physical = &layout.columns.get(position)?.physical;
+        changes.push((position, decode_datum(reader, physical)?));
+    }
+    Some(changes)
+}
+
 /// Decodes one operation that is not a row's.
 pub(crate) fn read_op(reader: &mut Reader<'_>) -> Option<Op> {
     Some(match reader.u8()? {

@@ -18,6 +18,7 @@ use crate::{
     sequence::SequenceState,
     storage::Storage,
     table::{Shape, Table},
+    txn::{PreparedFrame, read_prepare_frame},
     undo::TxnState,
 };
 
@@ -41,8 +42,10 @@ pub(crate) struct Replay {
     pub(crate) last_txn: u64,
     pub(crate) transactions: u64,
     pub(crate) operations: u64,
-    /// Chunks of transactions whose end was not read yet.
-    chunks: BTreeMap<TxnId, Chunks>,
+    /// Chunks of transactions whose end was not read yet, with the place of the first.
+    chunks: BTreeMap<TxnId, (Lsn, Chunks)>,
+    /// Prepared transactions whose end was not read yet.
+    prepared: BTreeMap<TxnId, PreparedFrame>,
     /// The table of the operation before, which often is the next one's too.
     last: Option<(Arc<Table>, Arc<Shape>)>,
     applier: Applier,
@@ -62,6 +65,7 @@ impl Replay {
             transactions: 0,
             operations: 0,
             chunks: BTreeMap::new(),
+            prepared: BTreeMap::new(),
             last: None,
             applier: Applier::default(),
             lanes: None,
@@ -97,7 +101,8 @@ impl Replay {
         match frame.kind {
             FrameKind::Chunk => {
                 let (keep, rest) = split(frame)?;
-                let chunks = self.chunks.entry(frame.txn).or_default();
+                let begin = || (frame.lsn, Chunks::default());
+                let (_, chunks) = self.chunks.entry(frame.txn).or_insert_with(begin);
                 chunks.truncate(keep);
                 chunks.push(rest, &self.storage)?;
             }
@@ -110,15 +115,37 @@ impl Replay {
                 if frame.lsn < from {
                     return Ok(());
                 }
-                if let Some(mut chunks) = chunks {
+                if let Some((_, mut chunks)) = chunks {
                     chunks.truncate(keep);
                     for chunk in chunks.into_chunks() {
                         self.operations(&chunk.bytes()?, frame)?;
                     }
                 }
                 self.operations(rest, frame)?;
-                self.last_ts = self.last_ts.max(frame.commit_ts.0);
-                self.transactions += 1;
+                self.committed(frame);
+            }
+            FrameKind::Prepare => {
+                let ahead = match self.chunks.remove(&frame.txn) {
+                    Some((begin, chunks)) => Some((begin, chunks.all_bytes()?)),
+                    None => None,
+                };
+                let prepared = read_prepare_frame(frame, ahead).ok_or_else(|| malformed(frame))?;
+                self.use_marks(prepared.head.marks);
+                self.prepared.insert(frame.txn, prepared);
+            }
+            FrameKind::AbortPrepared => {
+                self.prepared.remove(&frame.txn);
+            }
+            FrameKind::CommitPrepared => {
+                let prepared = self.prepared.remove(&frame.txn);
+                if frame.lsn < from {
+                    return Ok(());
+                }
+                let prepared = prepared.ok_or_else(|| malformed(frame))?;
+                self.operations(&prepared.operations, frame)?;
+                let (_, rest) = split(frame)?;
+                self.operations(rest, frame)?;
+                self.committed(frame);
             }
             FrameKind::Sequence if frame.lsn >= from => {
                 let (_, rest) = split(frame)?;
@@ -127,6 +154,17 @@ impl Replay {
             _ => {}
         }
         Ok(())
+    }
+
+    fn committed(&mut self, frame: &Frame) {
+        self.last_ts = self.last_ts.max(frame.commit_ts.0);
+        self.transactions += 1;
+    }
+
+    fn use_marks(&mut self, marks: Marks) {
+        self.marks.table = self.marks.table.max(marks.table);
+        self.marks.index = self.marks.index.max(marks.index);
+        self.marks.oid = self.marks.oid.max(marks.oid);
     }
 
     fn operations(&mut self, bytes: &[u8], frame: &Frame) -> Result<()> {
@@ -202,6 +240,8 @@ impl Replay {
                 self.indexes.retain(|_, layout| layout.table != id);
             }
             Op::CreateIndex(id, layout) => {
+                // One that became unique takes the place of what its base held.
+                self.drop_loaded(id);
                 self.indexes.insert(id, layout);
             }
             Op::DropIndex(id) => {
@@ -212,13 +252,16 @@ impl Replay {
             Op::Sequence(id, value, is_called) => {
                 self.sequences.insert(id, SequenceState::new(value, is_called));
             }
-            Op::Marks(marks) => {
-                self.marks.table = self.marks.table.max(marks.table);
-                self.marks.index = self.marks.index.max(marks.index);
-                self.marks.oid = self.marks.oid.max(marks.oid);
-            }
+            Op::Marks(marks) => self.use_marks(marks),
         }
         Some(())
+    }
+
+    /// The transactions that wait for their second phase, in the order of the log.
+    pub(crate) fn take_prepared(&mut self) -> Vec<(TxnId, PreparedFrame)> {
+        let mut prepared: Vec<_> = std::mem::take(&mut self.prepared).into_iter().collect();
+        prepared.sort_by_key(|(_, frame)| frame.begin);
+        prepared
     }
 
     /// Takes an index that has a base from its table.

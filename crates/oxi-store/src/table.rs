@@ -61,7 +61,7 @@ impl Shape {
         let indexes: Vec<IndexUse> =
             all.iter().filter_map(|index| IndexUse::new(index.clone(), &layout)).collect();
         let mut key = vec![false; layout.columns.len()];
-        for entry in indexes.iter().filter(|entry| entry.index.layout.unique) {
+        for entry in indexes.iter().filter(|entry| entry.index.may_be_unique()) {
             for position in &entry.positions {
                 key[*position] = true;
             }

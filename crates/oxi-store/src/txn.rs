@@ -13,8 +13,9 @@ use oxi_log::FrameKind;
 use oxi_model::{
     Datum, Row,
     engine::{
-        BoxFuture, IndexLayout, InsertOutcome, Isolation, RowLock, SavepointId, SequenceStep,
-        Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome, WriteTarget,
+        BoxFuture, IndexLayout, InsertOutcome, Isolation, KeyCheck, PrepareAs, RowLock,
+        SavepointId, SequenceStep, Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome,
+        WriteTarget,
     },
     lock::{AdvisoryKey, LockObject},
 };
@@ -24,7 +25,7 @@ use crate::{
     block::{Block, Seen},
     commit::{DropAction, Ended, Refusal, Validation},
     engine::Core,
-    index::key::Key,
+    index::{Index, key::Key},
     lock::{advisory, queue::Modes, row::Taken, wait},
     reads::{Read, Reads},
     snapshot::{Registration, StoreSnapshot, register},
@@ -32,7 +33,11 @@ use crate::{
     undo::{Sight, TxnState},
 };
 
+mod build;
 mod ddl;
+mod prepare;
+pub(crate) use prepare::{Prepared, PreparedFrame, read_frame as read_prepare_frame};
+mod unique;
 mod write;
 
 /// One step of a transaction, as rollback and collection need it.
@@ -57,6 +62,8 @@ pub(crate) enum UndoEntry {
         before: Box<TableLayout>,
     },
     CreateIndex(IndexId),
+    /// A unique index that was to go: it refuses equal keys again.
+    DropIndex(Arc<Index>),
 }
 
 impl UndoEntry {
@@ -159,13 +166,18 @@ impl Redo {
 
 impl Transaction {
     pub(crate) fn new(core: Arc<Core>, isolation: Isolation) -> Self {
+        Self::resumed(core, isolation, TxnState::new())
+    }
+
+    /// A transaction that has begun before.
+    fn resumed(core: Arc<Core>, isolation: Isolation, state: Arc<TxnState>) -> Self {
         let reads = OnceLock::new();
         if isolation == Isolation::Serializable {
             let _ = reads.set(Arc::default());
         }
         Transaction {
             core,
-            state: TxnState::new(),
+            state,
             isolation: AtomicU8::new(isolation as u8),
             command: AtomicU32::new(1),
             fixed: OnceLock::new(),
@@ -319,6 +331,7 @@ impl Transaction {
 
     /// Undoes entries down to a length.
     fn undo_to(&self, undo: &mut Vec<UndoEntry>, length: usize) {
+        let mut emptied: Vec<Arc<Block>> = Vec::new();
         while undo.len() > length {
             match undo.pop() {
                 Some(UndoEntry::Insert { table, block, start, end }) => {
@@ -326,7 +339,7 @@ impl Transaction {
                         self.or_fail(write::undo_insert(&table, &block, slot));
                     }
                     if length == 0 {
-                        block.forget_creator(&self.state);
+                        emptied.push(block);
                     }
                 }
                 Some(UndoEntry::Change { table, block, slot, deleted }) => {
@@ -340,8 +353,13 @@ impl Transaction {
                 }
                 Some(UndoEntry::AlterTable { table, before }) => table.undo_layout(*before),
                 Some(UndoEntry::CreateIndex(id)) => self.core.remove_index(id),
-                None => return,
+                Some(UndoEntry::DropIndex(index)) => index.enforce(true),
+                None => break,
             }
+        }
+        // Not before the last row is gone: one without creator is one that everybody sees.
+        for block in emptied {
+            block.forget_creator(&self.state);
         }
     }
 
@@ -368,7 +386,7 @@ impl Transaction {
                 return Err(error);
             }
         };
-        match self.core.commit(ended, self.own_id(), payload, validation) {
+        match self.core.commit(FrameKind::Commit, ended, self.own_id(), payload, validation) {
             Ok(future) => Ok(future),
             Err((refusal, ended)) => {
                 let error = match refusal {
@@ -546,6 +564,10 @@ impl Txn for Transaction {
         Ok(outcome)
     }
 
+    fn check_unique(&self, index: IndexId, key: &[Datum]) -> Result<KeyCheck> {
+        self.check_key(index, key)
+    }
+
     fn update(
         &self,
         snapshot: &dyn Snapshot,
@@ -617,6 +639,19 @@ impl Txn for Transaction {
 
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {
         self.create_index_storage(&mut *self.writable()?, index, layout)
+    }
+
+    fn attach_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {
+        self.attach_index_storage(&mut *self.writable()?, index, layout)
+    }
+
+    fn make_unique(&self, index: IndexId) -> Result<()> {
+        self.make_index_unique(&mut *self.writable()?, index)
+    }
+
+    fn others_ended(&self, table: TableId, lock: TableLock) -> Result<Wait> {
+        drop(self.running()?);
+        Ok(self.others_of(&*self.core.table(table)?, lock))
     }
 
     fn drop_index(&self, index: IndexId) -> Result<()> {
@@ -702,6 +737,10 @@ impl Txn for Transaction {
             return Ok(Box::pin(std::future::ready(Ok(()))));
         }
         self.commit_changes(&mut work, chunks)
+    }
+
+    fn prepare(&self, name: &PrepareAs) -> Result<BoxFuture<Result<()>>> {
+        self.prepare_as(name)
     }
 
     fn rollback(&self) {

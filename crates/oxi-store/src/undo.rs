@@ -70,6 +70,11 @@ impl TxnState {
         }
     }
 
+    /// The number of a transaction without session.
+    pub(crate) fn lone_id(&self) -> Option<TxnId> {
+        if self.session() == 0 { self.id() } else { None }
+    }
+
     /// The state of what was there before anything else: what recovery brings back.
     pub(crate) fn ancient() -> Arc<Self> {
         let state = Self::new();
@@ -100,6 +105,11 @@ impl TxnState {
             0 => None,
             id => Some(TxnId(id)),
         }
+    }
+
+    /// Gives a transaction the number it had before a restart.
+    pub(crate) fn set_id(&self, id: TxnId) {
+        self.id.store(id.0, Ordering::Release);
     }
 
     /// The number, drawn from `next` at the first call.

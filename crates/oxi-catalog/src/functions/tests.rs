@@ -17,6 +17,9 @@ impl ServerState for Server {
     fn settings(&self) -> Vec<system::SettingInfo> {
         Vec::new()
     }
+    fn prepared_transactions(&self) -> Vec<oxi_model::engine::PreparedTransaction> {
+        Vec::new()
+    }
     fn sessions(&self) -> Vec<system::SessionInfo> {
         Vec::new()
     }

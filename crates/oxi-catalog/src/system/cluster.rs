@@ -120,6 +120,23 @@ pub(super) fn pg_settings(context: &SystemContext) -> Vec<Row> {
         .collect()
 }
 
+pub(super) fn pg_prepared_xacts(context: &SystemContext) -> Vec<Row> {
+    let prepared = context.server.prepared_transactions();
+    prepared
+        .iter()
+        .map(|found| {
+            vec![
+                // As PostgreSQL's, a transaction's short number has 32 bits.
+                oid(found.txn.0 as u32),
+                text(&found.gid),
+                Datum::Int64(found.prepared_us),
+                text(&found.owner),
+                text(&context.database),
+            ]
+        })
+        .collect()
+}
+
 pub(super) fn pg_stat_database(context: &SystemContext) -> Vec<Row> {
     let sessions = i32::try_from(context.server.sessions().len()).unwrap_or(i32::MAX);
     let mut row = vec![oid(DATABASE), text(&context.database), int4(sessions)];

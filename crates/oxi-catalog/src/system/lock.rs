@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use oxi_model::{
     Datum, Row,
+    engine::PreparedTransaction,
     lock::{LockInfo, LockObject},
 };
 
@@ -61,7 +62,8 @@ struct Subject {
 /// The columns that all kinds have.
 struct Holder<'a> {
     virtual_transaction: &'a str,
-    pid: i32,
+    /// `None` for a prepared transaction.
+    pid: Option<i32>,
     mode: &'static str,
     granted: bool,
     fast_path: bool,
@@ -78,6 +80,7 @@ pub(super) fn pg_locks(context: &SystemContext) -> Vec<Row> {
     for session in &sessions {
         rows.extend(of_transaction(session, &virtual_ids[&session.pid]));
     }
+    rows.extend(context.server.prepared_transactions().iter().map(of_prepared));
     let relations: BTreeMap<u32, u32> = context
         .catalog
         .relations()
@@ -91,10 +94,11 @@ pub(super) fn pg_locks(context: &SystemContext) -> Vec<Row> {
         }
         seen.push(lock);
         let pid = lock.session.cast_signed();
-        let virtual_transaction = virtual_ids.get(&pid).map_or("-1/0", String::as_str);
+        let lone = format!("-1/{}", lock.transaction.map_or(0, |id| id.0));
+        let virtual_transaction = virtual_ids.get(&pid).unwrap_or(&lone);
         let holder = Holder {
             virtual_transaction,
-            pid,
+            pid: (pid != 0).then_some(pid),
             mode: lock.lock.name(),
             granted: lock.granted,
             fast_path: lock.fast_path,
@@ -116,7 +120,7 @@ fn of_transaction(session: &SessionInfo, virtual_transaction: &str) -> Vec<Row> 
     }
     let holder = |fast_path| Holder {
         virtual_transaction,
-        pid: session.pid,
+        pid: Some(session.pid),
         mode: "ExclusiveLock",
         granted: true,
         fast_path,
@@ -131,6 +135,21 @@ fn of_transaction(session: &SessionInfo, virtual_transaction: &str) -> Vec<Row> 
         rows.push(row(numbered, &holder(false)));
     }
     rows
+}
+
+/// The lock that a prepared transaction holds on itself.
+fn of_prepared(prepared: &PreparedTransaction) -> Row {
+    let id = prepared.txn.0;
+    let itself = Subject { kind: "transactionid", transaction: Some(id), ..Subject::default() };
+    let holder = Holder {
+        virtual_transaction: &format!("-1/{id}"),
+        pid: None,
+        mode: "ExclusiveLock",
+        granted: true,
+        fast_path: false,
+        waits_since_us: None,
+    };
+    row(itself, &holder)
 }
 
 fn subject(lock: &LockInfo, relations: &BTreeMap<u32, u32>) -> Subject {
@@ -167,7 +186,7 @@ fn row(subject: Subject, holder: &Holder<'_>) -> Row {
         object,
         sub,
         text(holder.virtual_transaction),
-        int4(holder.pid),
+        holder.pid.map_or(NULL, int4),
         text(holder.mode),
         bool(holder.granted),
         bool(holder.fast_path),

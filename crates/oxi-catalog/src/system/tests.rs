@@ -21,6 +21,9 @@ impl ServerState for Server {
         let enum_values = Some(vec!["a".to_owned(), "b".to_owned()]);
         vec![SettingInfo { name: "s".to_owned(), enum_values, ..SettingInfo::default() }]
     }
+    fn prepared_transactions(&self) -> Vec<PreparedTransaction> {
+        Vec::new()
+    }
     fn sessions(&self) -> Vec<SessionInfo> {
         vec![SessionInfo::default()]
     }

@@ -2,7 +2,9 @@
 
 use oxi_model::{
     Row,
-    descriptor::{ConstraintDescriptor, ConstraintKind, RelationDescriptor, TableDescriptor},
+    descriptor::{
+        ConstraintDescriptor, ConstraintKind, Deferral, RelationDescriptor, TableDescriptor,
+    },
 };
 
 use super::{SystemContext, class, constraint, value::*};
@@ -39,7 +41,11 @@ fn not_nulls(context: &SystemContext) -> Vec<(&RelationDescriptor, &str, String)
 }
 
 pub(super) fn table_constraints(context: &SystemContext) -> Vec<Row> {
-    let row = |relation: &RelationDescriptor, name: &str, kind: &str, distinct: Option<bool>| {
+    let row = |relation: &RelationDescriptor,
+               name: &str,
+               kind: &str,
+               distinct: Option<bool>,
+               deferral: Deferral| {
         let schema = context.catalog.schema_name(relation.schema);
         vec![
             text(&context.database),
@@ -49,8 +55,8 @@ pub(super) fn table_constraints(context: &SystemContext) -> Vec<Row> {
             text(schema),
             text(&relation.name),
             text(kind),
-            text("NO"),
-            text("NO"),
+            yes_no(deferral.deferrable),
+            yes_no(deferral.initially_deferred),
             text("YES"),
             distinct.map_or(NULL, yes_no),
         ]
@@ -70,11 +76,13 @@ pub(super) fn table_constraints(context: &SystemContext) -> Vec<Row> {
                 }
                 ConstraintKind::ForeignKey(_) => ("FOREIGN KEY", None),
             };
-            row(relation, &found.name, kind, distinct)
+            row(relation, &found.name, kind, distinct, found.deferral)
         })
         .collect();
     rows.extend(
-        not_nulls(context).iter().map(|(relation, _, name)| row(relation, name, "CHECK", None)),
+        not_nulls(context)
+            .iter()
+            .map(|(relation, _, name)| row(relation, name, "CHECK", None, Deferral::NONE)),
     );
     rows
 }

@@ -100,6 +100,8 @@ fn index(store: &Store, table: &RelationDescriptor, name: &str) -> RelationDescr
             storage: store.allocate_index_id().0,
             unique: true,
             nulls_not_distinct: false,
+            deferrable: false,
+            invalid: false,
             columns: vec![IndexColumn { column: 0, descending: false, nulls_first: false }],
         }),
     }

@@ -56,7 +56,7 @@ pub(crate) async fn apply(
                 &changes,
             )?;
             if let WriteOutcome::Done = outcome {
-                return queue.updated(child_target, &values, &row);
+                return queue.updated(statement.txn.as_ref(), child_target, &values, &row);
             }
             if let WriteOutcome::Duplicate(duplicate) = outcome {
                 return Err(match child_target.unique_key(duplicate.index) {

@@ -148,6 +148,13 @@ impl RowPlan {
             writer.insert(row).await?;
             return self.give(writer, row, params, sink);
         };
+        if let Some((_, key)) = self
+            .target
+            .deferrable()
+            .find(|(_, key)| conflict.arbiters.is_empty() || conflict.arbiters.contains(&key.index))
+        {
+            return Err(violation::deferrable_arbiter(&self.target, key));
+        }
         loop {
             let found = match writer.insert_unless(row, &conflict.arbiters).await? {
                 Inserted::New(id) => {

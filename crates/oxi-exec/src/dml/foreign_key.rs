@@ -1,8 +1,10 @@
-//! Foreign keys: what is owed at the end of a statement, and how it is settled.
+//! Foreign keys and deferrable uniqueness: what is owed at the end of a statement, and how it is
+//! settled.
 //!
 //! Writing a row only notes what must be looked at; the notes are worked off in order after the
 //! statement's last row, because rows may refer to rows of the same statement. Actions on
-//! referencing rows add notes of their own.
+//! referencing rows add notes of their own. Checks of deferred constraints go on to the
+//! transaction's end ([`crate::dml::deferred`]).
 
 mod key;
 
@@ -13,7 +15,10 @@ use oxi_model::{
     Datum, Row,
     array::{datum_at, encode_datum},
     descriptor::{ReferentialAction, RelationDescriptor},
-    engine::{KeyRange, RowLock, ScanRequest, Snapshot, TableLock, WriteOutcome, WriteTarget},
+    engine::{
+        KeyCheck, KeyRange, RowLock, ScanRequest, Snapshot, TableLock, Txn, WriteOutcome,
+        WriteTarget,
+    },
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -21,8 +26,9 @@ use crate::{
     context::StatementContext,
     dml::{
         action,
+        deferred::{Check, Deferred, Subject},
         foreign_key::key::{child_key, comparable, equal, parent_key, pick, same},
-        target::{IncomingKey, OutgoingKey, Target},
+        target::{IncomingKey, OutgoingKey, Target, Timing, UniqueKey},
         violation,
     },
 };
@@ -44,15 +50,52 @@ pub struct Queue {
 }
 
 enum Note {
+    /// A row has this unique key.
+    Unique { target: Arc<Target>, key: usize, values: Vec<Datum> },
     /// A row refers to these values.
     Refers { target: Arc<Target>, key: usize, values: Vec<Datum> },
     /// A referenced row no longer has the old values.
     Departed { target: Arc<Target>, key: usize, old: Vec<Datum>, new: Option<Vec<Datum>> },
 }
 
+impl Note {
+    /// The check to make later, if the constraint is deferred. Actions are not.
+    fn put_off(&self, deferred: &Deferred) -> Option<Check> {
+        let (target, timing, subject) = match self {
+            Note::Unique { target, key, values } => {
+                (target, target.unique[*key].timing, Subject::Unique(values.clone()))
+            }
+            Note::Refers { target, key, values } => {
+                let outgoing = &target.outgoing[*key];
+                let declared = violation::reorder(&outgoing.columns, &outgoing.declared, values);
+                (target, outgoing.timing, Subject::Refers(declared))
+            }
+            Note::Departed { target, key, old, new } => {
+                let incoming = &target.incoming[*key];
+                if rule_of(incoming, new.as_deref()) != ReferentialAction::NoAction {
+                    return None;
+                }
+                let declared =
+                    |values| violation::reorder(&incoming.columns, &incoming.declared, values);
+                let subject = Subject::Departed(declared(old), new.as_deref().map(declared));
+                (target, incoming.timing, subject)
+            }
+        };
+        let table = target.relation.oid;
+        deferred.is_deferred(timing).then_some(Check { table, timing, subject })
+    }
+}
+
+fn rule_of(key: &IncomingKey, new: Option<&[Datum]>) -> ReferentialAction {
+    if new.is_some() { key.on_update } else { key.on_delete }
+}
+
 impl Queue {
     /// Notes an inserted row.
-    pub fn inserted(&mut self, target: &Arc<Target>, row: &[Datum]) -> Result<()> {
+    pub fn inserted(&mut self, txn: &dyn Txn, target: &Arc<Target>, row: &[Datum]) -> Result<()> {
+        for (key, unique) in target.deferrable() {
+            self.unique(txn, target, key, pick(row, &unique.columns))?;
+        }
         for key in 0..target.outgoing.len() {
             self.refers(target, key, row)?;
         }
@@ -71,7 +114,18 @@ impl Queue {
     }
 
     /// Notes an updated row.
-    pub fn updated(&mut self, target: &Arc<Target>, old: &[Datum], new: &[Datum]) -> Result<()> {
+    pub fn updated(
+        &mut self,
+        txn: &dyn Txn,
+        target: &Arc<Target>,
+        old: &[Datum],
+        new: &[Datum],
+    ) -> Result<()> {
+        for (key, unique) in target.deferrable() {
+            if !same(target, &unique.columns, old, new) {
+                self.unique(txn, target, key, pick(new, &unique.columns))?;
+            }
+        }
         for (key, outgoing) in target.outgoing.iter().enumerate() {
             if outgoing.columns.iter().any(|column| old.get(*column) != new.get(*column)) {
                 self.refers(target, key, new)?;
@@ -87,6 +141,22 @@ impl Queue {
                 let target = Arc::clone(target);
                 self.notes.push_back(Note::Departed { target, key, old, new });
             }
+        }
+        Ok(())
+    }
+
+    /// Notes a unique key unless no other row has it now: whoever comes later sees this one.
+    fn unique(
+        &mut self,
+        txn: &dyn Txn,
+        target: &Arc<Target>,
+        key: usize,
+        values: Vec<Datum>,
+    ) -> Result<()> {
+        let unique = &target.unique[key];
+        let counts = unique.nulls_not_distinct || !values.iter().any(Datum::is_null);
+        if counts && !matches!(txn.check_unique(unique.index, &values)?, KeyCheck::Unique) {
+            self.notes.push_back(Note::Unique { target: Arc::clone(target), key, values });
         }
         Ok(())
     }
@@ -121,27 +191,122 @@ impl Queue {
     pub async fn settle(&mut self, statement: &StatementContext) -> Result<()> {
         while let Some(note) = self.notes.pop_front() {
             statement.cancel.check()?;
-            match note {
-                Note::Refers { target, key, values } => {
-                    let parent = target.outgoing[key].parent_table;
-                    self.hold(statement, parent, TableLock::RowShare).await?;
-                    require_parent(statement, &target, &target.outgoing[key], &values).await?;
-                }
-                Note::Departed { target, key, old, new } => {
-                    let is_update = new.is_some();
-                    let mut departed = vec![(old, new)];
-                    if target.incoming[key].child_index.is_none() {
-                        // Without an index the table is scanned once for all keys.
-                        self.take_departed(&target, key, &mut departed);
-                    }
-                    let incoming = &target.incoming[key];
-                    let rule = if is_update { incoming.on_update } else { incoming.on_delete };
-                    self.hold(statement, incoming.child_table, lock_of(rule)).await?;
-                    self.act(statement, &target, key, departed).await?;
-                }
+            match note.put_off(&statement.deferred) {
+                Some(check) => statement.deferred.owe(check),
+                None => self.settle_note(statement, note).await?,
             }
         }
         Ok(())
+    }
+
+    async fn settle_note(&mut self, statement: &StatementContext, note: Note) -> Result<()> {
+        match note {
+            Note::Unique { target, key, values } => {
+                require_unique(statement, &target, &target.unique[key], &values).await
+            }
+            Note::Refers { target, key, values } => {
+                let outgoing = &target.outgoing[key];
+                self.hold(statement, outgoing.parent_table, TableLock::RowShare).await?;
+                match require_parent(statement, &target, outgoing, &values).await {
+                    Err(error) if error.code() == SqlState::FOREIGN_KEY_VIOLATION => {
+                        let refers = self.refers_still(statement, outgoing, &values)?;
+                        if refers { Err(error) } else { Ok(()) }
+                    }
+                    other => other,
+                }
+            }
+            Note::Departed { target, key, old, new } => {
+                let is_update = new.is_some();
+                let mut departed = vec![(old, new)];
+                if target.incoming[key].child_index.is_none() {
+                    // Without an index the table is scanned once for all keys.
+                    self.take_departed(&target, key, &mut departed);
+                }
+                let incoming = &target.incoming[key];
+                let rule = if is_update { incoming.on_update } else { incoming.on_delete };
+                self.hold(statement, incoming.child_table, lock_of(rule)).await?;
+                self.act(statement, &target, key, departed).await
+            }
+        }
+    }
+
+    /// Makes a check that was put off; those behind it in `rest` that the same scan answers go
+    /// along.
+    pub(crate) async fn settle_check(
+        &mut self,
+        statement: &StatementContext,
+        check: Check,
+        rest: &mut VecDeque<Check>,
+    ) -> Result<()> {
+        let Some(note) = self.note_of(statement, &check)? else { return Ok(()) };
+        if let Note::Departed { target, key, .. } = &note
+            && target.incoming[*key].child_index.is_none()
+        {
+            let (same, others): (Vec<_>, Vec<_>) = std::mem::take(rest)
+                .into_iter()
+                .partition(|other| other.timing == check.timing && other.table == check.table);
+            *rest = others.into();
+            for other in same {
+                let note = self.note_of(statement, &other)?;
+                self.notes.extend(note);
+            }
+        }
+        self.settle_note(statement, note).await?;
+        while let Some(note) = self.notes.pop_front() {
+            self.settle_note(statement, note).await?;
+        }
+        Ok(())
+    }
+
+    /// What a check asks for, by the catalog as it is now; `None` if the constraint is gone.
+    fn note_of(&mut self, statement: &StatementContext, check: &Check) -> Result<Option<Note>> {
+        let Some(relation) = statement.catalog.relation(check.table).cloned() else {
+            return Ok(None);
+        };
+        let target = self.target(statement, &relation)?;
+        let is_it = |timing: Timing| timing.constraint == check.timing.constraint;
+        Ok(match &check.subject {
+            Subject::Unique(values) => {
+                let key = target.unique.iter().position(|key| is_it(key.timing));
+                key.map(|key| Note::Unique { values: values.clone(), target, key })
+            }
+            Subject::Refers(values) => {
+                let key = target.outgoing.iter().position(|key| is_it(key.timing));
+                key.map(|key| {
+                    let outgoing = &target.outgoing[key];
+                    let values = violation::reorder(&outgoing.declared, &outgoing.columns, values);
+                    Note::Refers { target, key, values }
+                })
+            }
+            Subject::Departed(old, new) => {
+                let key = target.incoming.iter().position(|key| is_it(key.timing));
+                key.map(|key| {
+                    let incoming = &target.incoming[key];
+                    let order =
+                        |values| violation::reorder(&incoming.declared, &incoming.columns, values);
+                    let (old, new) = (order(old), new.as_deref().map(order));
+                    Note::Departed { target, key, old, new }
+                })
+            }
+        })
+    }
+
+    /// Whether some row still refers to a key that is not there: the one that was noted may have
+    /// gone or changed since.
+    fn refers_still(
+        &mut self,
+        statement: &StatementContext,
+        outgoing: &OutgoingKey,
+        values: &[Datum],
+    ) -> Result<bool> {
+        let parent = self.target(statement, &outgoing.parent)?;
+        let Some(incoming) = parent.incoming.iter().find(|key| key.timing == outgoing.timing)
+        else {
+            return Ok(true);
+        };
+        let wanted = violation::reorder(&outgoing.columns, &incoming.child_columns, values);
+        let snapshot = statement.txn.current_snapshot();
+        Ok(!search(incoming, &snapshot, &[Some(wanted)])?.is_empty())
     }
 
     /// Holds another table until the end of the transaction.
@@ -188,7 +353,7 @@ impl Queue {
         let incoming = &target.incoming[key];
         for (child, departure) in children(statement, target, incoming, &departed)? {
             let (old, new) = &departed[departure];
-            let rule = if new.is_some() { incoming.on_update } else { incoming.on_delete };
+            let rule = rule_of(incoming, new.as_deref());
             match rule {
                 ReferentialAction::NoAction | ReferentialAction::Restrict => {
                     let restrict = rule == ReferentialAction::Restrict;
@@ -247,6 +412,24 @@ pub(crate) struct Child {
     pub(crate) snapshot: Arc<dyn Snapshot>,
     /// Seen by another transaction's snapshot only, which nothing can be locked by.
     foreign: bool,
+}
+
+/// Checks that no other row has a key of a deferrable constraint.
+async fn require_unique(
+    statement: &StatementContext,
+    target: &Target,
+    key: &UniqueKey,
+    values: &[Datum],
+) -> Result<()> {
+    loop {
+        match statement.txn.check_unique(key.index, values)? {
+            KeyCheck::Unique => return Ok(()),
+            KeyCheck::Wait(wait) => statement.wait(wait).await?,
+            KeyCheck::Twice => {
+                return Err(violation::unique_values(&statement.eval, target, key, values));
+            }
+        }
+    }
 }
 
 /// Checks that a referenced row exists and keeps it from going away.
@@ -366,7 +549,7 @@ fn children(
                 continue;
             }
             let (_, new) = &departed[place];
-            let rule = if new.is_some() { key.on_update } else { key.on_delete };
+            let rule = rule_of(key, new.as_deref());
             if matches!(rule, ReferentialAction::NoAction | ReferentialAction::Restrict) {
                 found.push((Child { foreign: true, ..child }, place));
                 continue;

@@ -219,16 +219,17 @@ pub(crate) async fn insert_batch(
         return Err(BatchFailure { error, row: end });
     }
     writer.count += end as u64;
-    if plan.returning.is_some() || !plan.target.outgoing.is_empty() {
-        // Without RETURNING only the columns of foreign keys are read.
+    if plan.returning.is_some() || plan.target.owes_for_inserts() {
+        // Without RETURNING only the columns of keys are read.
         let mut used = vec![plan.returning.is_some(); plan.target.columns().len()];
-        for column in plan.target.outgoing.iter().flat_map(|key| &key.columns) {
+        let referring = plan.target.outgoing.iter().flat_map(|key| &key.columns);
+        for column in referring.chain(plan.target.deferrable().flat_map(|(_, key)| &key.columns)) {
             used[*column] = true;
         }
         let mut values = Row::new();
         for row in 0..end {
             reader.read(row, &used, &mut values)?;
-            writer.queue.inserted(writer.target, &values)?;
+            writer.queue.inserted(writer.statement.txn.as_ref(), writer.target, &values)?;
             plan.give(writer, &values, &[], sink)?;
         }
     }

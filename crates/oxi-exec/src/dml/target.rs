@@ -6,8 +6,8 @@ use oxi_base::{Error, IndexId, Result, TableId};
 use oxi_catalog::{Catalog, catalog::IncomingForeignKey};
 use oxi_model::{
     descriptor::{
-        ColumnDescriptor, ConstraintKind, ForeignKey, ReferentialAction, RelationDescriptor,
-        TableDescriptor,
+        ColumnDescriptor, ConstraintDescriptor, ConstraintKind, Deferral, ForeignKey,
+        ReferentialAction, RelationDescriptor, TableDescriptor,
     },
     engine::RowLock,
 };
@@ -31,6 +31,21 @@ pub struct Target {
     pub incoming: Vec<IncomingKey>,
 }
 
+/// A constraint and when it is checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Timing {
+    /// Its oid; 0 for a unique index without constraint.
+    pub constraint: u32,
+    /// When it is checked.
+    pub deferral: Deferral,
+}
+
+impl Timing {
+    fn of(constraint: &ConstraintDescriptor) -> Self {
+        Timing { constraint: constraint.oid, deferral: constraint.deferral }
+    }
+}
+
 /// A unique index of the target.
 #[derive(Debug)]
 pub struct UniqueKey {
@@ -42,6 +57,10 @@ pub struct UniqueKey {
     pub name: String,
     /// Positions of the key columns.
     pub columns: Vec<usize>,
+    /// NULL equals NULL.
+    pub nulls_not_distinct: bool,
+    /// Its constraint, if it has one.
+    pub timing: Timing,
 }
 
 /// A foreign key, seen from the referencing table.
@@ -63,6 +82,8 @@ pub struct OutgoingKey {
     pub parent_index: IndexId,
     /// MATCH FULL.
     pub match_full: bool,
+    /// When the reference is checked.
+    pub timing: Timing,
 }
 
 /// A foreign key, seen from the referenced table.
@@ -89,6 +110,8 @@ pub struct IncomingKey {
     pub on_delete: ReferentialAction,
     /// ON UPDATE.
     pub on_update: ReferentialAction,
+    /// When NO ACTION is checked.
+    pub timing: Timing,
 }
 
 impl Target {
@@ -107,17 +130,22 @@ impl Target {
                 .iter()
                 .map(|column| position(table, column.column))
                 .collect::<Result<_>>()?;
+            let constraint = table.constraints.iter().find(|constraint| {
+                matches!(constraint.kind, ConstraintKind::Unique { index: of, .. } if of == index.oid)
+            });
             unique.push(UniqueKey {
                 index: descriptor.storage(),
                 oid: index.oid,
                 name: index.name.clone(),
                 columns,
+                nulls_not_distinct: descriptor.nulls_not_distinct,
+                timing: constraint.map(Timing::of).unwrap_or_default(),
             });
         }
         let mut outgoing = Vec::new();
         for constraint in &table.constraints {
             if let ConstraintKind::ForeignKey(key) = &constraint.kind {
-                outgoing.push(OutgoingKey::new(catalog, table, &constraint.name, key)?);
+                outgoing.push(OutgoingKey::new(catalog, table, constraint, key)?);
             }
         }
         let mut incoming = Vec::new();
@@ -145,16 +173,28 @@ impl Target {
         self.unique.iter().find(|key| key.index == index)
     }
 
+    /// The unique keys that storage does not keep: each has the number it has in `unique`.
+    pub fn deferrable(&self) -> impl Iterator<Item = (usize, &UniqueKey)> {
+        self.unique.iter().enumerate().filter(|(_, key)| key.timing.deferral.deferrable)
+    }
+
+    /// Whether an inserted row leaves something to check at the end of the statement.
+    pub fn owes_for_inserts(&self) -> bool {
+        !self.outgoing.is_empty() || self.deferrable().next().is_some()
+    }
+
     /// How strongly changing the columns at these positions locks a row.
     pub fn row_lock(&self, mut changed: impl Iterator<Item = usize>) -> RowLock {
         let is_key = |column| self.unique.iter().any(|key| key.columns.contains(&column));
         if changed.any(is_key) { RowLock::Update } else { RowLock::NoKeyUpdate }
     }
 
-    /// Whether any foreign key watches the column at this position, as referencing or referenced.
+    /// Whether a change of the column at this position leaves something to check at the end of the
+    /// statement.
     pub fn watches(&self, position: usize) -> bool {
         self.outgoing.iter().any(|key| key.columns.contains(&position))
             || self.incoming.iter().any(|key| key.columns.contains(&position))
+            || self.deferrable().any(|(_, key)| key.columns.contains(&position))
     }
 }
 
@@ -162,7 +202,7 @@ impl OutgoingKey {
     fn new(
         catalog: &Catalog,
         table: &TableDescriptor,
-        name: &str,
+        constraint: &ConstraintDescriptor,
         key: &ForeignKey,
     ) -> Result<Self> {
         let parent = relation(catalog, key.referenced_table)?;
@@ -177,7 +217,8 @@ impl OutgoingKey {
             parent_columns.push(position(parent_descriptor, column.column)?);
         }
         Ok(OutgoingKey {
-            name: name.to_owned(),
+            name: constraint.name.clone(),
+            timing: Timing::of(constraint),
             columns,
             declared: key.columns.iter().map(|id| position(table, *id)).collect::<Result<_>>()?,
             parent_table: parent_descriptor.storage(),
@@ -206,7 +247,7 @@ impl IncomingKey {
         let child = table_of(&incoming.table)?;
         // An index serves if its first columns are the key's, in whatever order.
         let serving = catalog.indexes_of(incoming.table.oid).into_iter().find_map(|index| {
-            let index = index.as_index()?;
+            let index = index.as_index().filter(|index| !index.invalid)?;
             let head = index.columns.get(..key.columns.len())?;
             head.iter()
                 .all(|column| key.columns.contains(&column.column))
@@ -233,6 +274,7 @@ impl IncomingKey {
         }
         Ok(IncomingKey {
             name: constraint.name.clone(),
+            timing: Timing::of(constraint),
             child_table: child.storage(),
             child: Arc::clone(&incoming.table),
             child_columns,

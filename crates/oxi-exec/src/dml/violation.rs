@@ -47,6 +47,16 @@ pub fn check(eval: &EvalContext, target: &Target, constraint: &str, row: &[Datum
 pub fn unique(eval: &EvalContext, target: &Target, key: &UniqueKey, row: &[Datum]) -> Error {
     let values: Vec<Datum> =
         key.columns.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect();
+    unique_values(eval, target, key, &values)
+}
+
+/// `23505` for the values of a key.
+pub fn unique_values(
+    eval: &EvalContext,
+    target: &Target,
+    key: &UniqueKey,
+    values: &[Datum],
+) -> Error {
     let mut object = object_of(target);
     object.constraint = Some(key.name.clone());
     Error::new(
@@ -55,7 +65,7 @@ pub fn unique(eval: &EvalContext, target: &Target, key: &UniqueKey, row: &[Datum
     )
     .with_detail(format!(
         "Key {} already exists.",
-        describe(eval, target.columns(), &key.columns, &values)
+        describe(eval, target.columns(), &key.columns, values)
     ))
     .with_object(object)
 }
@@ -123,7 +133,8 @@ pub fn referenced(
     })
 }
 
-fn reorder(from: &[usize], to: &[usize], values: &[Datum]) -> Vec<Datum> {
+/// Values of columns `from` in the order of `to`.
+pub fn reorder(from: &[usize], to: &[usize], values: &[Datum]) -> Vec<Datum> {
     to.iter()
         .map(|wanted| {
             let place = from.iter().position(|found| found == wanted);
@@ -200,6 +211,17 @@ pub fn require_not_null(eval: &EvalContext, target: &Target, row: &[Datum]) -> R
         Some(column) => Err(not_null(eval, target, *column, row)),
         None => Ok(()),
     }
+}
+
+/// `55000` for ON CONFLICT on keys that may meet for a while.
+pub fn deferrable_arbiter(target: &Target, key: &UniqueKey) -> Error {
+    let mut object = object_of(target);
+    object.constraint = Some(key.name.clone());
+    Error::new(
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters",
+    )
+    .with_object(object)
 }
 
 /// `21000` for a second ON CONFLICT DO UPDATE of one row.

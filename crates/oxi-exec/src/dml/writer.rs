@@ -65,8 +65,8 @@ impl<'a> Writer<'a> {
         loop {
             match self.statement.txn.insert(self.target.table, row)? {
                 InsertOutcome::Done(id) => {
-                    if !self.target.outgoing.is_empty() {
-                        self.queue.inserted(self.target, row)?;
+                    if self.target.owes_for_inserts() {
+                        self.queue.inserted(self.statement.txn.as_ref(), self.target, row)?;
                     }
                     self.count += 1;
                     return Ok(id);
@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
         loop {
             match self.statement.txn.insert_unless(self.target.table, row, arbiters)? {
                 InsertOutcome::Done(id) => {
-                    self.queue.inserted(self.target, row)?;
+                    self.queue.inserted(self.statement.txn.as_ref(), self.target, row)?;
                     return Ok(Inserted::New(id));
                 }
                 InsertOutcome::Wait(wait) => self.statement.wait(wait).await?,
@@ -172,7 +172,7 @@ impl<'a> Writer<'a> {
             }
         }
         if changes.iter().any(|(column, _)| self.target.watches(*column)) {
-            self.queue.updated(self.target, old, new)?;
+            self.queue.updated(self.statement.txn.as_ref(), self.target, old, new)?;
         }
         self.count += 1;
         Ok(Written::Done)

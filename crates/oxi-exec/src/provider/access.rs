@@ -45,9 +45,9 @@ pub struct KeyColumn {
 }
 
 impl IndexInfo {
-    /// The index, if it is one of the table.
+    /// The index, if it is one of the table and complete.
     pub fn new(table: &TableDescriptor, index: &RelationDescriptor) -> Option<Self> {
-        let descriptor = index.as_index()?;
+        let descriptor = index.as_index().filter(|index| !index.invalid)?;
         let columns = descriptor
             .columns
             .iter()
@@ -62,7 +62,7 @@ impl IndexInfo {
         Some(IndexInfo {
             index: descriptor.storage(),
             name: index.name.clone(),
-            unique: descriptor.unique,
+            unique: descriptor.unique && !descriptor.deferrable,
             columns,
         })
     }

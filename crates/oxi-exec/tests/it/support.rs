@@ -48,6 +48,9 @@ impl ServerState for NoServer {
     fn settings(&self) -> Vec<SettingInfo> {
         Vec::new()
     }
+    fn prepared_transactions(&self) -> Vec<oxi_model::engine::PreparedTransaction> {
+        Vec::new()
+    }
     fn sessions(&self) -> Vec<SessionInfo> {
         Vec::new()
     }
@@ -151,6 +154,7 @@ impl Db {
                 oid: self.store.allocate_oid(),
                 name,
                 kind: ConstraintKind::Unique { primary, index: index.oid, columns: key.to_vec() },
+                deferral: Deferral::NONE,
             });
             indexes.push(index);
         }
@@ -159,6 +163,7 @@ impl Db {
                 oid: self.store.allocate_oid(),
                 name: (*name).to_owned(),
                 kind: ConstraintKind::Check { expression: (*expression).to_owned() },
+                deferral: Deferral::NONE,
             });
         }
         commit(&txn).await;
@@ -214,6 +219,8 @@ impl Db {
                 storage: storage.0,
                 unique,
                 nulls_not_distinct: false,
+                deferrable: false,
+                invalid: false,
                 columns: key
                     .iter()
                     .map(|id| IndexColumn { column: *id, descending: false, nulls_first: false })
@@ -248,6 +255,7 @@ impl Db {
         table.constraints.push(ConstraintDescriptor {
             oid: self.store.allocate_oid(),
             name: format!("{child}_fkey"),
+            deferral: Deferral::NONE,
             kind: ConstraintKind::ForeignKey(ForeignKey {
                 columns: vec![column],
                 referenced_table: parent.oid,
@@ -273,6 +281,7 @@ impl Db {
     pub(crate) fn statement(&self, txn: &Arc<dyn Txn>) -> Arc<StatementContext> {
         Arc::new(StatementContext {
             shared: Arc::default(),
+            deferred: Arc::default(),
             engine: self.store.clone(),
             txn: txn.clone(),
             snapshot: txn.begin_statement(),

@@ -104,6 +104,7 @@ settings! {
     ("lc_time", "C", Text, false, false, "Accepted for compatibility."),
     ("lock_timeout", "0", Milliseconds, false, false, "Ends statements that wait longer for a lock; 0 is never."),
     ("max_connections", "1000", ANY, false, true, "The most connections at once."),
+    ("max_prepared_transactions", "64", ANY, false, true, "The most transactions prepared for two-phase commit at once."),
     ("max_identifier_length", "63", ANY, false, true, "The longest identifier in bytes."),
     ("max_index_keys", "32", ANY, false, true, "The most columns of an index key."),
     ("max_wal_size", "1GB", Text, false, true, "The log since the last checkpoint that starts the next one."),

@@ -32,6 +32,7 @@ use crate::{
             stored_expression, table_mut,
         },
         drop,
+        set_constraints::refuse_pending,
     },
 };
 
@@ -46,6 +47,7 @@ pub(crate) async fn run(session: &mut Session, alter: &AlterTable) -> Result<Com
     let lock = alter.actions.iter().map(lock_of).max().unwrap_or(TableLock::AccessExclusive);
     let found = locked_table(session, &alter.name, lock).await;
     let Some(relation) = if_exists(session, found, alter.if_exists)? else { return Ok(tag) };
+    refuse_pending(session, &relation, tag.verb())?;
     let mut change = begin_change(session)?;
     for action in &alter.actions {
         apply(session, &mut change, relation.oid, action).await?;
@@ -126,8 +128,10 @@ async fn apply(
         Kind::SetOptions(_) | Kind::ResetOptions(_) | Kind::SetLogged(_) => Ok(()),
         Kind::ClusterOn(_) | Kind::SetWithoutCluster => Ok(()),
         Kind::ReplicaIdentity(_) | Kind::ReplicaIdentityIndex(_) => Ok(()),
-        Kind::AlterConstraint { deferral, .. } => {
-            constraint::refuse_deferrable(*deferral, action.span.position())
+        Kind::AlterConstraint { name, deferral } => {
+            let deferral = constraint::deferral_of(*deferral);
+            let changed = alter::set_deferral(&*current(change, table)?, &name.value, deferral)?;
+            change.replace_relation(changed, &[]).await
         }
         Kind::Trigger { .. } => Err(Error::unsupported("triggers are not supported")),
     }

@@ -9,7 +9,10 @@ use oxi_types::{oid, pg_type};
 use crate::{
     binding::StoredUse,
     session::Session,
-    statement::{constraint::NewConstraint, definition, sequence},
+    statement::{
+        constraint::{NewConstraint, deferral_of},
+        definition, sequence,
+    },
 };
 
 /// A column on its way into a table.
@@ -167,7 +170,22 @@ fn apply(
             column.constraints.push(NewConstraint::foreign_key(given, names, key.clone()));
         }
     }
-    crate::statement::constraint::refuse_deferrable(constraint.deferral, at)
+    put_deferral(column, constraint)
+}
+
+/// When the constraint that was just added is checked.
+fn put_deferral(column: &mut NewColumn, constraint: &ast::ColumnConstraint) -> Result<()> {
+    let is_key =
+        matches!(&constraint.kind, Kind::PrimaryKey(_) | Kind::Unique { .. } | Kind::References(_));
+    match column.constraints.last_mut().filter(|_| is_key) {
+        Some(added) => added.deferral = deferral_of(constraint.deferral),
+        None if constraint.deferral.deferrable => {
+            let misplaced = Error::new(SqlState::SYNTAX_ERROR, "misplaced DEFERRABLE clause");
+            return Err(misplaced.at(constraint.span.position()));
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// INCLUDE columns have no place in an index yet.

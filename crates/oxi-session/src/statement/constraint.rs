@@ -6,12 +6,12 @@ use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{CatalogTxn, alter, identifier::Generated};
 use oxi_model::{
     descriptor::{
-        ConstraintDescriptor, ConstraintKind, ForeignKey, IndexColumn, IndexDescriptor,
+        ConstraintDescriptor, ConstraintKind, Deferral, ForeignKey, IndexColumn, IndexDescriptor,
         ReferentialAction, RelationDescriptor, RelationKind, TableDescriptor,
     },
     engine::TableLock,
 };
-use oxi_sql::ast::{self, Deferral, Expr, Ident};
+use oxi_sql::ast::{self, Expr, Ident};
 
 use crate::{
     binding::StoredUse,
@@ -31,6 +31,7 @@ pub(crate) struct NewConstraint {
     pub(crate) kind: NewKind,
     /// NOT VALID: existing rows are not looked at.
     pub(crate) not_valid: bool,
+    pub(crate) deferral: Deferral,
     pub(crate) position: Option<usize>,
 }
 
@@ -43,7 +44,8 @@ pub(crate) enum NewKind {
 
 impl NewConstraint {
     fn new(name: Option<String>, columns: Vec<String>, kind: NewKind) -> Self {
-        NewConstraint { name, columns, kind, not_valid: false, position: None }
+        let deferral = Deferral::NONE;
+        NewConstraint { name, columns, kind, not_valid: false, deferral, position: None }
     }
 
     pub(crate) fn check(name: Option<String>, expr: Expr, columns: Vec<String>) -> Self {
@@ -71,11 +73,16 @@ impl NewConstraint {
     pub(crate) fn from_ast(constraint: &ast::TableConstraint) -> Result<Self> {
         use ast::TableConstraintKind as Kind;
         let at = constraint.span.position();
-        refuse_deferrable(constraint.deferral, at)?;
         let name = constraint.name.as_ref().map(|name| name.value.clone());
         let names = |columns: &[Ident]| columns.iter().map(|c| c.value.clone()).collect();
         let mut new = match &constraint.kind {
-            Kind::Check { expr, .. } => Self::check(name, expr.clone(), Vec::new()),
+            Kind::Check { expr, .. } => {
+                if constraint.deferral.deferrable {
+                    let message = "CHECK constraints cannot be marked DEFERRABLE";
+                    return Err(Error::unsupported(message).at(at));
+                }
+                Self::check(name, expr.clone(), Vec::new())
+            }
             Kind::PrimaryKey { columns, parameters } => {
                 super::column::parameters_supported(parameters, at)?;
                 Self::unique(name, true, false, names(columns))
@@ -95,17 +102,16 @@ impl NewConstraint {
             }
         };
         new.not_valid = constraint.not_valid;
+        new.deferral = deferral_of(constraint.deferral);
         new.position = Some(at);
         Ok(new)
     }
 }
 
-/// DEFERRABLE constraints are checked at once all the same, which would be a lie.
-pub(crate) fn refuse_deferrable(deferral: Deferral, at: usize) -> Result<()> {
-    if deferral.deferrable || deferral.initially_deferred {
-        return Err(Error::unsupported("deferrable constraints are not supported").at(at));
-    }
-    Ok(())
+/// When a constraint is checked, as a statement says it.
+pub(crate) fn deferral_of(written: ast::Deferral) -> Deferral {
+    let ast::Deferral { deferrable, initially_deferred } = written;
+    Deferral { deferrable, initially_deferred }
 }
 
 /// Adds a constraint to a table in the catalog; `validate` asks to check the rows there are.
@@ -223,14 +229,16 @@ async fn add_check(
     }
     let oid = session.shared.engine.allocate_oid();
     let kind = ConstraintKind::Check { expression: text };
-    let changed = alter::add_constraint(&relation, ConstraintDescriptor { oid, name, kind })?;
+    let constraint = ConstraintDescriptor { oid, name, kind, deferral: Deferral::NONE };
+    let changed = alter::add_constraint(&relation, constraint)?;
     change.replace_relation(changed, &[]).await
 }
 
+/// What kind of key is added.
 #[derive(Clone, Copy)]
-struct UniqueKey {
-    primary: bool,
-    nulls_not_distinct: bool,
+pub(crate) struct UniqueKey {
+    pub(crate) primary: bool,
+    pub(crate) nulls_not_distinct: bool,
 }
 
 async fn add_unique(
@@ -248,11 +256,14 @@ async fn add_unique(
     if key.primary && validate {
         refuse_nulls(session, change, &relation, &ids).await?;
     }
+    if new.deferral.deferrable && validate {
+        refuse_equal_keys(session, change, &relation, &name, &ids, key).await?;
+    }
     let (schema, index_oid) = (relation.schema, session.shared.engine.allocate_oid());
     let oid = session.shared.engine.allocate_oid();
     let columns = ids.clone();
     let kind = ConstraintKind::Unique { primary: key.primary, index: index_oid, columns };
-    let constraint = ConstraintDescriptor { oid, name: name.clone(), kind };
+    let constraint = ConstraintDescriptor { oid, name: name.clone(), kind, deferral: new.deferral };
     let mut relation = alter::add_constraint(&relation, constraint)?;
     if key.primary {
         let columns = &mut table_mut(&mut relation)?.columns;
@@ -266,6 +277,8 @@ async fn add_unique(
         storage: session.shared.engine.allocate_index_id().0,
         unique: true,
         nulls_not_distinct: key.nulls_not_distinct,
+        deferrable: new.deferral.deferrable,
+        invalid: false,
         columns: ids
             .iter()
             .map(|id| IndexColumn { column: *id, descending: false, nulls_first: false })
@@ -275,6 +288,45 @@ async fn add_unique(
     change
         .create_relation(RelationDescriptor { oid: index_oid, schema, name, comment: None, kind })
         .await
+}
+
+/// `23505` if two rows have the same key: storage does not keep deferrable keys apart, so it does
+/// not find out either.
+pub(crate) async fn refuse_equal_keys(
+    session: &mut Session,
+    change: &CatalogTxn,
+    relation: &RelationDescriptor,
+    name: &str,
+    ids: &[u32],
+    key: UniqueKey,
+) -> Result<()> {
+    let Some(table) = relation.as_table() else { return Ok(()) };
+    let columns: Vec<String> = ids.iter().map(|id| column_list(table, &[*id], "")).collect();
+    let texts: Vec<String> = columns.iter().map(|column| format!("{column}::text")).collect();
+    let present: Vec<String> = columns.iter().map(|c| format!("{c} IS NOT NULL")).collect();
+    let filter = if key.nulls_not_distinct { "true".to_owned() } else { present.join(" AND ") };
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {filter} GROUP BY {} HAVING count(*) > 1 LIMIT 1",
+        texts.join(", "),
+        qualified(change.catalog(), relation),
+        columns.join(", ")
+    );
+    let rows = internal_rows(session, &sql).await?;
+    let Some(row) = rows.first() else { return Ok(()) };
+    Err(Error::new(SqlState::UNIQUE_VIOLATION, format!("could not create unique index \"{name}\""))
+        .with_detail(format!("Key ({})=({}) is duplicated.", columns.join(", "), texts_of(row))))
+}
+
+/// Values that were selected as texts.
+fn texts_of(row: &[oxi_model::Datum]) -> String {
+    let texts: Vec<String> = row
+        .iter()
+        .map(|value| match value {
+            oxi_model::Datum::Text(text) => text.to_string(),
+            _ => "null".to_owned(),
+        })
+        .collect();
+    texts.join(", ")
 }
 
 /// `23502` if one of the columns holds a NULL.
@@ -352,7 +404,8 @@ async fn add_foreign_key(
     }
     let oid = session.shared.engine.allocate_oid();
     let kind = ConstraintKind::ForeignKey(descriptor);
-    let changed = alter::add_constraint(&relation, ConstraintDescriptor { oid, name, kind })?;
+    let constraint = ConstraintDescriptor { oid, name, kind, deferral: new.deferral };
+    let changed = alter::add_constraint(&relation, constraint)?;
     change.replace_relation(changed, &[]).await
 }
 
@@ -446,13 +499,6 @@ async fn validate_foreign_key(
     );
     let rows = internal_rows(session, &sql).await?;
     let Some(row) = rows.first() else { return Ok(()) };
-    let values: Vec<String> = row
-        .iter()
-        .map(|value| match value {
-            oxi_model::Datum::Text(text) => text.to_string(),
-            _ => "null".to_owned(),
-        })
-        .collect();
     Err(Error::new(
         SqlState::FOREIGN_KEY_VIOLATION,
         format!(
@@ -463,7 +509,7 @@ async fn validate_foreign_key(
     .with_detail(format!(
         "Key ({})=({}) is not present in table \"{}\".",
         column_list(table, &key.columns, ""),
-        values.join(", "),
+        texts_of(row),
         parent.name
     )))
 }

@@ -232,7 +232,9 @@ fn copy_like(
                     .filter_map(|id| table.column_by_id(*id))
                     .map(|(_, column)| column.name.clone())
                     .collect();
-                constraints.push(NewConstraint::unique(None, *primary, false, names));
+                let mut copied = NewConstraint::unique(None, *primary, false, names);
+                copied.deferral = original.deferral;
+                constraints.push(copied);
             }
             _ => {}
         }

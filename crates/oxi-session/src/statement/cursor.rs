@@ -146,6 +146,7 @@ pub(crate) async fn declare(
     };
     if declare.hold {
         cursor.fill(usize::MAX).await?;
+        session.ensure_transaction().has_held_cursor = true;
     }
     session.cursors.insert(name.to_owned(), cursor);
     Ok(CommandTag::plain("DECLARE CURSOR"))

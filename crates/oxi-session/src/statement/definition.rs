@@ -81,7 +81,11 @@ pub(crate) async fn locked_table(
     }
 }
 
-fn find_table(session: &mut Session, name: &ObjectName) -> Result<Arc<RelationDescriptor>> {
+/// A table by name, with no lock.
+pub(crate) fn find_table(
+    session: &mut Session,
+    name: &ObjectName,
+) -> Result<Arc<RelationDescriptor>> {
     let catalog = session.catalog()?;
     let relation = catalog
         .resolve_relation(&session.search_path(), &name.texts())

@@ -15,8 +15,10 @@ use crate::{
     outcome::CommandTag,
     session::Session,
     statement::{
+        concurrent_index,
         definition::{begin_change, finish_change, if_exists},
         lock,
+        set_constraints::refuse_pending,
     },
 };
 
@@ -35,6 +37,9 @@ pub(crate) async fn run(session: &mut Session, drop: &Drop) -> Result<CommandTag
             )));
         }
     });
+    if drop.concurrently {
+        return concurrent_index::drop(session, drop).await;
+    }
     let mut targets = Vec::new();
     for name in &drop.names {
         if let Some(target) = target(session, drop, name)? {
@@ -45,7 +50,11 @@ pub(crate) async fn run(session: &mut Session, drop: &Drop) -> Result<CommandTag
     let plan = removal::plan(&*session.catalog()?, &targets, behavior)?;
     lock_tables(session, &plan).await?;
     // The catalog may have changed while the locks were waited for.
-    let plan = removal::plan(&*session.catalog()?, &targets, behavior)?;
+    let catalog = session.catalog()?;
+    let plan = removal::plan(&catalog, &targets, behavior)?;
+    for relation in plan.relations.iter().filter_map(|oid| catalog.relation(*oid)) {
+        refuse_pending(session, relation, tag.verb())?;
+    }
     let mut change = begin_change(session)?;
     carry_out(session, &mut change, &plan).await?;
     finish_change(session, change);
@@ -91,7 +100,11 @@ async fn lock_tables(session: &mut Session, plan: &RemovalPlan) -> Result<()> {
 }
 
 /// What a name means; `None` if there is no such thing and that is fine.
-fn target(session: &mut Session, drop: &Drop, name: &ObjectName) -> Result<Option<Target>> {
+pub(crate) fn target(
+    session: &mut Session,
+    drop: &Drop,
+    name: &ObjectName,
+) -> Result<Option<Target>> {
     let catalog = session.catalog()?;
     let path = session.search_path();
     let kind = match drop.kind {

@@ -1,7 +1,7 @@
 //! CREATE INDEX.
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_catalog::{alter, identifier::Generated};
+use oxi_catalog::{CatalogTxn, alter, identifier::Generated};
 use oxi_model::{
     descriptor::{IndexColumn, IndexDescriptor, RelationDescriptor, RelationKind},
     engine::TableLock,
@@ -11,37 +11,63 @@ use oxi_sql::ast::{CreateIndex, ExprKind, IndexElement};
 use crate::{
     outcome::CommandTag,
     session::Session,
-    statement::definition::{begin_change, finish_change, locked_table},
+    statement::{
+        concurrent_index,
+        definition::{begin_change, finish_change, locked_table},
+    },
 };
 
 /// CREATE INDEX.
 pub(crate) async fn create(session: &mut Session, create: &CreateIndex) -> Result<CommandTag> {
     const TAG: CommandTag = CommandTag::plain("CREATE INDEX");
     refuse_unsupported(create)?;
-    let in_block = session.transaction.as_ref().is_some_and(|transaction| transaction.explicit);
-    if create.concurrently && in_block {
-        return Err(Error::new(
-            SqlState::ACTIVE_SQL_TRANSACTION,
-            "CREATE INDEX CONCURRENTLY cannot run inside a transaction block",
-        ));
+    if create.concurrently {
+        return concurrent_index::create(session, create).await;
     }
     let relation = locked_table(session, &create.table, TableLock::Share).await?;
     let mut change = begin_change(session)?;
+    let Some(created) = describe(session, &change, &relation, create)? else { return Ok(TAG) };
+    let name = created.name.clone();
+    change.create_relation(created).await.map_err(|error| named(&error, &name).unwrap_or(error))?;
+    finish_change(session, change);
+    Ok(TAG)
+}
+
+/// The error of equal keys with the index's name: storage knows the key, this knows the name.
+pub(crate) fn named(error: &Error, name: &str) -> Option<Error> {
+    if error.code() != SqlState::UNIQUE_VIOLATION {
+        return None;
+    }
+    let message = format!("could not create unique index \"{name}\"");
+    let named = Error::new(SqlState::UNIQUE_VIOLATION, message);
+    Some(match error.detail() {
+        Some(detail) => named.with_detail(detail),
+        None => named,
+    })
+}
+
+/// The index that a statement asks for; `None` if there is one of its name and that is fine.
+pub(crate) fn describe(
+    session: &mut Session,
+    change: &CatalogTxn,
+    relation: &RelationDescriptor,
+    create: &CreateIndex,
+) -> Result<Option<RelationDescriptor>> {
     let columns: Vec<IndexColumn> = create
         .elements
         .iter()
-        .map(|element| index_column(&relation, element))
+        .map(|element| index_column(relation, element))
         .collect::<Result<_>>()?;
     let name = if let Some(name) = &create.name {
         let taken = change.catalog().relation_by_name(relation.schema, &name.value).is_some();
         if taken && create.if_not_exists {
             let message = format!("relation \"{}\" already exists, skipping", name.value);
             session.notice(SqlState::DUPLICATE_TABLE, message);
-            return Ok(TAG);
+            return Ok(None);
         }
         name.value.clone()
     } else {
-        let table = alter::table(&relation)?;
+        let table = alter::table(relation)?;
         let names: Vec<&str> = columns
             .iter()
             .filter_map(|key| table.column_by_id(key.column))
@@ -55,31 +81,17 @@ pub(crate) async fn create(session: &mut Session, create: &CreateIndex) -> Resul
         storage: session.shared.engine.allocate_index_id().0,
         unique: create.unique,
         nulls_not_distinct: create.nulls_not_distinct,
+        deferrable: false,
+        invalid: false,
         columns,
     };
-    let created = RelationDescriptor {
+    Ok(Some(RelationDescriptor {
         oid: session.shared.engine.allocate_oid(),
         schema: relation.schema,
-        name: name.clone(),
+        name,
         comment: None,
         kind: RelationKind::Index(index),
-    };
-    change.create_relation(created).await.map_err(|error| match error.code() {
-        // Storage knows the key, this knows the name.
-        SqlState::UNIQUE_VIOLATION => {
-            let named = Error::new(
-                SqlState::UNIQUE_VIOLATION,
-                format!("could not create unique index \"{name}\""),
-            );
-            match error.detail() {
-                Some(detail) => named.with_detail(detail),
-                None => named,
-            }
-        }
-        _ => error,
-    })?;
-    finish_change(session, change);
-    Ok(TAG)
+    }))
 }
 
 fn refuse_unsupported(create: &CreateIndex) -> Result<()> {

@@ -280,6 +280,7 @@ fn statement_with(
     let transaction = session.ensure_transaction();
     transaction.has_queried = true;
     let txn = Arc::clone(&transaction.txn);
+    let deferred = Arc::clone(&transaction.deferred);
     let snapshot = txn.begin_statement();
     Arc::new(StatementContext {
         engine: Arc::clone(&shared.engine),
@@ -291,6 +292,7 @@ fn statement_with(
         server: Arc::new(SessionServer { shared: Arc::clone(&shared), settings }),
         rules: Arc::clone(&shared.rules),
         shared: Arc::default(),
+        deferred,
     })
 }
 

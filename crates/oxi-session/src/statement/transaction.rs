@@ -1,12 +1,13 @@
 //! BEGIN, COMMIT, ROLLBACK, savepoints.
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_model::engine::Isolation;
+use oxi_model::engine::{Isolation, PreparedEnd};
 use oxi_sql::ast::{IsolationLevel, Transaction as Control, TransactionModes};
 
 use crate::{
     outcome::{CommandTag, Outcome},
     session::Session,
+    statement::two_phase,
     transaction::{Modes, Transaction},
 };
 
@@ -35,8 +36,12 @@ pub(crate) async fn run(session: &mut Session, control: &Control) -> Result<Outc
             session.rollback_to_savepoint(name.as_str())?;
             CommandTag::plain("ROLLBACK")
         }
-        Control::Prepare(_) | Control::CommitPrepared(_) | Control::RollbackPrepared(_) => {
-            return Err(Error::unsupported("two-phase commit is not supported"));
+        Control::Prepare(gid) => two_phase::prepare(session, gid).await?,
+        Control::CommitPrepared(gid) => {
+            two_phase::finish(session, gid, PreparedEnd::Commit).await?
+        }
+        Control::RollbackPrepared(gid) => {
+            two_phase::finish(session, gid, PreparedEnd::Rollback).await?
         }
     };
     Ok(Outcome::Done(tag))
@@ -180,11 +185,11 @@ pub(crate) fn session_modes(session: &mut Session) -> Modes {
     }
 }
 
-fn session_failed(session: &Session) -> bool {
+pub(crate) fn session_failed(session: &Session) -> bool {
     session.transaction.as_ref().is_some_and(|transaction| transaction.failed)
 }
 
-fn no_transaction(session: &mut Session) {
+pub(crate) fn no_transaction(session: &mut Session) {
     session.warning(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
 }
 

@@ -9,7 +9,10 @@ use oxi_sql::ast::Truncate;
 use crate::{
     outcome::CommandTag,
     session::Session,
-    statement::definition::{begin_change, finish_change, table_for_change},
+    statement::{
+        definition::{begin_change, finish_change, table_for_change},
+        set_constraints::refuse_pending,
+    },
     transaction::require_writable,
 };
 
@@ -26,6 +29,9 @@ pub(crate) async fn run(session: &mut Session, truncate: &Truncate) -> Result<Co
         }
     }
     add_referencing(session, &mut tables, truncate.cascade).await?;
+    for table in &tables {
+        refuse_pending(session, table, "TRUNCATE")?;
+    }
     let engine = Arc::clone(&session.shared.engine);
     let mut change = begin_change(session)?;
     for table in &tables {

@@ -47,8 +47,9 @@ impl Indexes<'_> {
         let shape = self.table.shape();
         let mut saved = BTreeMap::new();
         for (id, layout) in layouts {
-            let Some(entry) = shape.index(id) else {
-                // A column is about to be dropped: without it no key can be compared.
+            let Some(entry) = shape.index(id).filter(|entry| entry.index.is_complete()) else {
+                // It is still being filled; or a column is about to be dropped, without which no
+                // key can be compared.
                 saved.insert(id, SavedIndex { layout, base: None });
                 continue;
             };

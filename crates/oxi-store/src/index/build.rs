@@ -97,7 +97,7 @@ fn check_unique(table: &Table, entry: &IndexUse, sight: &Sight<'_>) -> Result<()
                 }
                 if holds(table, entry, sight, key, row)? {
                     if group.holder.is_some_and(|holder| holder != row) {
-                        return Err(not_unique(table, entry, row));
+                        return Err(row_not_unique(table, entry, row));
                     }
                     group.holder = Some(row);
                 }
@@ -127,13 +127,19 @@ fn holds(
     Ok(found == *key && entry.index.checks(null))
 }
 
-fn not_unique(table: &Table, entry: &IndexUse, row: RowId) -> Error {
+fn row_not_unique(table: &Table, entry: &IndexUse, row: RowId) -> Error {
     let values = table.locate(row).and_then(|(block, slot)| {
         let rows = block.read().ok()?;
-        Some(entry.positions.iter().map(|p| show(&rows.value(slot, *p, None))).collect::<Vec<_>>())
+        Some(entry.positions.iter().map(|p| rows.value(slot, *p, None)).collect::<Vec<_>>())
     });
+    not_unique(&values.unwrap_or_default())
+}
+
+/// The error of a key that several rows have.
+pub(crate) fn not_unique(values: &[Datum]) -> Error {
+    let values: Vec<String> = values.iter().map(show).collect();
     Error::new(SqlState::UNIQUE_VIOLATION, "could not create unique index")
-        .with_detail(format!("Key ({}) is duplicated.", values.unwrap_or_default().join(", ")))
+        .with_detail(format!("Key ({}) is duplicated.", values.join(", ")))
 }
 
 /// A value for a message; types that need their SQL meaning are shown as they lie in storage.

@@ -61,7 +61,7 @@ impl Modes {
         self.0 & lock.conflict_bits() != 0
     }
 
-    fn iter(self) -> impl Iterator<Item = TableLock> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = TableLock> {
         TableLock::ALL.into_iter().filter(move |lock| self.has(*lock))
     }
 }
@@ -162,6 +162,20 @@ impl LockQueue {
         }
     }
 
+    /// The transactions that now hold a mode in the way of `lock`; some may be named twice.
+    pub(crate) fn holders(&self, lock: TableLock) -> Vec<Arc<TxnState>> {
+        let mut all: Vec<Arc<TxnState>> = Vec::new();
+        let mut add = |holdings: &[Holding]| {
+            let in_the_way = holdings.iter().filter(|holding| holding.modes.conflict(lock));
+            all.extend(in_the_way.map(|holding| holding.holder.clone()));
+        };
+        add(&self.state.lock().holders);
+        for shard in &self.shards {
+            add(&shard.0.lock());
+        }
+        all
+    }
+
     /// Whether readers that take no lock must stand back.
     pub(crate) fn is_exclusive(&self) -> bool {
         self.is_exclusive.load(Ordering::Acquire)
@@ -177,6 +191,16 @@ impl LockQueue {
         // By address, which stays the same for as long as anything is held; states lie further
         // apart than this.
         &self.shards[(Arc::as_ptr(holder).addr() >> 6) % SHARDS].0
+    }
+
+    /// Whether somebody else of a holder's party holds something.
+    pub(crate) fn is_shared_by_party(&self, holder: &Arc<TxnState>) -> bool {
+        let party = holder.party();
+        let is_other = |holding: &Holding| {
+            holding.holder.party() == party && !Arc::ptr_eq(&holding.holder, holder)
+        };
+        let is_strong = self.state.lock().holders.iter().any(is_other);
+        is_strong || self.shards.iter().any(|shard| shard.0.lock().iter().any(is_other))
     }
 
     /// Takes a mode, unless somebody is in the way.
@@ -320,6 +344,7 @@ impl LockQueue {
                     object,
                     lock,
                     session: holding.holder.session(),
+                    transaction: holding.holder.lone_id(),
                     granted: true,
                     fast_path,
                     waits_since_us: None,

@@ -79,6 +79,13 @@ impl SharedRows {
         in_the_way.map(|(holder, _)| holder.clone())
     }
 
+    /// How strongly a transaction holds a row by a shared lock.
+    pub(crate) fn held(&self, table: TableId, row: RowId, txn: &Arc<TxnState>) -> Option<RowLock> {
+        let shard = self.shard(row).lock();
+        let holders = shard.get(&(table, row))?;
+        holders.iter().find(|(holder, _)| Arc::ptr_eq(holder, txn)).map(|(_, held)| *held)
+    }
+
     /// Takes a step back.
     pub(crate) fn undo(&self, taken: Taken, txn: &Arc<TxnState>) {
         let mut shard = self.shard(taken.row).lock();

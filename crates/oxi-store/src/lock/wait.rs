@@ -173,6 +173,7 @@ impl Waits {
             object: waiting.wanted.object,
             lock: waiting.wanted.lock,
             session: waiting.wanted.waiter.session(),
+            transaction: waiting.wanted.waiter.lone_id(),
             granted: false,
             fast_path: false,
             waits_since_us: Some(waiting.since_us),

@@ -55,6 +55,15 @@ impl Chunks {
         }
     }
 
+    /// Everything in one piece.
+    pub(super) fn all_bytes(self) -> Result<Vec<u8>> {
+        let mut all = Vec::with_capacity(self.length);
+        for chunk in self.into_chunks() {
+            all.extend_from_slice(&chunk.bytes()?);
+        }
+        Ok(all)
+    }
+
     pub(super) fn into_chunks(self) -> impl Iterator<Item = Chunk> {
         self.chunks.into_iter()
     }

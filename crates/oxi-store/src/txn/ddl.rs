@@ -1,5 +1,7 @@
 //! Tables and indexes coming, changing and going, within a transaction.
 
+use std::sync::Arc;
+
 use oxi_base::{Error, IndexId, Result, TableId};
 use oxi_model::engine::{IndexLayout, TableLayout};
 
@@ -52,8 +54,13 @@ impl Transaction {
     }
 
     pub(super) fn drop_index_storage(&self, work: &mut Work, id: IndexId) -> Result<()> {
-        self.core.index(id)?;
+        let index = self.core.index(id)?;
         redo::put_drop_index(&mut work.redo.bytes, id);
+        if index.is_enforced() {
+            // The transaction's own next rows need not be unique any more.
+            index.enforce(false);
+            work.undo.push(UndoEntry::DropIndex(index));
+        }
         work.drops.push(DropAction::Index(id));
         Ok(())
     }
@@ -77,6 +84,45 @@ impl Transaction {
         }
         table.change_indexes(|all| all.push(index));
         work.undo.push(UndoEntry::CreateIndex(id));
+        Ok(())
+    }
+
+    /// See [`oxi_model::engine::Txn::attach_index`].
+    pub(super) fn attach_index_storage(
+        &self,
+        work: &mut Work,
+        id: IndexId,
+        layout: IndexLayout,
+    ) -> Result<()> {
+        let table = self.core.table(layout.table)?;
+        let layout = IndexLayout { unique: false, ..layout };
+        let index = Index::new(
+            id,
+            layout.clone(),
+            &table.shape().layout,
+            self.state.clone(),
+            &table.home.storage,
+        )
+        .ok_or_else(|| Error::bug("index on a column that is not there"))?;
+        let index = Arc::new(index.attached());
+        redo::put_create_index(&mut work.redo.bytes, id, &layout);
+        if self.core.indexes.write().insert(id, index.clone()).is_some() {
+            return Err(Error::bug(format!("index storage {id} exists already")));
+        }
+        table.change_indexes(|indexes| indexes.push(index));
+        work.undo.push(UndoEntry::CreateIndex(id));
+        Ok(())
+    }
+
+    /// See [`oxi_model::engine::Txn::make_unique`].
+    pub(super) fn make_index_unique(&self, work: &mut Work, id: IndexId) -> Result<()> {
+        let index = self.core.index(id)?;
+        let layout = IndexLayout { unique: true, ..index.layout.clone() };
+        if !index.become_unique(&self.state) {
+            return Err(Error::bug("an index became unique twice"));
+        }
+        // To recovery it is a new index in the place of the old one.
+        redo::put_create_index(&mut work.redo.bytes, id, &layout);
         Ok(())
     }
 }

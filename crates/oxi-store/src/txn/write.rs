@@ -27,13 +27,10 @@ use crate::{
 };
 
 /// What stands in the way of a unique key.
-enum Obstacle {
+pub(super) enum Obstacle {
     Active(Arc<TxnState>),
     Duplicate(Duplicate),
 }
-
-/// Index entries added by one row change.
-type Added<'a> = SmallVec<[(&'a IndexUse, Key); 4]>;
 
 impl Transaction {
     pub(super) fn insert_row(
@@ -58,11 +55,11 @@ impl Transaction {
         match self.place_row(table, shape, id, arbiters, |position| &row[position]) {
             Ok(None) => {}
             Ok(Some(obstacle)) => {
-                self.take_back(&block, slot)?;
+                self.take_back(shape, &block, slot)?;
                 return Ok(self.insert_outcome(obstacle));
             }
             Err(error) => {
-                self.take_back(&block, slot)?;
+                self.take_back(shape, &block, slot)?;
                 return Err(error);
             }
         }
@@ -133,7 +130,7 @@ impl Transaction {
             placed += u16::from(matches!(stopped, Ok(None)));
         }
         for slot in (placed..end).rev() {
-            self.take_back(&block, slot)?;
+            self.take_back(shape, &block, slot)?;
         }
         for slot in start..placed {
             let row = from + usize::from(slot - start);
@@ -145,48 +142,50 @@ impl Transaction {
         Ok((usize::from(placed - start), stopped))
     }
 
-    /// Takes back index entries; as with rows, a failure needs a restart.
-    fn take_back_entries(&self, added: &Added<'_>, row: RowId) -> Result<()> {
-        for (entry, key) in added {
-            entry.index.remove(key, row).map_err(|error| self.core.fail(error))?;
+    /// The outcome of a change whose key met an obstacle.
+    fn write_outcome(&self, obstacle: Obstacle) -> WriteOutcome {
+        match obstacle {
+            Obstacle::Active(state) => WriteOutcome::Wait(self.wait_for(state)),
+            Obstacle::Duplicate(duplicate) => WriteOutcome::Duplicate(duplicate),
         }
-        Ok(())
     }
 
-    /// Takes back the newest change of a row, with the index entries it added.
+    /// Takes back the newest change of a row, with the entries of the keys it brought.
     fn take_back_change(
         &self,
         block: &Block,
         slot: u16,
-        added: &Added<'_>,
-        row: RowId,
+        entries: &[(&IndexUse, Key, bool)],
     ) -> Result<()> {
         let mut rows = block.write().map_err(|error| self.core.fail(error))?;
         rows.undo(slot, &self.state);
-        drop(rows);
-        self.take_back_entries(added, row)
-    }
-
-    /// The outcome of a change whose key was placed, or met an obstacle.
-    fn write_outcome(&self, placed: std::result::Result<bool, Obstacle>) -> WriteOutcome {
-        match placed {
-            Ok(_) => WriteOutcome::Done,
-            Err(Obstacle::Active(state)) => WriteOutcome::Wait(self.wait_for(state)),
-            Err(Obstacle::Duplicate(duplicate)) => WriteOutcome::Duplicate(duplicate),
+        for (entry, key, _) in entries {
+            // An older version of the row may have the key as well.
+            if !has_key(&rows, entry, slot, key) {
+                let removed = entry.index.remove(key, row_id(block.number, slot));
+                removed.map_err(|error| self.core.fail(error))?;
+            }
         }
+        Ok(())
     }
 
-    /// Takes back a row that has no index entries (any more). A failure leaves it behind, which
+    /// Takes back a row that met an obstacle, with the entries made for it: its own, and those of
+    /// whoever builds an index beside it and has seen the row. A failure leaves it behind, which
     /// only a restart can mend.
-    fn take_back(&self, block: &Block, slot: u16) -> Result<()> {
+    fn take_back(&self, shape: &Shape, block: &Block, slot: u16) -> Result<()> {
         let mut rows = block.write().map_err(|error| self.core.fail(error))?;
+        let row = row_id(block.number, slot);
+        for entry in &shape.indexes {
+            let (key, _) = entry.key(|position| rows.value(slot, position, None));
+            entry.index.remove(&key, row).map_err(|error| self.core.fail(error))?;
+        }
         rows.remove_inserted(slot);
         Ok(())
     }
 
-    /// Adds the index entries of an inserted row, those of some indexes first; what is in the
-    /// way, after taking them back.
-    fn place_row<D: Borrow<Datum>>(
+    /// Adds the index entries of an inserted row, those of some indexes first; what is in the way
+    /// (the caller takes them back).
+    pub(super) fn place_row<D: Borrow<Datum>>(
         &self,
         table: &Table,
         shape: &Shape,
@@ -194,21 +193,13 @@ impl Transaction {
         first: &[IndexId],
         mut value: impl FnMut(usize) -> D,
     ) -> Result<Option<Obstacle>> {
-        let mut added = Added::new();
         let is_first = |entry: &&IndexUse| first.contains(&entry.index.id);
         let others = shape.indexes.iter().filter(|entry| !is_first(entry));
         for entry in shape.indexes.iter().filter(is_first).chain(others) {
             let (key, null) = entry.key(&mut value);
-            let refused = match self.place_key(table, entry, &key, null, row) {
-                Ok(Ok(_)) => {
-                    added.push((entry, key));
-                    continue;
-                }
-                Ok(Err(obstacle)) => Ok(Some(obstacle)),
-                Err(error) => Err(error),
-            };
-            self.take_back_entries(&added, row)?;
-            return refused;
+            if let Err(obstacle) = self.place_key(table, entry, &key, null, row)? {
+                return Ok(Some(obstacle));
+            }
         }
         Ok(None)
     }
@@ -271,18 +262,16 @@ impl Transaction {
             rows.update(slot, &self.state, self.command(), changes, key);
             block.charge(&mut rows, VERSION_BYTES);
         }
-        let mut added = Added::new();
-        for (entry, key, null) in entries {
-            let placed = self.place_key(&table, entry, &key, null, row);
-            if let Ok(Ok(is_new)) = placed {
-                // Else an older version of the row has the key: the entry is not ours to take back.
-                if is_new {
-                    added.push((entry, key));
-                }
+        for (entry, key, null) in &entries {
+            let placed = self.place_key(&table, entry, key, *null, row);
+            if matches!(placed, Ok(Ok(()))) {
                 continue;
             }
-            self.take_back_change(&block, slot, &added, row)?;
-            return placed.map(|placed| self.write_outcome(placed));
+            self.take_back_change(&block, slot, &entries)?;
+            return placed.map(|placed| match placed {
+                Ok(()) => WriteOutcome::Done,
+                Err(obstacle) => self.write_outcome(obstacle),
+            });
         }
         redo::put_update(&mut work.redo.bytes, table.id, row, changes);
         work.catalog |= shape.layout.catalog;
@@ -400,7 +389,7 @@ impl Transaction {
         }))
     }
 
-    /// Adds an index entry unless a unique key is taken; whether it is new.
+    /// Adds an index entry unless a unique key is taken.
     fn place_key(
         &self,
         table: &Table,
@@ -408,10 +397,11 @@ impl Transaction {
         key: &Key,
         has_null: bool,
         row: RowId,
-    ) -> Result<std::result::Result<bool, Obstacle>> {
+    ) -> Result<std::result::Result<(), Obstacle>> {
         let index = &entry.index;
         if !index.checks(has_null) {
-            return Ok(Ok(index.insert(key, row)?));
+            index.insert(key, row)?;
+            return Ok(Ok(()));
         }
         let _stripe = index.stripe(key);
         for other in index.rows_of(key)? {
@@ -425,7 +415,8 @@ impl Transaction {
                 return Ok(Err(obstacle));
             }
         }
-        Ok(Ok(index.insert(key, row)?))
+        index.insert(key, row)?;
+        Ok(Ok(()))
     }
 
     /// Whether another row holds the key, or may come to hold it.
@@ -455,7 +446,7 @@ impl Transaction {
 }
 
 /// Notes rows that are there now.
-fn note_inserted(
+pub(super) fn note_inserted(
     work: &mut Work,
     table: &Arc<Table>,
     shape: &Shape,

@@ -8,7 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use oxi_model::{Datum, engine::*};
+use oxi_model::{
+    Datum,
+    engine::*,
+    lock::{AdvisoryKey, LockObject},
+};
 use oxi_store::{Store, StoreOptions};
 use oxi_world::World;
 
@@ -16,8 +20,23 @@ use crate::support::*;
 
 const ROWS: i64 = 5_000;
 
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/formats/store-v2")
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/formats").join(name)
+}
+
+/// A copy of a golden directory, which is written if there is none.
+fn golden(name: &str, write: fn(&Path)) -> PathBuf {
+    let place = std::env::temp_dir().join(format!("oxi-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&place);
+    let directory = directory(name);
+    if !directory.exists() {
+        fs::create_dir_all(&place).unwrap();
+        write(&place);
+        copy(&place, &directory);
+        panic!("wrote {}; look at it, commit it, and run again", directory.display());
+    }
+    copy(&directory, &place);
+    place
 }
 
 fn text(k: i64) -> String {
@@ -101,15 +120,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn files_of_version_2_open_with_the_same_rows() {
-    let place = std::env::temp_dir().join(format!("oxi-store-golden-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&place);
-    if !directory().exists() {
-        fs::create_dir_all(&place).unwrap();
-        write(&place);
-        copy(&place, &directory());
-        panic!("wrote {}; look at it, commit it, and run again", directory().display());
-    }
-    copy(&directory(), &place);
+    let place = golden("store-v2", write);
     let world = World::real(&place).unwrap();
     let found = Store::inspect(&world, "").unwrap();
     assert_eq!(found.problems, []);
@@ -127,5 +138,118 @@ fn files_of_version_2_open_with_the_same_rows() {
         store.check().unwrap();
         store.close().unwrap();
     }
+    fs::remove_dir_all(&place).unwrap();
+}
+
+/// A transaction that has inserted a row, up to its second phase.
+fn prepare(store: &Store, gid: &str, key: i64) {
+    let txn = store.begin(Isolation::ReadCommitted);
+    insert(&*txn, key, gid);
+    prepare_as(&*txn, gid);
+}
+
+fn insert(txn: &dyn Txn, key: i64, text: &str) {
+    assert!(matches!(txn.insert(TABLE, &row(key, text)).unwrap(), InsertOutcome::Done(_)));
+}
+
+fn prepare_as(txn: &dyn Txn, gid: &str) {
+    let name = PrepareAs { gid: gid.to_owned(), owner: "größe".to_owned(), limit: 9 };
+    now(txn.prepare(&name).unwrap()).unwrap();
+}
+
+const KEYS: [(AdvisoryKey, TableLock); 2] =
+    [(AdvisoryKey::One(-7), TableLock::Exclusive), (AdvisoryKey::Two(1, -1), TableLock::Share)];
+
+/// Writes a log with prepared transactions: one of each end, and one without, which has sent chunks
+/// ahead and holds all kinds of locks.
+fn write_prepared(place: &Path) {
+    let options = StoreOptions { chunk_bytes: 200, ..StoreOptions::default() };
+    let store = open(&World::real(place).unwrap(), options).unwrap();
+    create(&store);
+    let txn = store.begin(Isolation::ReadCommitted);
+    for key in 1..=5 {
+        insert(&*txn, key, "before");
+    }
+    now(txn.commit().unwrap()).unwrap();
+    store.checkpoint().unwrap();
+    let open = store.begin(Isolation::ReadCommitted);
+    for lock in [TableLock::RowExclusive, TableLock::ShareUpdateExclusive] {
+        assert!(open.lock_table(TABLE, lock).unwrap().is_none());
+    }
+    for (key, lock) in KEYS {
+        assert!(open.lock_advisory(key, lock).unwrap().is_none());
+    }
+    let snapshot = open.begin_statement();
+    let locks = [RowLock::KeyShare, RowLock::Share, RowLock::NoKeyUpdate, RowLock::Update];
+    for (key, lock) in (1..).zip(locks) {
+        let (row, _) = find(&*snapshot, key).unwrap();
+        let locked = open.lock_row(&*snapshot, TABLE, row, WriteTarget::Snapshot, lock).unwrap();
+        assert!(matches!(locked, WriteOutcome::Done));
+    }
+    for key in 10..40 {
+        insert(&*open, key, "a row of a transaction that is still open");
+    }
+    let (row, _) = find(&*snapshot, 5).unwrap();
+    open.delete(&*snapshot, TABLE, row, WriteTarget::Snapshot).unwrap();
+    prepare(&store, "committed", 50);
+    prepare(&store, "rolled back", 60);
+    prepare_as(&*open, "open");
+    now(store.finish_prepared("committed", PreparedEnd::Commit).unwrap()).unwrap();
+    now(store.finish_prepared("rolled back", PreparedEnd::Rollback).unwrap()).unwrap();
+    store.checkpoint().unwrap();
+    drop((snapshot, store));
+    fs::remove_file(place.join("LOCK")).unwrap();
+}
+
+#[test]
+fn prepared_transactions_come_back_as_they_were_written() {
+    let place = golden("store-prepared-v1", write_prepared);
+    let world = World::real(&place).unwrap();
+    assert_eq!(Store::inspect(&world, "").unwrap().problems, []);
+    let store = open(&world, StoreOptions::default()).unwrap();
+    let found = store.prepared();
+    let named: Vec<_> = found.iter().map(|one| (one.gid.as_str(), one.owner.as_str())).collect();
+    assert_eq!(named, [("open", "größe")]);
+    let held: Vec<_> = store.locks().into_iter().map(|lock| (lock.object, lock.lock)).collect();
+    let mut expected: Vec<_> =
+        KEYS.map(|(key, lock)| (LockObject::Advisory(key), lock)).into_iter().collect();
+    for lock in [TableLock::RowExclusive, TableLock::ShareUpdateExclusive] {
+        expected.push((LockObject::Table(TABLE), lock));
+    }
+    assert_eq!(held.len(), expected.len(), "{held:?}");
+    assert!(expected.iter().all(|lock| held.contains(lock)), "{held:?}");
+    let keys = |store: &Store| -> Vec<i64> {
+        let txn = store.begin(Isolation::ReadCommitted);
+        scan(&*txn.begin_statement()).into_iter().map(|(key, _, _)| key).collect()
+    };
+    assert_eq!(keys(&store), [1, 2, 3, 4, 5, 50]);
+    // How strongly its rows are locked shows in who gets them all the same.
+    let txn = store.begin(Isolation::ReadCommitted);
+    let snapshot = txn.begin_statement();
+    for (key, lock, is_free) in [
+        (1, RowLock::NoKeyUpdate, true),
+        (1, RowLock::Update, false),
+        (2, RowLock::Share, true),
+        (2, RowLock::NoKeyUpdate, false),
+        (3, RowLock::KeyShare, true),
+        (3, RowLock::Share, false),
+        (4, RowLock::KeyShare, false),
+        (5, RowLock::KeyShare, false),
+    ] {
+        let (row, _) = find(&*snapshot, key).unwrap();
+        let locked = txn.lock_row(&*snapshot, TABLE, row, WriteTarget::Snapshot, lock).unwrap();
+        assert_eq!(matches!(locked, WriteOutcome::Done), is_free, "{key} {lock:?}");
+    }
+    drop((snapshot, txn));
+    now(store.finish_prepared("open", PreparedEnd::Commit).unwrap()).unwrap();
+    let all: Vec<i64> = (1..=4).chain(10..40).chain([50]).collect();
+    assert_eq!(keys(&store), all);
+    assert_eq!(store.locks(), []);
+    store.check().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let store = open(&world, StoreOptions::default()).unwrap();
+    assert_eq!(keys(&store), all);
+    drop(store);
     fs::remove_dir_all(&place).unwrap();
 }

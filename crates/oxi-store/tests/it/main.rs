@@ -6,6 +6,7 @@
     reason = "a failed unwrap is a failed test, and some tests want real threads"
 )]
 
+mod build;
 mod contract;
 mod crash;
 mod golden;

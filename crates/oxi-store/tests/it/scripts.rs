@@ -70,6 +70,25 @@ impl Scripts {
                     report.rows, report.entries, report.images, report.garbage
                 ));
             }
+            "prepared" => {
+                let prepared = self.store().prepared();
+                let names: Vec<_> = prepared.into_iter().map(|found| found.gid).collect();
+                return Ok(names.join(" "));
+            }
+            "commit_prepared" | "rollback_prepared" => {
+                let gid = command.consume_args().next_pos().ok_or("gid missing")?.to_owned();
+                let end = match command.name.as_str() {
+                    "commit_prepared" => PreparedEnd::Commit,
+                    _ => PreparedEnd::Rollback,
+                };
+                return Ok(match self.store().finish_prepared(&gid, end) {
+                    Ok(mut future) => match poll(&mut future) {
+                        Some(outcome) => outcome.map(|()| "done".to_owned()).map_err(show)?,
+                        None => "waits".to_owned(),
+                    },
+                    Err(error) => format!("ERROR {error}"),
+                });
+            }
             "rows" => return Ok(format!("{}", self.store().statistics(TABLE).rows)),
             "checkpoint" => {
                 let report = self.store().checkpoint()?;
@@ -91,8 +110,15 @@ impl Scripts {
                 let report = store.recovery_report();
                 self.store = Some(store);
                 return Ok(format!(
-                    "image rows {} transactions {} discarded {}",
-                    report.image_rows, report.transactions, report.discarded
+                    "image rows {} transactions {} discarded {}{}",
+                    report.image_rows,
+                    report.transactions,
+                    report.discarded,
+                    if report.prepared > 0 {
+                        format!(" prepared {}", report.prepared)
+                    } else {
+                        String::new()
+                    }
                 ));
             }
             "locks" => return Ok(self.locks()),
@@ -324,6 +350,21 @@ impl Session {
                 self.committing = Some(self.txn.commit().map_err(show)?);
                 return self.go();
             }
+            "prepare" => {
+                let gid = args.next_pos().ok_or("gid missing")?.to_owned();
+                self.statement = None;
+                let name = PrepareAs { gid, owner: "me".to_owned(), limit: 3 };
+                self.committing = Some(self.txn.prepare(&name).map_err(show)?);
+                return self.go().map(|text| text.replace("committed", "prepared"));
+            }
+            "check_unique" => {
+                let key = Datum::text(args.next_pos().ok_or("value missing")?);
+                match self.txn.check_unique(BY_VALUE, &[key])? {
+                    KeyCheck::Unique => "unique".into(),
+                    KeyCheck::Twice => "twice".into(),
+                    KeyCheck::Wait(_) => "waits".into(),
+                }
+            }
             "prepare_commit" => {
                 self.committing = Some(self.txn.commit().map_err(show)?);
                 String::new()
@@ -415,5 +456,6 @@ macro_rules! scripts {
 
 scripts! {
     visibility waits read_committed repeatable_read savepoints unique deadlock locks collection
-    recovery checkpoint sequences failure table_locks advisory serializable
+    recovery checkpoint sequences failure table_locks advisory serializable two_phase
+    deferred_unique
 }

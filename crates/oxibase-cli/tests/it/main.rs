@@ -16,3 +16,4 @@ mod lifecycle;
 mod shell;
 mod simple;
 mod timeout;
+mod two_phase;

@@ -18,6 +18,7 @@ use crate::{
     session::Session,
     statement::{
         column::NewColumn,
+        constraint,
         definition::{internal_rows, qualified, table_mut},
     },
 };
@@ -131,6 +132,15 @@ async fn rewrite(
                 .with_detail("Key is duplicated."));
             }
         }
+    }
+    session.set_catalog(change.catalog().clone());
+    for index in change.catalog().indexes_of(table) {
+        let Some(descriptor) = index.as_index().filter(|index| index.deferrable) else { continue };
+        let ids: Vec<u32> = descriptor.columns.iter().map(|key| key.column).collect();
+        let nulls_not_distinct = descriptor.nulls_not_distinct;
+        let key = constraint::UniqueKey { primary: false, nulls_not_distinct };
+        let name = &index.name;
+        constraint::refuse_equal_keys(session, change, &relation, name, &ids, key).await?;
     }
     Ok(())
 }

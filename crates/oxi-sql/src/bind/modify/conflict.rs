@@ -126,6 +126,7 @@ impl Binder<'_> {
                     .filter_map(|index| index.as_index())
                     .filter(|index| {
                         index.unique
+                            && !index.invalid
                             && index.columns.len() == ids.len()
                             && index.columns.iter().all(|column| ids.contains(&column.column))
                     })

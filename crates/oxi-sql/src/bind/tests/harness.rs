@@ -60,11 +60,13 @@ fn table(oid: u32, name: &str, columns: Vec<ColumnDescriptor>) -> RelationDescri
                         index: oid + 2,
                         columns: vec![0],
                     },
+                    deferral: Deferral::NONE,
                 },
                 ConstraintDescriptor {
                     oid: oid + 3,
                     name: format!("{name}_check"),
                     kind: ConstraintKind::Check { expression: "id > 0".to_owned() },
+                    deferral: Deferral::NONE,
                 },
             ],
         }),
@@ -82,6 +84,8 @@ fn index(table: u32, name: &str) -> RelationDescriptor {
             storage: table + 2,
             unique: true,
             nulls_not_distinct: false,
+            deferrable: false,
+            invalid: false,
             columns: vec![IndexColumn { column: 0, descending: false, nulls_first: false }],
         }),
     }
