@@ -6,9 +6,11 @@
     reason = "a failed unwrap is a failed test, and some tests want real threads"
 )]
 
+mod backup;
 mod contract;
 mod crash;
 mod golden;
+mod golden_backup;
 mod histories;
 mod inspect;
 mod memory;

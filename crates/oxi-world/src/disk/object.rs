@@ -369,9 +369,17 @@ impl File for New {
             }
         } else {
             let (store, location) = (Arc::clone(&self.shared.store), self.location.clone());
-            let options = PutOptions::from(PutMode::Create);
-            let put =
-                async move { store.put_opts(&location, PutPayload::from(rest), options).await };
+            let put = async move {
+                let rest = PutPayload::from(rest);
+                let created = PutOptions::from(PutMode::Create);
+                match store.put_opts(&location, rest.clone(), created).await {
+                    // A store without conditions; that nothing was there was looked at before.
+                    Err(object_store::Error::NotImplemented { .. }) => {
+                        store.put(&location, rest).await
+                    }
+                    put => put,
+                }
+            };
             self.shared.wait(put)?.map_err(failed)?;
         }
         state.complete = true;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use object_store::local::LocalFileSystem;
 use oxi_base::SqlState;
 
+#[cfg(feature = "s3")]
+mod s3;
+
 use super::{ObjectDisk, PART_BYTES};
 use crate::disk::{Disk, OpenMode, WholeFile};
 
