@@ -12,6 +12,7 @@ use std::{
 use oxi_base::TableId;
 use oxi_model::{
     PhysicalType, Row,
+    backup::ArchiverInfo,
     engine::{PreparedTransaction, TableStatistics},
     lock::LockInfo,
 };
@@ -88,6 +89,10 @@ pub trait ServerState: Send + Sync {
     /// Locks on tables and advisory keys, and waits for any lock.
     fn locks(&self) -> Vec<LockInfo> {
         Vec::new()
+    }
+    /// How the archiving of the log goes.
+    fn archiver(&self) -> ArchiverInfo {
+        ArchiverInfo::default()
     }
 }
 
@@ -294,6 +299,7 @@ const ROWS: &[((&str, &str), RowsFn)] = &[
     ((PG, "pg_prepared_xacts"), cluster::pg_prepared_xacts),
     ((PG, "pg_stat_activity"), lock::pg_stat_activity),
     ((PG, "pg_locks"), lock::pg_locks),
+    ((PG, "pg_stat_archiver"), cluster::pg_stat_archiver),
     ((PG, "pg_stat_database"), cluster::pg_stat_database),
     ((PG, "pg_stat_all_tables"), cluster::pg_stat_tables),
     ((PG, "pg_stat_user_tables"), cluster::pg_stat_tables),

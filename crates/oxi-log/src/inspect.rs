@@ -119,6 +119,11 @@ impl Inspection {
         self.headers.first().map(|header| header.first_lsn)
     }
 
+    /// The header of the newest file.
+    pub fn last_header(&self) -> Option<FileHeader> {
+        self.headers.last().copied()
+    }
+
     /// The position behind the last sound frame that was read.
     pub fn end_lsn(&self) -> Option<Lsn> {
         self.files.last().map(|file| file.end_lsn)

@@ -31,11 +31,19 @@ mod group;
 pub mod inspect;
 mod open;
 mod reader;
-mod retire;
 mod scan;
 mod wait;
 
+mod hold;
+mod retire;
+
+pub mod archive;
+pub mod branch;
+pub mod timeline;
+
+pub use archive::Archiver;
 pub use frame::{Frame, FrameKind};
+pub use hold::LogHold;
 pub use log::Log;
 pub use open::Recovered;
 pub use options::LogOptions;

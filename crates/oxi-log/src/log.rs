@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::append::Queue;
 use crate::group::Active;
+use crate::hold::Holds;
 use crate::options::LogOptions;
 use crate::segment::FileHeader;
 use crate::wait::Waiters;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) queue_changed: Condvar,
     /// The files on disk, oldest first.
     pub(crate) files: Mutex<Vec<FileHeader>>,
+    /// What `retire` leaves alone.
+    pub(crate) holds: Mutex<Holds>,
     pub(crate) waiters: Mutex<Waiters>,
     /// Signals threads that wait without a future.
     pub(crate) durable_changed: Condvar,
@@ -61,6 +64,7 @@ impl Shared {
             queue: Mutex::new(Queue::new(header)),
             queue_changed: Condvar::new(),
             files: Mutex::new(files),
+            holds: Mutex::default(),
             waiters: Mutex::default(),
             durable_changed: Condvar::new(),
             durable: AtomicU64::new(header.first_lsn.0),
@@ -128,6 +132,18 @@ impl Log {
     /// the directory could not be synced: read from the position that was given to `retire`.
     pub fn oldest_lsn(&self) -> Lsn {
         self.shared.files.lock().first().map_or(Lsn(0), |header| header.first_lsn)
+    }
+
+    /// The files that are complete, oldest first, each with the position where it ends. Nothing is
+    /// written to them any more.
+    pub fn completed(&self) -> Vec<(FileHeader, Lsn)> {
+        let files = self.shared.files.lock();
+        files.windows(2).map(|pair| (pair[0], pair[1].first_lsn)).collect()
+    }
+
+    /// The history that is being written.
+    pub fn timeline(&self) -> u32 {
+        self.shared.queue.lock().header.timeline
     }
 
     /// The database the log belongs to.

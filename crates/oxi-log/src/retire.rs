@@ -7,10 +7,12 @@ use crate::log::Log;
 
 impl Log {
     /// Removes files that end at or before `before` and returns how many bytes of the stream they
-    /// held. The newest file always stays.
+    /// held. The newest file always stays, as do those that somebody holds or that are to be
+    /// archived first.
     pub fn retire(&self, before: Lsn) -> Result<u64> {
         let shared = &*self.shared;
         let mut files = shared.files.lock();
+        let before = shared.holds.lock().bound(before);
         let mut removed_bytes = 0;
         while let [first, second, ..] = files[..]
             && second.first_lsn <= before

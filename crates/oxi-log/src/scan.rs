@@ -182,6 +182,49 @@ fn begins_flush(bytes: &[u8], at: usize, start: Lsn) -> bool {
     frame::decode(bytes_of_frame, u32::from_le_bytes(*previous), lsn).is_some()
 }
 
+/// Commits of a file, up to the first that comes after a timestamp.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Commits {
+    /// The timestamp of the last commit that counts.
+    pub last: Option<Ts>,
+    /// Where the first frame of a later commit begins; nothing behind it was looked at.
+    pub beyond: Option<Lsn>,
+}
+
+/// Reads a file that is complete and ends at `end`, up to the first commit after a timestamp.
+///
+/// # Errors
+/// `XX001`, with name and place, when a frame is not sound.
+pub(crate) fn commits(
+    disk: &dyn Disk,
+    dir: &str,
+    header: FileHeader,
+    end: Lsn,
+    until: Ts,
+) -> Result<Commits> {
+    let mut scanner = Scanner::open(disk, dir, header)?;
+    let mut found = Commits::default();
+    while scanner.lsn < end {
+        let reason = match scanner.advance(Some(end))? {
+            Sound::Frame(head) => {
+                if matches!(head.kind, FrameKind::Commit | FrameKind::CommitPrepared) {
+                    if head.commit_ts > until {
+                        found.beyond = Some(head.lsn);
+                        break;
+                    }
+                    found.last = Some(head.commit_ts);
+                }
+                continue;
+            }
+            Sound::End => "frames are missing",
+            Sound::Bad(reason) => reason,
+        };
+        let path = disk::join(dir, &header.name());
+        return Err(crate::segment::corrupt(&path, scanner.offset(), scanner.lsn, reason));
+    }
+    Ok(found)
+}
+
 /// Where the last file ends.
 pub(crate) struct FileEnd {
     /// The position behind the last sound frame.

@@ -100,7 +100,7 @@ impl FileHeader {
     }
 
     /// The file's name.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         file_name(self.timeline, self.sequence)
     }
 
@@ -111,12 +111,12 @@ impl FileHeader {
 }
 
 /// The name of a file: timeline and number, so that names sort as files follow each other.
-fn file_name(timeline: u32, sequence: u64) -> String {
+pub(crate) fn file_name(timeline: u32, sequence: u64) -> String {
     format!("{timeline:08}-{sequence:012}.wal")
 }
 
 /// Timeline and number of a file's name; `None` when it is not a log file's.
-pub(crate) fn parse_name(name: &str) -> Option<(u32, u64)> {
+pub fn parse_name(name: &str) -> Option<(u32, u64)> {
     let (timeline, sequence) = name.strip_suffix(".wal")?.split_once('-')?;
     let parsed = (timeline.parse().ok()?, sequence.parse().ok()?);
     (file_name(parsed.0, parsed.1) == name).then_some(parsed)

@@ -13,6 +13,7 @@ use arrow_array::RecordBatch;
 use oxi_base::{ColumnId, IndexId, Result, RowId, TableId, Ts, TxnId};
 
 use crate::{
+    backup::{ArchiverInfo, RunningBackup},
     datum::{Datum, PhysicalType, Row},
     lock::{AdvisoryKey, LockInfo, SessionLocks},
 };
@@ -196,6 +197,16 @@ pub trait Engine: Send + Sync {
 
     /// Tells by what oid messages call a table. Set once.
     fn name_tables(&self, namer: TableNamer);
+
+    /// Begins a copy of the files, with a checkpoint. Blocking; writers go on meanwhile.
+    fn begin_backup(&self) -> Result<Box<dyn RunningBackup>> {
+        Err(oxi_base::Error::unsupported("this storage has no backups"))
+    }
+
+    /// How the archiving of the log goes; `None` if it is not archived.
+    fn archiver(&self) -> Option<ArchiverInfo> {
+        None
+    }
 }
 
 /// The oid of the relation whose rows a storage holds.

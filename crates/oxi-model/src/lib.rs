@@ -15,6 +15,7 @@
 //! Implementations of the contract (`oxi-store`), names and lookup (`oxi-catalog`).
 
 pub mod array;
+pub mod backup;
 pub mod datum;
 pub mod descriptor;
 pub mod engine;

@@ -20,7 +20,8 @@ use oxi_types::context::{AdvisoryLock, ObjectClass, ObjectName, SessionFunctions
 use parking_lot::Mutex;
 
 use crate::{
-    advisory::Advisory, database::Shared, settings::SharedSettings, system::SessionServer,
+    advisory::Advisory, backup::SessionBackup, database::Shared, settings::SharedSettings,
+    system::SessionServer,
 };
 
 /// What `currval` and `lastval` remember.
@@ -43,6 +44,7 @@ pub(crate) struct StatementFunctions {
     /// Warnings for the client.
     pub(crate) raised: Arc<Mutex<Vec<(SqlState, String)>>>,
     pub(crate) advisory: Arc<Advisory>,
+    pub(crate) backup: Arc<SessionBackup>,
     pub(crate) user: String,
 }
 
@@ -229,6 +231,22 @@ impl SessionFunctions for StatementFunctions {
     fn blocking_pids(&self, pid: i32) -> Result<Vec<i32>> {
         let blockers = u32::try_from(pid).map(|pid| self.shared.engine.blockers(pid));
         Ok(blockers.unwrap_or_default().into_iter().map(u32::cast_signed).collect())
+    }
+
+    fn backup_start(&self) -> Result<String> {
+        self.backup.start(&*self.shared.engine)
+    }
+
+    fn backup_read(&self, path: &str, offset: i64, length: i32) -> Result<Vec<u8>> {
+        self.backup.read(path, offset, length)
+    }
+
+    fn backup_finish(&self) -> Result<String> {
+        self.backup.finish()
+    }
+
+    fn backup_stop(&self) -> Result<bool> {
+        Ok(self.backup.stop())
     }
 
     fn lookup(&self, class: ObjectClass, name: &[String]) -> Result<Option<u32>> {

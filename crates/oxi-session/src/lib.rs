@@ -18,6 +18,7 @@
 
 mod activity;
 mod advisory;
+mod backup;
 mod binding;
 mod cache;
 pub mod copy;

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use crate::{
     activity::{Activity, SleepState},
     advisory::Advisory,
+    backup::SessionBackup,
     database::{ConnectOptions, Shared},
     dispatch,
     functions::{SequenceMemory, StatementFunctions},
@@ -58,6 +59,7 @@ pub struct Session {
     /// Whether `activity` says that a statement runs.
     is_active: bool,
     pub(crate) advisory: Arc<Advisory>,
+    backup: Arc<SessionBackup>,
     /// The settings the client was last told of.
     told: Settings,
     eval: Option<EvalCache>,
@@ -113,6 +115,7 @@ impl Session {
             said: None,
             is_active: false,
             advisory,
+            backup: Arc::default(),
             told: settings,
             eval: None,
             modes: None,
@@ -602,6 +605,7 @@ impl Session {
             backend_id: self.backend_id,
             raised: Arc::clone(&self.raised),
             advisory: Arc::clone(&self.advisory),
+            backup: Arc::clone(&self.backup),
             user: self.options.user.clone(),
         };
         let mut context =
@@ -647,6 +651,7 @@ impl Drop for Session {
             transaction.txn.rollback();
         }
         self.advisory.give_all_back();
+        self.backup.stop();
         self.shared.sessions.lock().remove(&self.backend_id);
     }
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use oxi_base::TableId;
 use oxi_catalog::system::{ServerState, SessionInfo, SettingInfo};
 use oxi_model::{
+    backup::ArchiverInfo,
     engine::{PreparedTransaction, TableStatistics},
     lock::{LockInfo, LockObject},
 };
@@ -76,6 +77,12 @@ impl ServerState for SessionServer {
 
     fn locks(&self) -> Vec<LockInfo> {
         self.shared.engine.locks()
+    }
+
+    fn archiver(&self) -> ArchiverInfo {
+        let nobody =
+            || ArchiverInfo { since_us: self.shared.started_us, ..ArchiverInfo::default() };
+        self.shared.engine.archiver().unwrap_or_else(nobody)
     }
 }
 

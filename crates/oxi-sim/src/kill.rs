@@ -19,6 +19,7 @@ use oxi_world::{
 
 use crate::runner::say;
 
+mod backup;
 mod client;
 mod server;
 mod verify;
@@ -159,8 +160,13 @@ async fn one_cycle(
         let prng = Prng::new(prng.next_u64());
         clients.push(net::spawn(client::run(server.port, number as i32, ledger, prng)));
     }
-    net::sleep(20_000 + prng.below(700_000)).await;
+    let patience = 20_000 + prng.below(700_000);
+    let copying = (prng.below(3) == 0).then(|| backup::start(options, data, server.port));
+    net::sleep(patience).await;
     server.kill()?;
+    if let Some(copying) = copying {
+        copying?.finish(options)?;
+    }
     for client in clients {
         match net::timeout(PATIENCE_US, client).await {
             Some(Ok(())) => {}

@@ -14,6 +14,7 @@ use oxi_model::engine::{CheckpointReport, IndexLayout};
 use oxi_world::{OpenMode, World};
 
 use crate::{
+    backup::Pins,
     block::{Block, ImageRef, Overlay, Rows, Seen, row_id},
     engine::Core,
     image,
@@ -41,6 +42,8 @@ pub(crate) struct CheckpointState {
     pub(crate) tables: BTreeMap<TableId, (u64, Vec<u8>)>,
     /// The same of each index that has a base.
     pub(crate) indexes: BTreeMap<IndexId, (u64, IndexManifest)>,
+    /// Files of earlier ones that backups still read.
+    pub(crate) pins: Arc<Pins>,
 }
 
 /// The position of a checkpoint, and everything that was there at it.
@@ -381,7 +384,8 @@ fn remove_unreferenced(
     for (index, (number, _)) in &state.indexes {
         kept.insert(index_manifest_name(*index, *number));
     }
-    remove_others(world, &paths.manifests(), &kept)?;
+    let pins = &state.pins;
+    remove_others(world, &paths.manifests(), &kept, pins)?;
     if !world.disk.exists(&paths.data())? {
         return Ok(());
     }
@@ -396,15 +400,16 @@ fn remove_unreferenced(
                 kept.extend(base.into_iter().flatten().map(|file| base_name(*index, file)));
             }
         }
-        remove_others(world, &paths.table(table), &kept)?;
+        remove_others(world, &paths.table(table), &kept, pins)?;
     }
     Ok(())
 }
 
-fn remove_others(world: &World, dir: &str, kept: &BTreeSet<String>) -> Result<()> {
+fn remove_others(world: &World, dir: &str, kept: &BTreeSet<String>, pins: &Pins) -> Result<()> {
     for name in world.disk.list(dir)? {
-        if !kept.contains(&name) {
-            world.disk.remove(&oxi_world::disk::join(dir, &name))?;
+        let path = oxi_world::disk::join(dir, &name);
+        if !kept.contains(&name) && !pins.has(&path) {
+            world.disk.remove(&path)?;
         }
     }
     Ok(())

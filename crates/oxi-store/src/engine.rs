@@ -3,22 +3,23 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use oxi_base::{ColumnId, Error, IndexId, Result, SqlState, TableId, Ts};
-use oxi_log::Log;
+use oxi_log::{Archiver, Log};
 use oxi_model::{
     Datum,
+    backup::{ArchiverInfo, RunningBackup},
     engine::{
         BoxFuture, CheckpointReport, Engine, Isolation, KeyAccess, PreparedEnd,
         PreparedTransaction, RowVisitor, TableNamer, TableStatistics, Txn,
     },
     lock::{LockInfo, LockObject, SessionLocks},
 };
-use oxi_world::{DiskLock, TaskHandle, World};
+use oxi_world::{Disk, DiskLock, TaskHandle, World};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
@@ -84,6 +85,7 @@ pub struct Store {
     pub(crate) core: Arc<Core>,
     pub(crate) report: RecoveryReport,
     pub(crate) writer: Mutex<Option<TaskHandle>>,
+    pub(crate) archiver: OnceLock<Arc<Archiver>>,
     /// Released after everything else.
     pub(crate) _lock: DiskLock,
 }
@@ -175,6 +177,18 @@ impl Store {
     /// How many bytes the log has had in all, for deciding when a checkpoint is due.
     pub fn log_position(&self) -> u64 {
         self.core.log.next_lsn().0
+    }
+
+    /// From now on the log's files are removed only when they are in an archive. To be called once,
+    /// before the first checkpoint; the caller lets the archiver work.
+    pub fn archive_to(&self, archive: Arc<dyn Disk>) -> Arc<Archiver> {
+        let made = || Arc::new(Archiver::new(&self.core.log, archive));
+        Arc::clone(self.archiver.get_or_init(made))
+    }
+
+    /// Ends the log's current file, so that what is in it can be archived.
+    pub fn rotate_log(&self) -> Result<()> {
+        self.core.log.rotate().map(drop).map_err(|error| self.core.fail(error))
     }
 
     /// Bytes of rows and older versions in memory, about; 0 without a limit, which nobody counts
@@ -302,5 +316,20 @@ impl Engine for Store {
 
     fn name_tables(&self, namer: TableNamer) {
         self.core.waits.name_tables(namer);
+    }
+
+    fn begin_backup(&self) -> Result<Box<dyn RunningBackup>> {
+        self.running_backup()
+    }
+
+    fn archiver(&self) -> Option<ArchiverInfo> {
+        let statistics = self.archiver.get()?.statistics();
+        Some(ArchiverInfo {
+            archived: statistics.archived,
+            last_archived: statistics.last_archived,
+            failed: statistics.failed,
+            last_failed: statistics.last_failed,
+            since_us: statistics.since_us,
+        })
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use oxi_base::{Error, Result, SqlState, TableId, Ts};
 use oxi_log::inspect::{FileFigures, Inspection as LogInspection};
+use oxi_log::segment::FileHeader;
 use oxi_world::{World, disk};
 
 use crate::{
@@ -70,8 +71,12 @@ pub struct Inspection {
     pub index_blocks: u64,
     /// The log's files, oldest first.
     pub log: Vec<FileFigures>,
+    /// The header of the newest of them.
+    pub log_header: Option<FileHeader>,
     /// Log files whose creation a crash interrupted.
     pub log_unfinished: Vec<String>,
+    /// The timestamp of the last commit; meaningless when there are problems.
+    pub last_commit: Ts,
     /// Committed transactions in the log that the checkpoint does not have.
     pub transactions: u64,
     /// Transactions in the log that did not commit.
@@ -96,8 +101,16 @@ impl Store {
     /// `55006` if somebody has it open, and what the disk says about directories. What is wrong
     /// with files is in the answer.
     pub fn inspect(world: &World, dir: &str) -> Result<Inspection> {
+        let _held = world.disk.hold(&Paths::new(dir).lock())?;
+        Self::inspect_held(world, dir).map(|(found, _)| found)
+    }
+
+    /// As [`Self::inspect`] where the caller keeps others away; with the root that counts.
+    pub(crate) fn inspect_held(world: &World, dir: &str) -> Result<(Inspection, Option<Root>)> {
         let paths = Paths::new(dir);
-        let _held = world.disk.hold(&paths.lock())?;
+        if world.disk.exists(&paths.restoring())? {
+            return Err(crate::restore::unfinished(&world.disk.describe()));
+        }
         let mut inspector = Inspector {
             world,
             paths,
@@ -105,8 +118,8 @@ impl Store {
             referred: BTreeSet::new(),
             found: Inspection::default(),
         };
-        inspector.run()?;
-        Ok(inspector.found)
+        let root = inspector.run()?;
+        Ok((inspector.found, root))
     }
 }
 
@@ -133,7 +146,7 @@ impl Inspector<'_> {
         }
     }
 
-    fn run(&mut self) -> Result<()> {
+    fn run(&mut self) -> Result<Option<Root>> {
         let has_current = self.world.disk.exists(&self.paths.current())?;
         let mut root = if has_current {
             self.current_root()
@@ -155,7 +168,7 @@ impl Inspector<'_> {
             self.leftovers(root.as_ref())?;
             self.content();
         }
-        Ok(())
+        Ok(root)
     }
 
     /// The root that CURRENT names.
@@ -357,6 +370,8 @@ impl Inspector<'_> {
         self.found.transactions = self.replay.transactions;
         self.found.unfinished = self.replay.unfinished();
         self.found.sequences = self.replay.sequences.len() as u64;
+        self.found.last_commit = Ts(self.replay.last_ts);
+        self.found.log_header = log.last_header();
         self.found.log = std::mem::take(&mut log.files);
         for file in &mut self.found.log {
             file.name = disk::join(&dir, &file.name);

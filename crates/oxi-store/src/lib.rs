@@ -54,8 +54,13 @@ mod image;
 mod inspect;
 mod manifest;
 
+pub mod backup;
+mod restore;
+
 pub use check::CheckReport;
 pub use engine::Store;
 pub use inspect::{CheckpointFigures, Inspection, Problem};
 pub use options::{Flush, Observer, RecoveryProgress, StoreOptions};
+pub use oxi_log::Archiver;
 pub use recover::RecoveryReport;
+pub use restore::{RestoreOptions, RestoreReport, restore};

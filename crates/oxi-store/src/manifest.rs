@@ -324,6 +324,10 @@ impl Paths {
     pub(crate) fn current(&self) -> String {
         disk::join(&self.dir, "CURRENT")
     }
+    /// The file that says that a restore is not complete.
+    pub(crate) fn restoring(&self) -> String {
+        disk::join(&self.dir, "RESTORING")
+    }
     pub(crate) fn log(&self) -> String {
         disk::join(&self.dir, "wal")
     }

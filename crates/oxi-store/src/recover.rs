@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -119,6 +119,9 @@ impl Store {
         let paths = Paths::new(&options.dir);
         world.disk.create_dir_all(paths.dir())?;
         let lock = world.disk.lock(&paths.lock())?;
+        if world.disk.exists(&paths.restoring())? {
+            return Err(crate::restore::unfinished(&world.disk.describe()));
+        }
         let root = read_newest(&world, &paths)?;
         let (log, torn_bytes) = open_log(&world, &options, &paths, root.as_ref())?;
         let root = if is_trusted(&world, &paths, &log)? { root } else { None };
@@ -148,7 +151,8 @@ impl Store {
             }
         });
         let writer = start_writer(&core)?;
-        Ok(Arc::new(Store { core, report, writer: Mutex::new(writer), _lock: lock }))
+        let (writer, archiver) = (Mutex::new(writer), OnceLock::new());
+        Ok(Arc::new(Store { core, report, writer, archiver, _lock: lock }))
     }
 }
 

@@ -274,6 +274,22 @@ pub trait SessionFunctions: Send + Sync {
     fn signal_backend(&self, pid: i32, terminate: bool) -> Result<bool> {
         Ok(false)
     }
+    /// `oxi_backup_start`: what is to be copied, as text.
+    fn backup_start(&self) -> Result<String> {
+        Err(no_session("oxi_backup_start"))
+    }
+    /// `oxi_backup_read`: a part of a file.
+    fn backup_read(&self, path: &str, offset: i64, length: i32) -> Result<Vec<u8>> {
+        Err(no_session("oxi_backup_read"))
+    }
+    /// `oxi_backup_finish`: the log up to now, as text.
+    fn backup_finish(&self) -> Result<String> {
+        Err(no_session("oxi_backup_finish"))
+    }
+    /// `oxi_backup_stop`: false if there was none.
+    fn backup_stop(&self) -> Result<bool> {
+        Ok(false)
+    }
     /// The oid of a named object (dotted parts, unquoted), `None` if there is none.
     fn lookup(&self, class: ObjectClass, name: &[String]) -> Result<Option<u32>> {
         Ok(None)

@@ -10,7 +10,13 @@ use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
 
+#[cfg(feature = "objects")]
+pub mod object;
+pub mod place;
 pub mod real;
+mod whole;
+
+pub use whole::{PIECE_BYTES, WholeFile, copy_whole};
 
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +55,11 @@ pub trait Disk: Send + Sync {
     fn hold(&self, path: &str) -> Result<Option<DiskLock>>;
     /// A few words for messages: the root directory, or that it is simulated.
     fn describe(&self) -> String;
+
+    /// Whether a file that is created appears under its name only once it is complete and synced.
+    fn appears_whole(&self) -> bool {
+        false
+    }
 
     /// The whole content of a file.
     fn read(&self, path: &str) -> Result<Vec<u8>> {

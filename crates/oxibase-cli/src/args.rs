@@ -20,6 +20,8 @@ Examples:
   oxibase postgres://ann@127.0.0.1:5433/app shell on a server
   oxibase serve --data ./shop               serve ./shop on 127.0.0.1:5433
   oxibase check ./shop                      verify every page and log record of ./shop
+  oxibase backup ./shop ./backup            copy ./shop's files; also of a server: postgres://…
+  oxibase restore ./backup ./new            make a database of a backup again
   oxibase dump ./shop -o shop.sql           write ./shop as SQL; `oxibase ./new -f shop.sql` restores it
 
 Exit status: 0 all went well, 1 a statement or the database failed, 2 wrong usage,
@@ -47,8 +49,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve a database to PostgreSQL clients until interrupted
     Serve(ServeArguments),
-    /// Verify a database that nobody has open
+    /// Verify a database that nobody has open, or a backup
     Check(CheckArguments),
+    /// Copy a database's files to a place of their own, while others use it
+    Backup(BackupArguments),
+    /// Make a database of a backup, as it was at a moment
+    Restore(RestoreArguments),
     /// Write a database as SQL that builds it again
     Dump(DumpArguments),
 }
@@ -110,7 +116,19 @@ pub(crate) struct ServeArguments {
     /// A TOML file with settings; arguments win over it
     #[arg(long, value_name = "FILE", long_help = CONFIG_HELP)]
     pub(crate) config: Option<String>,
+    /// Copy the log there as files of it are complete: a directory, or `s3://bucket/prefix`
+    #[arg(long, value_name = "PLACE", long_help = ARCHIVE_HELP)]
+    pub(crate) archive: Option<String>,
+    /// Archive what was written after this time at the latest, as `1min` [default: when 64 MB are full]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) archive_timeout: Option<String>,
 }
+
+const ARCHIVE_HELP: &str = "\
+Copy the log there as files of it are complete: a directory, or `s3://bucket/prefix` (with the usual
+AWS_… variables). With a backup and what was archived since, `oxibase restore` brings back any moment.
+Each database needs a place of its own. The log is kept here until it is there; pg_stat_archiver tells
+how that goes.";
 
 const CONFIG_HELP: &str = "\
 A TOML file with settings; arguments win over it:
@@ -120,6 +138,8 @@ A TOML file with settings; arguments win over it:
   max_connections = 200
   checkpoint_timeout = \"5min\"
   max_wal_size = \"1GB\"
+  archive = \"/mnt/archive\"   # see --archive
+  archive_timeout = \"1min\"
   memory_limit = \"256MB\"  # what was not used lately goes to disk; without it all stays in memory
   [tls]
   certificate = \"server.crt\"
@@ -130,9 +150,69 @@ A TOML file with settings; arguments win over it:
 /// Arguments of `check`.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArguments {
-    /// The database's directory
+    /// The database's directory, or the place of a backup
     #[arg(value_name = "DIR")]
     pub(crate) data: String,
+}
+
+const BACKUP_HELP: &str = "\
+Examples:
+  oxibase backup postgres://ann@host/app /mnt/monday      a server's database; nobody has to wait
+  oxibase backup ./shop ./backup                          a directory that nobody has open
+  oxibase backup ./shop s3://bucket/shop/monday           to an object store (AWS_… variables)
+  oxibase check ./backup                                  verify a backup in depth
+  oxibase restore ./backup ./new                          make a database of it again
+
+The backup holds everything that was committed when the copy ended. Every byte is read back. Without
+its manifest, which is written last, a backup is not complete, and no command takes it for one.
+
+Exit status: 0 the backup is whole and verified, 1 it is not, 2 wrong usage, 3 the server cannot be
+reached.";
+
+/// Arguments of `backup`.
+#[derive(Args, Debug)]
+#[command(after_help = BACKUP_HELP)]
+pub(crate) struct BackupArguments {
+    /// A directory that nobody has open, or `postgres://user:password@host:port/database`
+    #[arg(value_name = "DATABASE")]
+    pub(crate) source: String,
+    /// Where the backup goes: a directory that is empty or does not exist, or `s3://bucket/prefix`
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+}
+
+const RESTORE_HELP: &str = "\
+Examples:
+  oxibase restore ./backup ./new                                the backup as it is
+  oxibase restore ./backup ./new --archive /mnt/archive         and all log that was archived since
+  oxibase restore ./backup ./new --archive /mnt/archive --to '2026-03-01 12:00:00+01'
+                                                                as it was then
+
+The last commit that is restored is the last one up to the moment; its time zone is UTC unless it says
+otherwise. The restored database begins a new timeline: it can go on with the same archive, and the old
+log is never mixed with the new one.
+
+Exit status: 0 all went well, 1 it did not, 2 wrong usage.";
+
+/// Arguments of `restore`.
+#[derive(Args, Debug)]
+#[command(after_help = RESTORE_HELP)]
+pub(crate) struct RestoreArguments {
+    /// The place of the backup: a directory, or `s3://bucket/prefix`
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: String,
+    /// The directory of the new database, empty or not there
+    #[arg(value_name = "DIR")]
+    pub(crate) data: String,
+    /// Restore what was committed up to this moment rather than everything
+    #[arg(long, value_name = "TIMESTAMP")]
+    pub(crate) to: Option<String>,
+    /// The place of the log that was archived since, as given to `serve --archive`
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) archive: Option<String>,
+    /// Follow this timeline rather than the newest that goes on from the backup
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) timeline: Option<u32>,
 }
 
 const DUMP_HELP: &str = "\

@@ -19,6 +19,9 @@ pub(crate) struct Config {
     pub(crate) max_wal_size: String,
     /// Without one, everything stays in memory.
     pub(crate) memory_limit: Option<String>,
+    /// Where the log is archived.
+    pub(crate) archive: Option<String>,
+    pub(crate) archive_timeout: Option<String>,
     pub(crate) tls: Option<Tls>,
     pub(crate) users: BTreeMap<String, String>,
 }
@@ -40,6 +43,8 @@ impl Default for Config {
             checkpoint_timeout: "5min".to_owned(),
             max_wal_size: "1GB".to_owned(),
             memory_limit: None,
+            archive: None,
+            archive_timeout: None,
             tls: None,
             users: BTreeMap::new(),
         }
@@ -61,6 +66,12 @@ impl Config {
         }
         if let Some(pg) = &arguments.pg {
             config.pg.clone_from(pg);
+        }
+        if arguments.archive.is_some() {
+            config.archive.clone_from(&arguments.archive);
+        }
+        if arguments.archive_timeout.is_some() {
+            config.archive_timeout.clone_from(&arguments.archive_timeout);
         }
         Ok(config)
     }

@@ -136,7 +136,7 @@ impl Connector {
 }
 
 /// Reads a target and what its URL says about the user.
-fn parse(text: &str) -> Result<(Target, Login)> {
+pub(crate) fn parse(text: &str) -> Result<(Target, Login)> {
     let url = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
     let Some(url) = url else {
         let target = match text {

@@ -10,7 +10,7 @@ mod data;
 mod definition;
 mod pattern;
 mod progress;
-mod source;
+pub(crate) mod source;
 
 use std::io::{self, Write as _};
 

@@ -1,6 +1,7 @@
-//! The program `oxibase`: a shell, a server, a check of the files, a dump as SQL.
+//! The program `oxibase`: a shell, a server, a check of the files, a dump as SQL, backups.
 
 mod args;
+mod backup;
 mod check;
 mod client;
 mod config;
@@ -9,6 +10,7 @@ mod diagnose;
 mod dump;
 mod files;
 mod render;
+mod restore;
 mod serve;
 mod shell;
 
@@ -43,6 +45,11 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error),
             },
             Some(Command::Dump(arguments)) => dump::run(arguments).await,
+            Some(Command::Backup(arguments)) => backup::run(arguments).await,
+            Some(Command::Restore(arguments)) => match restore::run(arguments) {
+                Ok(status) => status,
+                Err(error) => fail(&error),
+            },
             None => shell::run(&arguments.shell).await,
         }
     });

@@ -40,6 +40,8 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
             checkpoint_timeout_us: checkpoint_timeout(&config)?,
             max_wal_bytes: units::bytes("max_wal_size", &config.max_wal_size)?.max(1 << 20),
             memory_limit: memory_limit(&config)?,
+            archive: config.archive.clone(),
+            archive_timeout_us: archive_timeout(&config)?,
             ..oxibase::Options::default()
         },
     )?;
@@ -68,6 +70,12 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
 fn checkpoint_timeout(config: &Config) -> Result<u64> {
     let timeout = units::microseconds("checkpoint_timeout", &config.checkpoint_timeout)?;
     Ok(timeout.max(1_000_000))
+}
+
+/// 0 if there is none: what is written is archived when a file of the log is full.
+fn archive_timeout(config: &Config) -> Result<u64> {
+    let Some(text) = &config.archive_timeout else { return Ok(0) };
+    units::microseconds("archive_timeout", text)
 }
 
 /// At least what a few blocks take.

@@ -12,9 +12,10 @@ use oxi_base::Result;
 use oxi_model::engine::Engine;
 use oxi_session::DatabaseOptions;
 use oxi_store::{Flush, Observer, Store, StoreOptions};
-use oxi_world::{World, tasks::TaskHandle};
+use oxi_world::{World, disk::place, tasks::TaskHandle};
 use parking_lot::Mutex;
 
+use crate::archive::Archiving;
 use crate::database::Options;
 use crate::units;
 
@@ -26,6 +27,7 @@ pub(crate) struct Assembly {
     pub(crate) store: Arc<Store>,
     pub(crate) sessions: oxi_session::Database,
     background: Mutex<Option<TaskHandle>>,
+    archiving: Option<Archiving>,
     stop: Arc<AtomicBool>,
     world: World,
 }
@@ -46,6 +48,10 @@ impl Assembly {
         let store_options =
             StoreOptions { flush, observer, memory_limit, ..StoreOptions::default() };
         let store = Store::open(world.clone(), store_options)?;
+        // Before the first checkpoint, which removes what is archived.
+        let archive = options.archive.as_deref().map(place::open).transpose()?;
+        let archiver = archive.map(|archive| store.archive_to(archive));
+        let archive_timeout_us = options.archive_timeout_us;
         let engine: Arc<dyn Engine> = Arc::clone(&store) as Arc<dyn Engine>;
         let server_settings = Arc::new(units::shown(&options));
         let session_options = DatabaseOptions {
@@ -64,8 +70,12 @@ impl Assembly {
             session_options,
         ))?;
         let stop = Arc::new(AtomicBool::new(false));
+        let archiving = archiver
+            .map(|archiver| Archiving::start(&world, &store, archiver, archive_timeout_us))
+            .transpose()?;
         let background = start_background(&world, &store, &stop, pace)?;
-        Ok(Assembly { store, sessions, background: Mutex::new(Some(background)), stop, world })
+        let background = Mutex::new(Some(background));
+        Ok(Assembly { store, sessions, background, archiving, stop, world })
     }
 
     /// Threads that make sense at once.
@@ -78,7 +88,12 @@ impl Assembly {
         self.stop.store(true, Ordering::Release);
         if let Some(background) = self.background.lock().take() {
             background.join()?;
+            let stopped = self.archiving.as_ref().map_or(Ok(()), Archiving::stop);
             self.store.close()?;
+            if let Some(archiving) = &self.archiving {
+                archiving.finish();
+            }
+            stopped?;
         }
         Ok(())
     }

@@ -19,12 +19,19 @@ pub struct Findings {
 }
 
 /// Verifies every checksum and invariant of the database in a directory, which nobody may have
-/// open. Nothing is changed.
+/// open, or of a backup. Nothing is changed.
 ///
 /// # Errors
-/// `58P01` if there is no database, `55006` if somebody has it open.
+/// `58P01` if there is neither, `55006` if somebody has the database open, `55000` if the backup is
+/// not complete.
 pub fn check(directory: impl AsRef<Path>) -> Result<Findings> {
     let directory = directory.as_ref();
+    if let Some(text) = directory.to_str()
+        && !Database::exists(directory)
+        && crate::backup::is_backup(text)
+    {
+        return crate::backup::check_backup(text);
+    }
     if !Database::exists(directory) {
         return Err(Error::new(
             SqlState::UNDEFINED_FILE,
@@ -34,11 +41,12 @@ pub fn check(directory: impl AsRef<Path>) -> Result<Findings> {
     let found = Store::inspect(&World::real(directory)?, "")?;
     Ok(Findings {
         problems: found.problems.iter().map(ToString::to_string).collect(),
-        lines: lines(&found),
+        lines: inspection_lines(&found),
     })
 }
 
-fn lines(found: &Inspection) -> Vec<String> {
+/// What was looked at in a database's files.
+pub(crate) fn inspection_lines(found: &Inspection) -> Vec<String> {
     let mut lines = checkpoint_lines(found);
     lines.extend(log_lines(found));
     lines.extend(content_lines(found));
@@ -143,6 +151,6 @@ pub(crate) fn progress_line(progress: &RecoveryProgress) -> String {
 }
 
 /// A number with its noun.
-fn count(number: u64, noun: &str) -> String {
+pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

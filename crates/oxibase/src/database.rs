@@ -27,6 +27,12 @@ pub struct Options {
     /// Bytes of rows, indexes and older versions to keep in memory, about; what was not used lately
     /// goes to disk. `None` keeps everything. Databases in memory always do.
     pub memory_limit: Option<u64>,
+    /// Where complete files of the log are copied to before they are removed: a directory, or
+    /// `s3://bucket/prefix`. Each database needs a place of its own.
+    pub archive: Option<String>,
+    /// A file of the log is archived this long after the one before, if anything was written, even
+    /// if it is not full; 0 waits until it is.
+    pub archive_timeout_us: u64,
 }
 
 impl Default for Options {
@@ -38,6 +44,8 @@ impl Default for Options {
             max_wal_bytes: 1 << 30,
             checkpoint_timeout_us: 300_000_000,
             memory_limit: None,
+            archive: None,
+            archive_timeout_us: 0,
         }
     }
 }

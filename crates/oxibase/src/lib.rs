@@ -25,7 +25,9 @@
 //! Protocols (`oxi-pgwire`), the command line (`oxibase-cli`).
 
 mod appender;
+mod archive;
 mod assemble;
+pub mod backup;
 mod check;
 mod connection;
 mod database;

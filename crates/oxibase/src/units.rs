@@ -62,7 +62,11 @@ fn show(amount: u64, units: &[(&str, u64)]) -> String {
 
 /// What settings show that a database is opened with.
 pub(crate) fn shown(options: &Options) -> BTreeMap<&'static str, String> {
+    let archive_mode = if options.archive.is_some() { "on" } else { "off" };
     BTreeMap::from([
+        ("archive", options.archive.clone().unwrap_or_default()),
+        ("archive_mode", archive_mode.to_owned()),
+        ("archive_timeout", show(options.archive_timeout_us, &MICROSECONDS)),
         ("checkpoint_timeout", show(options.checkpoint_timeout_us, &MICROSECONDS)),
         ("max_connections", options.connections_max.to_string()),
         ("max_wal_size", show(options.max_wal_bytes, &BYTES)),

@@ -147,6 +147,21 @@ pub(super) fn pg_stat_database(context: &SystemContext) -> Vec<Row> {
     vec![row]
 }
 
+pub(super) fn pg_stat_archiver(context: &SystemContext) -> Vec<Row> {
+    let archiver = context.server.archiver();
+    let count = |number: u64| int8(i64::try_from(number).unwrap_or(i64::MAX));
+    let last = |event: Option<(String, i64)>| match event {
+        Some((name, at_us)) => [text(&name), Datum::Int64(at_us)],
+        None => [NULL, NULL],
+    };
+    let mut row = vec![count(archiver.archived)];
+    row.extend(last(archiver.last_archived));
+    row.push(count(archiver.failed));
+    row.extend(last(archiver.last_failed));
+    row.push(Datum::Int64(archiver.since_us));
+    vec![row]
+}
+
 /// `pg_stat_all_tables`, `pg_stat_user_tables`.
 pub(super) fn pg_stat_tables(context: &SystemContext) -> Vec<Row> {
     class::user_relations(context)

@@ -5,6 +5,7 @@
     reason = "tests fail by panics and use real directories"
 )]
 
+mod archiving;
 mod crashes;
 mod damage;
 mod scripts;

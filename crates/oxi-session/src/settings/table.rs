@@ -78,6 +78,9 @@ use SettingKind::{
 
 settings! {
     ("application_name", "", Text, true, false, "The application's name, as monitoring shows it."),
+    ("archive", "", Text, false, true, "Where complete files of the log are copied to; empty is nowhere."),
+    ("archive_mode", "off", Bool, false, true, "Whether the log is archived."),
+    ("archive_timeout", "0", Text, false, true, "The most time until what was written is archived; 0 waits until a file of the log is full."),
     ("backslash_quote", "safe_encoding", Text, false, false, "Accepted for compatibility."),
     ("bytea_output", "hex", SettingKind::Word(&["hex", "escape"]), false, false, "How bytea is written as text."),
     ("check_function_bodies", "on", Bool, false, false, "Accepted for compatibility."),

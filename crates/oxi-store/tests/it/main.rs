@@ -6,10 +6,12 @@
     reason = "a failed unwrap is a failed test, and some tests want real threads"
 )]
 
+mod backup;
 mod build;
 mod contract;
 mod crash;
 mod golden;
+mod golden_backup;
 mod histories;
 mod inspect;
 mod memory;

@@ -33,9 +33,11 @@ fn every_key_of_a_file_counts() {
     std::fs::write(&certificate, CERTIFICATE).unwrap();
     std::fs::write(&key, KEY).unwrap();
     let data = directory.file("from-the-file");
+    let archive = directory.file("archive");
     let text = format!(
         "data = \"{data}\"\npg = \"127.0.0.1:0\"\nmax_connections = 1\n\
          checkpoint_timeout = \"1min\"\nmax_wal_size = \"64MB\"\nmemory_limit = \"32MB\"\n\
+         archive = \"{archive}\"\narchive_timeout = \"1s\"\n\
          [tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\
          [users]\nann = \"secret\"\n"
     );
@@ -63,6 +65,15 @@ fn every_key_of_a_file_counts() {
     };
     assert_eq!(shell("ann:secret"), Some(0));
     assert_eq!(shell("ann:wrong"), Some(3));
+
+    // What was written on the first start is archived in time.
+    let is_archived = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::fs::read_dir(&archive)
+            .unwrap()
+            .any(|entry| entry.unwrap().file_name().to_str().unwrap().ends_with(".wal"))
+    });
+    assert!(is_archived);
 }
 
 #[test]

@@ -6,6 +6,7 @@
     reason = "tests stand outside and may use the operating system"
 )]
 
+mod backup;
 mod check;
 mod config;
 mod dump;

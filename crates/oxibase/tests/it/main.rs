@@ -5,6 +5,7 @@
     reason = "a test that fails may panic, and its databases are in real directories"
 )]
 
+mod backup;
 mod formats;
 mod library;
 mod locks;

@@ -157,6 +157,12 @@ scalar! {
     fn pg_terminate_backend[context](pid: i32, _timeout: i64) -> bool {
         context.session.signal_backend(pid, true)?
     }
+    fn oxi_backup_start[context]() -> String { context.session.backup_start()? }
+    fn oxi_backup_read[context](path: &str, offset: i64, length: i32) -> Vec<u8> {
+        context.session.backup_read(path, offset, length)?
+    }
+    fn oxi_backup_finish[context]() -> String { context.session.backup_finish()? }
+    fn oxi_backup_stop[context]() -> bool { context.session.backup_stop()? }
     fn pg_client_encoding() -> &'static str { "UTF8" }
     fn getdatabaseencoding() -> &'static str { "UTF8" }
     fn PG_encoding_to_char(encoding: i32) -> &'static str {

@@ -231,4 +231,8 @@ function_rows! {
     6197 "pg_get_function_sqlbody" (OID) -> TEXT Stable strict one fixed [] [] plain system::pg_get_function_sqlbody;
     9009 "current_role" () -> NAME Stable strict one fixed [] [] plain system::current_user;
     9010 "current_catalog" () -> NAME Stable strict one fixed [] [] plain system::current_database;
+    9020 "oxi_backup_start" () -> TEXT Volatile strict one fixed [] [] plain system::oxi_backup_start;
+    9021 "oxi_backup_read" (TEXT, INT8, INT4) -> BYTEA Volatile strict one fixed [] [] plain system::oxi_backup_read;
+    9022 "oxi_backup_finish" () -> TEXT Volatile strict one fixed [] [] plain system::oxi_backup_finish;
+    9023 "oxi_backup_stop" () -> BOOL Volatile strict one fixed [] [] plain system::oxi_backup_stop;
 }
