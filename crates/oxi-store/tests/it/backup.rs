@@ -317,7 +317,7 @@ fn what_is_not_complete_is_recognised() {
 fn rows_or_none(store: &Store) -> Option<Model> {
     let txn = store.begin(Isolation::ReadCommitted);
     let snapshot = txn.begin_statement();
-    let request = ScanRequest { columns: vec![0, 1], row_id: true, partitions: 1 };
+    let request = ScanRequest { columns: vec![0, 1], row_id: true, partitions: 1, in_order: false };
     snapshot.scan(TABLE, &request).ok()?;
     Some(rows(store))
 }
