@@ -12,6 +12,7 @@ mod golden;
 mod histories;
 mod inspect;
 mod memory;
+mod reads;
 mod scripts;
 mod serializable;
 mod support;
