@@ -6,5 +6,6 @@
 )]
 
 mod formats;
+mod lasting;
 mod library;
 mod locks;
