@@ -50,6 +50,10 @@ step "isolation of histories"
 step "the simulator sees a disk that lies"
 "$bin/oxi-sim" canary --seeds 200
 
+step "damaged files"
+"$bin/oxi-sim" flip --positions 1000
+"$bin/oxi-sim" fuzz --rounds 100
+
 step "kill -9"
 "$bin/oxi-sim" kill --cycles 10 --binary "$bin/oxibase"
 

@@ -17,6 +17,8 @@ use std::{
 use oxibase::{Connection, Database, Statement};
 use rusqlite::Connection as Sqlite;
 
+mod beside;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 /// One statement with a key.
 type Run<'a> = &'a mut dyn FnMut(i32) -> Outcome<i32>;
@@ -49,6 +51,9 @@ fn main() -> Outcome<()> {
     run(&database, &sqlite, rows, "on disk", &compare)?;
     database.close()?;
     fs::remove_dir_all(&place)?;
+    if "beside a join".contains(&part) {
+        beside::run()?;
+    }
     Ok(())
 }
 

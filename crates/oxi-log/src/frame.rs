@@ -107,7 +107,7 @@ impl Parts<'_> {
 /// The checksum of a frame's bytes at a position, continuing the chain.
 ///
 /// The position takes part so that a copy of log bytes within a payload never passes for a frame.
-fn checksum(previous: u32, lsn: Lsn, bytes: &[u8]) -> u32 {
+pub(crate) fn checksum(previous: u32, lsn: Lsn, bytes: &[u8]) -> u32 {
     let positioned = crc32c::crc32c_append(previous, &lsn.0.to_le_bytes());
     crc32c::crc32c_append(positioned, bytes)
 }

@@ -172,6 +172,8 @@ impl Inspection {
             let tail = scanner.tail()?;
             if tail.later_flush {
                 self.fault(&name, offset, format!("{reason}, and sound frames follow"));
+            } else if let Some((offset, what)) = tail.damage {
+                self.fault(&name, offset, what);
             } else {
                 self.files[at].torn_bytes = tail.torn_bytes;
             }

@@ -27,6 +27,7 @@ mod log;
 pub mod options;
 
 mod append;
+mod flip;
 mod group;
 pub mod inspect;
 mod open;

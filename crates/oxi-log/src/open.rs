@@ -182,7 +182,13 @@ fn secure(world: &World, options: &LogOptions, last: FileHeader, end: &FileEnd) 
     let to = last.offset_of(end.lsn);
     debug_assert!(to >= FILE_HEADER_BYTES);
     let mut bytes = vec![0; (to - from) as usize];
-    file.read_exact_at(&mut bytes, from)?;
+    let got = file.read_at(&mut bytes, from)?;
+    bytes.truncate(got);
+    let is_short = from + (got as u64) < to;
+    if is_short || (end.last_flush.is_some() && crc32c::crc32c(&bytes) != end.flush_crc) {
+        let what = "two readings of it differ";
+        return Err(segment::corrupt(&last.name(), from, end.lsn, what));
+    }
     file.write_at(&bytes, from)?;
     file.set_len(to)?;
     file.sync_data()

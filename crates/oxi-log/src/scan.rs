@@ -5,6 +5,7 @@ use std::sync::Arc;
 use oxi_base::{Lsn, Result, Ts, TxnId};
 use oxi_world::{Disk, File, OpenMode, disk};
 
+use crate::flip::flipped;
 use crate::frame::{self, FLUSH_START, Frame, FrameKind, HEADER_BYTES, OVERHEAD_BYTES};
 use crate::segment::{FILE_HEADER_BYTES, FileHeader};
 
@@ -155,7 +156,19 @@ impl Scanner {
         // A frame's checksum may end in zeros.
         bytes.extend_from_slice(&[0; 4]);
         let later = (OVERHEAD_BYTES..bytes.len()).find(|&at| begins_flush(&bytes, at, self.lsn));
-        Ok(Tail { torn_bytes: bytes.len() as u64 - 4, later_flush: later.is_some() })
+        let damage = self.damage(&bytes);
+        Ok(Tail { torn_bytes: bytes.len() as u64 - 4, later_flush: later.is_some(), damage })
+    }
+
+    /// What shows that the bytes here are no torn tail: where in the file it is, and what it is.
+    fn damage(&self, bytes: &[u8]) -> Option<(u64, &'static str)> {
+        let offset = self.offset();
+        let frame = frame::claimed_length(bytes).and_then(|length| bytes.get(..length));
+        if frame.is_some_and(|frame| frame::decode(frame, self.previous, self.lsn).is_some()) {
+            return Some((offset, "two readings of it differ"));
+        }
+        let at = flipped(bytes, self.previous, self.lsn, offset)?;
+        Some((offset + at as u64, "one bit of a log record is not as it was written"))
     }
 }
 
@@ -165,6 +178,8 @@ pub(crate) struct Tail {
     pub(crate) torn_bytes: u64,
     /// Whether a later flush left a sound frame: then what precedes it was durable once.
     pub(crate) later_flush: bool,
+    /// Where there is damage for other reasons, and what it is.
+    pub(crate) damage: Option<(u64, &'static str)>,
 }
 
 /// Whether a sound frame that began a flush is at `at` of `bytes`, which begin at `start`.
@@ -231,6 +246,8 @@ pub(crate) struct FileEnd {
     pub(crate) lsn: Lsn,
     /// The position where the last flush began; `None` when there is no frame.
     pub(crate) last_flush: Option<Lsn>,
+    /// The checksum of what that flush wrote.
+    pub(crate) flush_crc: u32,
     /// Bytes behind the end that are not zero.
     pub(crate) torn_bytes: u64,
 }
@@ -238,13 +255,16 @@ pub(crate) struct FileEnd {
 /// Finds the end of the last file, or the damage in it.
 pub(crate) fn find_end(disk: &dyn Disk, dir: &str, header: FileHeader) -> Result<FileEnd> {
     let mut scanner = Scanner::open(disk, dir, header)?;
-    let mut last_flush = None;
+    let (mut last_flush, mut flush_crc) = (None, 0);
     let reason = loop {
         match scanner.advance(None)? {
             Sound::Frame(found) => {
                 if found.flush_start {
-                    last_flush = Some(found.lsn);
+                    (last_flush, flush_crc) = (Some(found.lsn), 0);
                 }
+                let frame = OVERHEAD_BYTES + found.payload_bytes;
+                let bytes = &scanner.buffer[scanner.used - frame..scanner.used];
+                flush_crc = crc32c::crc32c_append(flush_crc, bytes);
             }
             Sound::End => break "zeros before a later frame",
             Sound::Bad(reason) => break reason,
@@ -255,7 +275,10 @@ pub(crate) fn find_end(disk: &dyn Disk, dir: &str, header: FileHeader) -> Result
         let (name, offset) = (header.name(), scanner.offset());
         return Err(crate::segment::corrupt(&name, offset, scanner.lsn, reason));
     }
-    Ok(FileEnd { lsn: scanner.lsn, last_flush, torn_bytes: tail.torn_bytes })
+    if let Some((offset, what)) = tail.damage {
+        return Err(crate::segment::corrupt(&header.name(), offset, scanner.lsn, what));
+    }
+    Ok(FileEnd { lsn: scanner.lsn, last_flush, flush_crc, torn_bytes: tail.torn_bytes })
 }
 
 /// Whether a file has nothing but zeros behind its header.

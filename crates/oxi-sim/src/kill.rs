@@ -17,7 +17,7 @@ use oxi_world::{
     rng::{Prng, SystemRng},
 };
 
-use crate::runner::say;
+use oxi_sim_store::runner::say;
 
 mod backup;
 mod client;

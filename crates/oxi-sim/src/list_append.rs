@@ -19,11 +19,12 @@ use oxi_session::{ConnectOptions, Database, DatabaseOptions, Session};
 use oxi_store::{Flush, Store, StoreOptions};
 use oxi_world::{Clock, World, clock::SystemClock, net::Runtime, rng::Prng};
 
-use crate::{
+use oxi_sim_store::{
     executor::{Executor, Local, Step, now},
     runner::say,
     shared::one_in,
 };
+
 use check::Findings;
 use client::Round;
 

@@ -10,7 +10,7 @@ use crate::{
     engine::Core,
     index::{IndexUse, key::Key},
     manifest::{IndexManifest, Paths, TableManifest, is_trusted, read_newest},
-    recover::{ImageFiles, load_index},
+    recover::{ImageFiles, load_index, not_referred},
     table::Table,
     undo::{Sight, TxnState},
 };
@@ -30,6 +30,8 @@ pub struct CheckReport {
     pub entries: u64,
     /// Committed transactions whose leavings wait to be collected.
     pub garbage: u64,
+    /// Snapshots that somebody holds.
+    pub snapshots: u64,
 }
 
 /// Checks a store in use. Writers may go on: rows are looked at under their latch.
@@ -39,6 +41,7 @@ pub(crate) fn check(core: &Core) -> Result<CheckReport> {
     let _checkpoint = core.checkpoint.lock();
     check_files(core, &mut report)?;
     report.garbage = core.garbage.lock().len() as u64;
+    report.snapshots = core.snapshots.count() as u64;
     let tables: Vec<_> = core.tables.read().values().cloned().collect();
     for table in tables {
         let snapshot = crate::snapshot::register(&core.self_arc()?, None);
@@ -57,7 +60,7 @@ fn check_files(core: &Core, report: &mut CheckReport) -> Result<()> {
             let path = paths.table_manifest(*id, *number);
             let bytes = core.world.disk.read(&path)?;
             if crc32c::crc32c(&bytes) != *crc {
-                return Err(Error::corrupt(format!("manifest \"{path}\" fails its checksum")));
+                return Err(not_referred(&path));
             }
             let manifest = TableManifest::decode(&bytes, &path)?;
             check_bases(core, &paths, *id, &manifest)?;
@@ -65,7 +68,7 @@ fn check_files(core: &Core, report: &mut CheckReport) -> Result<()> {
             for (number, image) in &manifest.blocks {
                 files
                     .read(*number, image)
-                    .map_err(|error| error.with_context(files.place(*number, image)))?;
+                    .map_err(|error| files.damaged(*number, image, &error))?;
                 report.images += 1;
             }
         }
@@ -87,7 +90,7 @@ fn check_bases(core: &Core, paths: &Paths, id: TableId, manifest: &TableManifest
         let path = paths.index_manifest(*index, number);
         let bytes = core.world.disk.read(&path)?;
         if crc32c::crc32c(&bytes) != crc {
-            return Err(Error::corrupt(format!("manifest \"{path}\" fails its checksum")));
+            return Err(not_referred(&path));
         }
         let base = IndexManifest::decode(&bytes, &path)?;
         let mut failure = None;

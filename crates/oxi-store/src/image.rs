@@ -75,8 +75,9 @@ pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>) -> Option<Plai
     Some(Plain { bytes: out, rows: slots.len() as u32 })
 }
 
-/// Longest uncompressed image that is believed.
+/// Longest uncompressed image that is believed, and how much longer it is than the compressed one.
 const BYTES_MAX: usize = 1 << 31;
+const RATIO_MAX: usize = 256;
 
 /// A decoded image: the block's number, length and slots, and its columns.
 pub(crate) struct Decoded {
@@ -98,14 +99,15 @@ pub(crate) fn verify(bytes: &[u8], crc: u32) -> Result<()> {
 pub(crate) fn decode(bytes: &[u8], crc: u32) -> Result<Decoded> {
     verify(bytes, crc)?;
     let size = Reader::new(bytes).u32().map_or(0, |size| size as usize);
-    let plain =
-        if size > BYTES_MAX { None } else { lz4_flex::decompress_size_prepended(bytes).ok() };
+    let is_possible = size <= BYTES_MAX && size / RATIO_MAX <= bytes.len();
+    let plain = is_possible.then(|| lz4_flex::decompress_size_prepended(bytes).ok()).flatten();
     plain
         .and_then(|plain| decode_plain(&plain))
         .ok_or_else(|| Error::corrupt("malformed block image"))
 }
 
-fn decode_plain(plain: &[u8]) -> Option<Decoded> {
+/// Decodes what was encoded, before it was compressed.
+pub(crate) fn decode_plain(plain: &[u8]) -> Option<Decoded> {
     let mut reader = Reader::new(plain);
     let number = reader.varint()?;
     let len = usize::try_from(reader.varint()?).ok().filter(|len| *len <= SLOTS)?;

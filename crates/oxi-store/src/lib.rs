@@ -50,6 +50,7 @@ mod replay;
 
 mod check;
 mod checkpoint;
+pub mod formats;
 mod image;
 mod inspect;
 mod manifest;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use oxi_base::{
-    Error, IndexId, Lsn, Result, TableId,
+    Error, IndexId, Lsn, Result, SqlState, TableId,
     codec::{Reader, put_bytes, put_varint},
 };
 use oxi_log::Log;
@@ -82,7 +82,8 @@ pub(crate) struct BaseEntry {
     pub(crate) place: Place,
 }
 
-fn seal(mut out: Vec<u8>) -> Vec<u8> {
+/// Adds the checksum.
+pub(crate) fn seal(mut out: Vec<u8>) -> Vec<u8> {
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_le_bytes());
     out
@@ -97,14 +98,15 @@ pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
 
 /// A manifest's content and version, which is at most `newest`.
 fn open<'a>(bytes: &'a [u8], magic: [u8; 8], newest: u32, path: &str) -> Result<(Reader<'a>, u32)> {
-    let damaged = || Error::corrupt(format!("manifest \"{path}\" is damaged"));
-    let (covered, _) = bytes.split_last_chunk::<4>().ok_or_else(damaged)?;
+    let damaged =
+        |what| Error::corrupt(format!("manifest \"{path}\" is damaged at byte 0: {what}"));
+    let (covered, _) = bytes.split_last_chunk::<4>().ok_or_else(|| damaged("it is too short"))?;
     if !is_sealed(bytes) {
-        return Err(damaged());
+        return Err(damaged("it fails its checksum"));
     }
     let mut reader = Reader::new(covered);
     if reader.array() != Some(magic) {
-        return Err(damaged());
+        return Err(damaged("it does not begin as such a manifest does"));
     }
     match reader.u32() {
         Some(version) if (1..=newest).contains(&version) => Ok((reader, version)),
@@ -112,8 +114,15 @@ fn open<'a>(bytes: &'a [u8], magic: [u8; 8], newest: u32, path: &str) -> Result<
             "manifest \"{path}\" has format version {version}, which this version of Oxibase does \
              not read"
         ))),
-        None => Err(damaged()),
+        None => Err(damaged("it is too short")),
     }
+}
+
+/// The error of a manifest whose bytes are as they were written, but make no sense from where the
+/// reader has come.
+fn malformed(path: &str, bytes: &[u8], reader: &Reader<'_>) -> Error {
+    let offset = bytes.len().saturating_sub(4 + reader.rest().len());
+    Error::corrupt(format!("manifest \"{path}\" is damaged at byte {offset}: it is malformed"))
 }
 
 impl Root {
@@ -145,8 +154,7 @@ impl Root {
 
     pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<Root> {
         let (mut reader, _) = open(bytes, *ROOT_MAGIC, VERSION, path)?;
-        Self::decode_body(&mut reader)
-            .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))
+        Self::decode_body(&mut reader).ok_or_else(|| malformed(path, bytes, &reader))
     }
 
     fn decode_body(reader: &mut Reader<'_>) -> Option<Root> {
@@ -205,8 +213,7 @@ impl TableManifest {
 
     pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<TableManifest> {
         let (mut reader, version) = open(bytes, *TABLE_MAGIC, TABLE_VERSION, path)?;
-        Self::decode_body(&mut reader, version)
-            .ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))
+        Self::decode_body(&mut reader, version).ok_or_else(|| malformed(path, bytes, &reader))
     }
 
     fn decode_body(reader: &mut Reader<'_>, version: u32) -> Option<TableManifest> {
@@ -268,8 +275,7 @@ impl IndexManifest {
         let sections = Self::decode_section(&mut reader)
             .and_then(|nulls| Some((nulls, Self::decode_section(&mut reader)?)))
             .filter(|_| reader.is_empty());
-        let (nulls, entries) =
-            sections.ok_or_else(|| Error::corrupt(format!("manifest \"{path}\" is malformed")))?;
+        let (nulls, entries) = sections.ok_or_else(|| malformed(path, bytes, &reader))?;
         Ok(IndexManifest { nulls, entries })
     }
 
@@ -391,14 +397,22 @@ pub(crate) fn current(world: &World, paths: &Paths) -> Result<Option<u64>> {
         .ok()
         .and_then(|text| text.trim_end().strip_prefix("manifest-"))
         .and_then(|number| number.parse().ok());
-    number.map(Some).ok_or_else(|| Error::corrupt("file \"CURRENT\" is damaged"))
+    number.map(Some).ok_or_else(|| misnamed(paths, "it names no manifest"))
+}
+
+fn misnamed(paths: &Paths, what: &str) -> Error {
+    Error::corrupt(format!("file \"{}\" is damaged at byte 0: {what}", paths.current()))
 }
 
 /// Reads the newest root: the one that CURRENT names; without CURRENT, the newest that is whole.
 pub(crate) fn read_newest(world: &World, paths: &Paths) -> Result<Option<Root>> {
     if let Some(number) = current(world, paths)? {
         let path = paths.root(number);
-        return Root::decode(&world.disk.read(&path)?, &path).map(Some);
+        let bytes = world.disk.read(&path).map_err(|error| match error.code() {
+            SqlState::UNDEFINED_FILE => misnamed(paths, &format!("\"{path}\" is missing")),
+            _ => error,
+        })?;
+        return Root::decode(&bytes, &path).map(Some);
     }
     newest_whole(world, paths)
 }

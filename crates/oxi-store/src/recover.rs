@@ -207,7 +207,7 @@ fn load_root(
         let path = paths.table_manifest(*id, *number);
         let bytes = world.disk.read(&path)?;
         if crc32c::crc32c(&bytes) != *crc {
-            return Err(Error::corrupt(format!("manifest \"{path}\" is not the one referred to")));
+            return Err(not_referred(&path));
         }
         let manifest = TableManifest::decode(&bytes, &path)?;
         let layout = manifest.layout.clone();
@@ -223,6 +223,13 @@ fn load_root(
         state.tables.insert(*id, (*number, bytes));
     }
     Ok(())
+}
+
+/// The error of a manifest that is not what the root, or the table's manifest, says it is.
+pub(crate) fn not_referred(path: &str) -> Error {
+    Error::corrupt(format!(
+        "manifest \"{path}\" is damaged at byte 0: it is not the one that is referred to"
+    ))
 }
 
 /// Gives a table the indexes that have a base; the others are built from the rows at the end.
@@ -242,10 +249,14 @@ fn load_indexes(
         let path = paths.index_manifest(*id, number);
         let bytes = replay.storage.world.disk.read(&path)?;
         if crc32c::crc32c(&bytes) != crc {
-            return Err(Error::corrupt(format!("manifest \"{path}\" is not the one referred to")));
+            return Err(not_referred(&path));
         }
         let base = IndexManifest::decode(&bytes, &path)?;
-        loaded.push(load_index(*id, &saved.layout, &base, table)?);
+        let index = load_index(*id, &saved.layout, &base, table);
+        loaded.push(index.map_err(|error| {
+            let what = error.message();
+            Error::corrupt(format!("manifest \"{path}\" is damaged at byte 0: {what}"))
+        })?);
         state.indexes.insert(*id, (number, base));
     }
     table.set_indexes(loaded);
@@ -282,9 +293,12 @@ impl<'a> ImageFiles<'a> {
         ImageFiles { world, paths, table, open: None }
     }
 
-    /// Where an image is, for messages.
-    pub(crate) fn place(&self, number: u64, image: &ImageRef) -> String {
-        format!("block {number} in file \"{}\"", self.paths.image(self.table, image.file))
+    /// An error of reading an image, with where it is.
+    pub(crate) fn damaged(&self, number: u64, image: &ImageRef, error: &Error) -> Error {
+        let path = self.paths.image(self.table, image.file);
+        let (offset, what) = (image.offset, error.message());
+        let text = format!("block {number} in file \"{path}\" at byte {offset}: {what}");
+        Error::new(error.code(), text)
     }
 
     /// Reads the image of a block and checks that it is the one referred to.

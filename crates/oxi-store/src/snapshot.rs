@@ -72,6 +72,14 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// How many snapshots are registered.
+    pub(crate) fn count(&self) -> usize {
+        let taken = self.slots.iter().filter(|slot| slot.load(Ordering::SeqCst) != FREE).count();
+        taken + self.overflow.lock().len()
+    }
+}
+
 /// Registers a snapshot of what is visible now, or of `ts` (which another registration protects).
 pub(crate) fn register(core: &Arc<Core>, at: Option<Ts>) -> Registration {
     let registry = &core.snapshots;

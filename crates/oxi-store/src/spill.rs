@@ -141,12 +141,10 @@ impl Extent {
             return Ok(bytes);
         }
         let (path, offset) = (self.spill.path(), self.offset);
-        Err(match read {
-            Err(error) => error.with_context(format!("temporary file \"{path}\" at byte {offset}")),
-            Ok(()) => Error::corrupt(format!(
-                "temporary file \"{path}\" is damaged at byte {offset}: it is not what was written"
-            )),
-        })
+        let error = read.err().unwrap_or_else(|| Error::corrupt("it is not what was written"));
+        let what = error.message();
+        let text = format!("temporary file \"{path}\" is damaged at byte {offset}: {what}");
+        Err(Error::new(error.code(), text))
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn world(seed: u64) -> (World, SimControl) {
     let clock = Arc::new(SimClock { elapsed_us: Mutex::new(0) });
     // Faults draw from a stream of their own, so that one more random number taken by the product
     // does not change which sectors a crash keeps.
-    let disk = Arc::new(SimDisk::new(Prng::new(seed ^ 0x6469_736b_6661_756c)));
+    let disk = Arc::new(SimDisk::new(Prng::new(seed ^ 0x6469_736b_6661_756c), Arc::clone(&clock)));
     let tasks = Arc::new(SimTasks { clock: Arc::clone(&clock), pending: Mutex::default() });
     let world = World {
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -103,6 +103,28 @@ impl SimControl {
     /// Makes reads of files whose path contains `fragment` fail until lifted with `None`.
     pub fn fail_reads(&self, fragment: Option<&str>) {
         self.disk.fail_reads(fragment);
+    }
+
+    /// Makes one read of a file whose path contains `fragment` give the bytes of another place of
+    /// the file, after `skip` reads that are as they should be.
+    pub fn misdirect_read(&self, fragment: &str, skip: u64) {
+        self.disk.misdirect_read(fragment, skip);
+    }
+
+    /// Makes one read of a file whose path contains `fragment` miss the newest write to it, after
+    /// `skip` reads that are as they should be.
+    pub fn stale_read(&self, fragment: &str, skip: u64) {
+        self.disk.stale_read(fragment, skip);
+    }
+
+    /// Lifts the wrong reads that were arranged and have not happened.
+    pub fn lift_read_faults(&self) {
+        self.disk.lift_read_faults();
+    }
+
+    /// Lets each operation of the disk take up to so many microseconds; 0 lifts it.
+    pub fn slow_disk(&self, most_us: u64) {
+        self.disk.slow_down(most_us);
     }
 
     /// Turns over one bit of a file, as a decaying medium does.

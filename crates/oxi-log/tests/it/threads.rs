@@ -147,8 +147,11 @@ fn a_payload_copied_from_the_log_is_no_frame() {
     log.flush().unwrap();
     drop(log);
     control.crash();
-    // The last flush is torn; its payload holds three sound-looking flushes.
-    control.flip_bit("wal/00000001-000000000001.wal", 64 + durable.0 + 8, 0).unwrap();
+    // The last flush is torn (one bit would be damage); its payload holds three sound-looking
+    // flushes.
+    for at in [8, 9] {
+        control.flip_bit("wal/00000001-000000000001.wal", 64 + durable.0 + at, 0).unwrap();
+    }
     let (log, recovered) = Log::open(world, options).unwrap();
     assert_eq!(recovered.next_lsn, durable);
     assert_eq!(log.read(Lsn(0)).count(), 3);

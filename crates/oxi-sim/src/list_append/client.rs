@@ -11,8 +11,8 @@ use oxi_session::{Chunk, Outcome, Request, Session, outcome::row_at};
 use oxi_world::rng::Prng;
 
 use super::history::{Key, Op, Transaction, Value};
-use crate::{
-    executor::pause,
+use oxi_sim_store::{
+    executor::{now, pause},
     shared::{Stop, one_in},
 };
 
@@ -317,7 +317,7 @@ pub(super) fn set_up(session: &mut Session, sql: &str) -> Result<(), String> {
         let request = Request::Prepared { prepared, params: Vec::new(), implicit_block: false };
         session.execute(request).await
     };
-    match crate::executor::now(run) {
+    match now(run) {
         Some(Ok(_)) => Ok(()),
         Some(Err(error)) => Err(error.to_string()),
         None => Err(format!("{sql} waits for somebody")),

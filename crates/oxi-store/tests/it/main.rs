@@ -15,6 +15,7 @@ mod golden_backup;
 mod histories;
 mod inspect;
 mod memory;
+mod reads;
 mod scripts;
 mod serializable;
 mod support;

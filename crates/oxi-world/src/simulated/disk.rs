@@ -11,6 +11,7 @@ use std::sync::Arc;
 use oxi_base::{Error, Result, SqlState};
 use parking_lot::Mutex;
 
+use super::SimClock;
 use crate::disk::parent_of;
 use crate::rng::Prng;
 
@@ -45,8 +46,18 @@ struct Node {
     content: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Change>,
+    /// What the newest write replaced, for reads that do not see it.
+    replaced: Option<Replaced>,
     /// Open handles; a removed file lives as long as it has some.
     handles: usize,
+}
+
+/// Bytes as they were before a write.
+struct Replaced {
+    offset: usize,
+    bytes: Vec<u8>,
+    /// The file's length before.
+    length: usize,
 }
 
 enum Change {
@@ -82,9 +93,16 @@ struct Faults {
     sync: Vec<Countdown>,
     write: Vec<Countdown>,
     reads: Option<String>,
+    /// Reads that give bytes of another place.
+    misdirected: Vec<Countdown>,
+    /// Reads that do not see the newest write.
+    stale: Vec<Countdown>,
+    /// How long an operation may take.
+    slow_us: u64,
 }
 
 struct State {
+    clock: Arc<SimClock>,
     /// Counts restarts; handles of an earlier run are dead.
     run: u64,
     prng: Prng,
@@ -111,8 +129,9 @@ enum Survival {
 }
 
 impl SimDisk {
-    pub(crate) fn new(prng: Prng) -> Self {
+    pub(super) fn new(prng: Prng, clock: Arc<SimClock>) -> Self {
         let state = State {
+            clock,
             run: 0,
             prng,
             nodes: BTreeMap::new(),
@@ -165,6 +184,26 @@ impl SimDisk {
 
     pub(crate) fn fail_reads(&self, fragment: Option<&str>) {
         self.state.lock().faults.reads = fragment.map(str::to_owned);
+    }
+
+    pub(crate) fn misdirect_read(&self, fragment: &str, skip: u64) {
+        let fault = Countdown { fragment: fragment.to_owned(), skip };
+        self.state.lock().faults.misdirected.push(fault);
+    }
+
+    pub(crate) fn stale_read(&self, fragment: &str, skip: u64) {
+        let fault = Countdown { fragment: fragment.to_owned(), skip };
+        self.state.lock().faults.stale.push(fault);
+    }
+
+    pub(crate) fn slow_down(&self, most_us: u64) {
+        self.state.lock().faults.slow_us = most_us;
+    }
+
+    pub(crate) fn lift_read_faults(&self) {
+        let mut state = self.state.lock();
+        state.faults.misdirected.clear();
+        state.faults.stale.clear();
     }
 
     pub(crate) fn flip_bit(&self, path: &str, byte_offset: u64, bit: u32) -> Result<()> {
@@ -236,6 +275,26 @@ fn sectors(offset: usize, bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> 
 }
 
 impl Node {
+    /// Writes to the cache.
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let length = self.content.len();
+        let end = (offset + bytes.len()).min(length);
+        let before = self.content.get(offset..end).unwrap_or_default().to_vec();
+        self.replaced = Some(Replaced { offset, bytes: before, length });
+        store(&mut self.content, offset, bytes);
+        self.pending.push(Change::Write { offset, bytes: bytes.to_vec() });
+    }
+
+    /// The content without the newest write.
+    fn stale(&self) -> Vec<u8> {
+        let mut content = self.content.clone();
+        if let Some(Replaced { offset, bytes, length }) = &self.replaced {
+            store(&mut content, *offset, bytes);
+            content.truncate(*length);
+        }
+        content
+    }
+
     fn settle(&mut self) {
         for change in self.pending.drain(..) {
             match change {
@@ -269,6 +328,7 @@ impl State {
     /// Counts one change of the disk; an error means the machine has stopped *in* it.
     fn step(&mut self) -> Result<()> {
         self.alive()?;
+        self.dawdle();
         match &mut self.faults.halt_after {
             None => Ok(()),
             Some(0) => {
@@ -280,6 +340,36 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    /// Lets an operation take its time.
+    fn dawdle(&mut self) {
+        if self.faults.slow_us > 0 {
+            *self.clock.elapsed_us.lock() += self.prng.below(self.faults.slow_us);
+        }
+    }
+
+    /// Reads a file, as the faults have it; how many bytes.
+    fn read(&mut self, id: u64, out: &mut [u8], offset: usize) -> usize {
+        let Some(node) = self.nodes.get(&id) else { return 0 };
+        let copy = |content: &[u8], from: usize, out: &mut [u8]| {
+            let rest = content.get(from..).unwrap_or_default();
+            let length = rest.len().min(out.len());
+            out[..length].copy_from_slice(&rest[..length]);
+            length
+        };
+        if State::strikes(&mut self.faults.stale, &node.path) {
+            return copy(&node.stale(), offset, out);
+        }
+        let length = copy(&node.content, offset, out);
+        if State::strikes(&mut self.faults.misdirected, &node.path) {
+            let distance = SECTOR_BYTES * (1 + self.prng.below(8) as usize);
+            let before = self.prng.below(2) == 0;
+            let from = offset.checked_sub(distance).filter(|_| before);
+            out[..length].fill(0);
+            copy(&node.content, from.unwrap_or(offset + distance), &mut out[..length]);
+        }
+        length
     }
 
     fn alive(&self) -> Result<()> {

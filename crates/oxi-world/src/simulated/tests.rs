@@ -87,6 +87,31 @@ fn full_disks_and_stopped_machines() {
 }
 
 #[test]
+fn reads_are_wrong_once_when_told() {
+    let (world, control) = World::simulated(6);
+    let file = world.disk.open("file", OpenMode::Create).unwrap();
+    let old: Vec<u8> = (0..8192).map(|at| (at / 512) as u8).collect();
+    file.write_at(&old, 0).unwrap();
+    control.misdirect_read("file", 1);
+    assert_eq!(world.disk.read("file").unwrap(), old);
+    let wrong = world.disk.read("file").unwrap();
+    assert_eq!((wrong.len(), wrong == old), (old.len(), false));
+    assert_eq!(world.disk.read("file").unwrap(), old);
+
+    file.write_at(&[99; 700], 8000).unwrap();
+    control.stale_read("file", 0);
+    assert_eq!(world.disk.read("file").unwrap(), old);
+    assert_eq!(world.disk.read("file").unwrap().len(), 8700);
+
+    control.slow_disk(1000);
+    let before = world.clock.monotonic_us();
+    for _ in 0..10 {
+        world.disk.read("file").unwrap();
+    }
+    assert!(world.clock.monotonic_us() > before);
+}
+
+#[test]
 fn time_and_tasks_move_only_when_told() {
     let (world, control) = World::simulated(5);
     assert_eq!(world.clock.now_unix_us(), START_UNIX_US);

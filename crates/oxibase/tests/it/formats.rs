@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use oxibase::{Connection, Database};
 
 /// The version of the formats that this code writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Before the checkpoint.
 const IN_IMAGES: &str = "

@@ -7,5 +7,6 @@
 
 mod backup;
 mod formats;
+mod lasting;
 mod library;
 mod locks;

@@ -8,7 +8,7 @@ use oxi_base::{Error, Result, SqlState};
 use parking_lot::Mutex;
 
 use super::{
-    Change, NameChange, Node, SimDisk, State, halted, input_output, not_found, settle_name, store,
+    Change, NameChange, Node, SimDisk, State, halted, input_output, not_found, settle_name,
 };
 use crate::disk::{Disk, DiskLock, File, OpenMode, check_path, join, lock_taken, parent_of};
 
@@ -193,11 +193,8 @@ impl File for SimFile {
         if state.faults.reads.as_ref().is_some_and(|fragment| path.contains(fragment)) {
             return Err(input_output("read file", path));
         }
-        let content = &state.node(self.run, self.node)?.content;
-        let rest = content.get(offset as usize..).unwrap_or_default();
-        let length = rest.len().min(out.len());
-        out[..length].copy_from_slice(&rest[..length]);
-        Ok(length)
+        state.dawdle();
+        Ok(state.read(self.node, out, offset as usize))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
@@ -218,8 +215,7 @@ impl File for SimFile {
         let written = &bytes[..end.saturating_sub(offset)];
         let node = state.node(self.run, self.node)?;
         if !written.is_empty() {
-            store(&mut node.content, offset, written);
-            node.pending.push(Change::Write { offset, bytes: written.to_vec() });
+            node.write(offset, written);
         }
         stopped?;
         if struck {
@@ -244,6 +240,7 @@ impl File for SimFile {
             return Err(Error::new(SqlState::DISK_FULL, message));
         }
         node.content.resize(length as usize, 0);
+        node.replaced = None;
         node.pending.push(Change::SetLen(length as usize));
         stopped
     }

@@ -13,7 +13,7 @@ use std::{
 use oxi_world::rng::Prng;
 
 /// A future of one thread.
-pub(crate) type Local = Pin<Box<dyn Future<Output = ()>>>;
+pub type Local = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Flag(AtomicBool);
 
@@ -31,13 +31,13 @@ struct Task {
 
 /// The clients of one life of the database.
 #[derive(Default)]
-pub(crate) struct Executor {
+pub struct Executor {
     tasks: Vec<Task>,
 }
 
 /// What one step did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Step {
+pub enum Step {
     /// Some client went on.
     Ran,
     /// Every client waits for another: nobody will ever wake them.
@@ -47,14 +47,15 @@ pub(crate) enum Step {
 }
 
 impl Executor {
-    pub(crate) fn spawn(&mut self, future: Local) {
+    /// Adds a client.
+    pub fn spawn(&mut self, future: Local) {
         let ready = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(ready.clone());
         self.tasks.push(Task { future, ready, waker });
     }
 
     /// Polls one client that is ready.
-    pub(crate) fn step(&mut self, prng: &mut Prng) -> Step {
+    pub fn step(&mut self, prng: &mut Prng) -> Step {
         let ready = self.tasks.iter().filter(|task| task.ready.0.load(Ordering::Acquire)).count();
         if ready == 0 {
             return if self.tasks.is_empty() { Step::Idle } else { Step::Stuck };
@@ -75,7 +76,7 @@ impl Executor {
 }
 
 /// Lets the others go first.
-pub(crate) async fn pause() {
+pub async fn pause() {
     let mut paused = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut paused, true) {
@@ -88,7 +89,7 @@ pub(crate) async fn pause() {
 }
 
 /// Runs a future whose waits need nobody else.
-pub(crate) fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+pub fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..64 {

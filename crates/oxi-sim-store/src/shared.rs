@@ -9,11 +9,11 @@ use oxi_base::{Error, SqlState};
 use oxi_store::Store;
 use oxi_world::rng::Prng;
 
-use crate::model::Model;
+use crate::{audit, damage, model::Model};
 
 /// Why a client's transaction does not go on.
 #[derive(Clone, Debug)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// A conflict: roll back and try again.
     Retry,
     /// The database has stopped, as it should after a fault.
@@ -45,6 +45,8 @@ pub struct Statistics {
     pub checkpoints: u64,
     /// Snapshots compared with the model.
     pub audits: u64,
+    /// Faults that were arranged.
+    pub faults: u64,
     /// A fingerprint of everything that happened: equal for equal seeds.
     pub digest: u64,
 }
@@ -62,6 +64,7 @@ impl Statistics {
         self.doubtful_lost += other.doubtful_lost;
         self.checkpoints += other.checkpoints;
         self.audits += other.audits;
+        self.faults += other.faults;
         self.mix(other.digest);
     }
 
@@ -82,6 +85,10 @@ pub(crate) struct Shared {
     pub(crate) down: Cell<bool>,
     /// Faults were arranged, so errors of the disk are expected.
     pub(crate) faulty: Cell<bool>,
+    /// Reads may be wrong, which is noticed.
+    pub(crate) decaying: bool,
+    /// Faults before this life began.
+    pub(crate) faults_before: u64,
     /// Clients finish their transaction and end.
     pub(crate) stopping: Cell<bool>,
     /// A commit is acknowledged only when it is durable.
@@ -89,7 +96,7 @@ pub(crate) struct Shared {
 }
 
 /// A random choice of one in `n`.
-pub(crate) fn one_in(prng: &mut Prng, n: u64) -> bool {
+pub fn one_in(prng: &mut Prng, n: u64) -> bool {
     prng.below(n) == 0
 }
 
@@ -107,11 +114,18 @@ impl Shared {
                 Stop::Retry
             }
             SqlState::IO_ERROR | SqlState::DISK_FULL if self.faulty.get() => Stop::Down,
+            SqlState::DATA_CORRUPTED if self.decaying && damage::is_reported(error) => Stop::Down,
             _ => Stop::Violation(format!(
                 "unexpected error: {error}; detail: {}",
                 error.detail().unwrap_or("none")
             )),
         }
+    }
+
+    /// Whether a reading had to fail for this reason, after what was arranged.
+    pub(crate) fn expects(&self, reason: &str) -> bool {
+        self.faulty.get() && audit::is_of_the_disk(reason)
+            || self.decaying && damage::is_report(reason)
     }
 
     pub(crate) fn mix(&self, value: u64) {

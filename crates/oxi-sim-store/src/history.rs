@@ -10,6 +10,7 @@ use oxi_world::{SimControl, World, rng::Prng};
 use crate::{
     audit::{self, Held},
     canary::{Lie, LyingDisk},
+    damage,
     executor::{Executor, Step, now},
     model::Model,
     schema::{ACCOUNT_COUNT, ACCOUNTS, OPENING_BALANCE},
@@ -29,6 +30,8 @@ struct History {
     model: Model,
     statistics: Statistics,
     next_token: i64,
+    /// Decides about damage, in the histories that have it.
+    decay: Option<Prng>,
     /// What fate had in store, for the report of a failure.
     fates: Vec<String>,
 }
@@ -59,6 +62,7 @@ pub fn run(seed: u64, lie: Lie) -> Result<Statistics, String> {
         model: Model::default(),
         statistics: Statistics::default(),
         next_token: 0,
+        decay: (seed % 5 == 3 && lie == Lie::None).then(|| Prng::new(seed ^ 0x0064_6563_6179)),
         fates: Vec::new(),
     };
     let lives = 2 + history.prng.below(4);
@@ -81,6 +85,7 @@ impl History {
         let mut faulty = false;
         if !last && one_in(&mut self.prng, 4) {
             faulty = true;
+            self.statistics.faults += 1;
             let operations = self.prng.below(16);
             self.fates.push(format!("halt_after({operations}) before opening"));
             self.control.halt_after(operations);
@@ -95,7 +100,72 @@ impl History {
         Ok((store, false))
     }
 
+    /// Opens the database with something wrong with its files or with how they are read: that is
+    /// reported, or does no harm. Without damage in this history nothing happens.
+    fn open_damaged(&mut self) -> Result<(), String> {
+        let Some(mut decay) = self.decay.take() else { return Ok(()) };
+        let outcome = self.damaged_opening(&mut decay);
+        self.control.lift_read_faults();
+        self.decay = Some(decay);
+        outcome
+    }
+
+    fn damaged_opening(&mut self, decay: &mut Prng) -> Result<(), String> {
+        let described = |error: oxi_base::Error| error.to_string();
+        if !self.world.disk.exists("db").map_err(described)? {
+            return Ok(());
+        }
+        self.statistics.faults += 1;
+        self.model.exclusive.clear();
+        let skip = decay.below(30);
+        match decay.below(4) {
+            0 => self.control.misdirect_read("db", skip),
+            1 => self.control.stale_read("db", skip),
+            _ => {
+                let flip = damage::flip(&self.world, &self.control, "db", decay);
+                let Some(flip) = flip.map_err(described)? else { return Ok(()) };
+                let looked = self.look_at_damaged(decay);
+                flip.mend(&self.world, &self.control).map_err(described)?;
+                return looked.map_err(|reason| format!("{flip:?}: {reason}"));
+            }
+        }
+        self.look_at_damaged(decay).map_err(|reason| format!("with a wrong read: {reason}"))
+    }
+
+    fn look_at_damaged(&self, prng: &mut Prng) -> Result<(), String> {
+        let store = match self.open() {
+            Ok(store) => store,
+            Err(error) if damage::is_reported(&error) => return Ok(()),
+            Err(error) => return Err(format!("damage is reported as: {error}")),
+        };
+        let txn = store.begin(Isolation::ReadCommitted);
+        let snapshot = txn.begin_statement();
+        match audit::explain(&*snapshot, &self.model, prng, false) {
+            Err(reason) if !damage::is_report(&reason) => Err(format!("silent damage: {reason}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this is what comes of decay.
+    fn is_decay(&self, reason: &str) -> bool {
+        self.decay.is_some() && damage::is_report(reason)
+    }
+
+    /// Lets the disk be slow, or give wrong bytes once, while clients are at work.
+    fn arrange_wrong_reads(&mut self) {
+        let Some(decay) = &mut self.decay else { return };
+        let fragment = ["db", "db/data", "db/tmp"][decay.below(3) as usize];
+        let skip = decay.below(40);
+        match decay.below(4) {
+            0 => self.control.misdirect_read(fragment, skip),
+            1 => self.control.stale_read(fragment, skip),
+            2 => self.control.slow_disk(20_000),
+            _ => {}
+        }
+    }
+
     fn stop_machine(&mut self) {
+        self.statistics.faults += 1;
         let fate = match self.prng.below(5) {
             0 | 1 => {
                 self.control.crash();
@@ -115,10 +185,14 @@ impl History {
 
     /// One life: open, verify, work, end.
     fn life(&mut self, last: bool) -> Result<(), String> {
+        for _ in 0..4 {
+            self.open_damaged()?;
+        }
         let (store, faulty) = self.recover(last)?;
+        self.arrange_wrong_reads();
         match self.verify_recovered(&store) {
             // What a fault arranged for the opening left over has hit the reading.
-            Err(reason) if faulty && audit::is_of_the_disk(&reason) => {
+            Err(reason) if faulty && audit::is_of_the_disk(&reason) || self.is_decay(&reason) => {
                 self.stop_machine();
                 return Ok(());
             }
@@ -132,6 +206,8 @@ impl History {
             violation: RefCell::default(),
             down: Cell::new(false),
             faulty: Cell::new(faulty),
+            decaying: self.decay.is_some(),
+            faults_before: self.statistics.faults,
             stopping: Cell::new(false),
             synchronous: self.options.synchronous_commit || self.lie == Lie::EarlyVisibility,
         });
@@ -143,7 +219,9 @@ impl History {
         drop(executor);
         drop(held);
         self.model = shared.model.take();
+        let faults = self.statistics.faults - shared.faults_before;
         self.statistics = *shared.statistics.borrow();
+        self.statistics.faults += faults;
         self.next_token = shared.next_token.get();
         lived?;
         match shared.violation.take() {
@@ -269,6 +347,7 @@ impl History {
             }
             _ => return,
         };
+        shared.statistics.borrow_mut().faults += 1;
         self.fates.push(fate);
     }
 
@@ -344,7 +423,7 @@ impl History {
         let explained =
             audit::explain(&*snapshot, &shared.model.borrow(), &mut self.prng, !shared.synchronous);
         let (count, content) = match explained {
-            Err(reason) if shared.faulty.get() && audit::is_of_the_disk(&reason) => {
+            Err(reason) if shared.expects(&reason) => {
                 shared.down.set(true);
                 return Ok(());
             }
@@ -357,7 +436,7 @@ impl History {
         }
         for kept in held.iter() {
             match kept.verify(&mut self.prng) {
-                Err(reason) if shared.faulty.get() && audit::is_of_the_disk(&reason) => {
+                Err(reason) if shared.expects(&reason) => {
                     shared.down.set(true);
                     return Ok(());
                 }

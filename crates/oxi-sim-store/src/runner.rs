@@ -16,7 +16,7 @@ use crate::{
 const PROGRESS_US: u64 = 5_000_000;
 
 /// A line for the person at the terminal.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     // Nobody reads any more: there is nobody to tell, either.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
@@ -64,6 +64,12 @@ pub fn bank(first: u64, seeds: u64, verbose: bool) -> bool {
     say(&format!("{seconds:.1} s, {rate:.0} seeds/s"));
     say(&format!("{passed} passed, {failed} failed"));
     failed == 0
+}
+
+/// The first seed of `count` from `first` on whose history breaks a promise, and which one.
+pub fn hunt(first: u64, count: u64) -> Option<(u64, String)> {
+    (first..first.saturating_add(count))
+        .find_map(|number| seed(number, Lie::None).err().map(|reason| (number, reason)))
 }
 
 /// Looks for each lie within `seeds` histories; the seed that found it, or `None`.

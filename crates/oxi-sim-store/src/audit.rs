@@ -11,11 +11,12 @@ use oxi_model::{
 use oxi_world::rng::Prng;
 
 use crate::{
+    damage,
     model::{Model, State, TableState},
     schema::{BASE, base_layout},
 };
 
-type Rows = BTreeMap<RowId, Row>;
+pub(crate) type Rows = BTreeMap<RowId, Row>;
 
 /// The base tables as one snapshot shows them; `None` for a table that is not there.
 pub(crate) type Content = BTreeMap<TableId, Option<Rows>>;
@@ -59,7 +60,7 @@ fn read_table(
     }
 }
 
-fn try_read(
+pub(crate) fn try_read(
     snapshot: &dyn Snapshot,
     table: TableId,
     layout: &TableLayout,
@@ -147,7 +148,7 @@ pub(crate) fn explain(
     let mut reasons: Option<String> = None;
     let mut failed = |count: u64, reason: String| {
         // What could not be read explains more than what differs.
-        if reasons.is_none() || is_of_the_disk(&reason) {
+        if reasons.is_none() || is_of_the_disk(&reason) || damage::is_report(&reason) {
             reasons = Some(format!("with {count} commits: {reason}"));
         }
     };
