@@ -44,6 +44,8 @@ pub struct StatementContext {
     pub rules: Arc<dyn RuleSource>,
     /// Rows of the queries of a WITH, computed once.
     pub shared: Arc<SharedRows>,
+    /// What the moments see as of which it reads tables, by their numbers.
+    pub moments: Vec<Arc<dyn Snapshot>>,
 }
 
 impl StatementContext {

@@ -43,6 +43,7 @@ mod storage;
 
 mod collect;
 mod commit;
+mod history;
 mod redo;
 
 mod recover;
@@ -55,6 +56,7 @@ mod inspect;
 mod manifest;
 
 pub use check::CheckReport;
+pub use checkpoint::retained::Checkpoint;
 pub use engine::Store;
 pub use inspect::{CheckpointFigures, Inspection, Problem};
 pub use options::{Flush, Observer, RecoveryProgress, StoreOptions};

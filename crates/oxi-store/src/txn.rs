@@ -13,8 +13,9 @@ use oxi_log::FrameKind;
 use oxi_model::{
     Datum, Row,
     engine::{
-        BoxFuture, IndexLayout, InsertOutcome, Isolation, RowLock, SavepointId, SequenceStep,
-        Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome, WriteTarget,
+        BoxFuture, DifferenceVisitor, IndexLayout, InsertOutcome, Isolation, Moment, RowLock,
+        SavepointId, SequenceStep, Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome,
+        WriteTarget,
     },
     lock::{AdvisoryKey, LockObject},
 };
@@ -24,6 +25,7 @@ use crate::{
     block::{Block, Seen},
     commit::{DropAction, Ended, Refusal, Validation},
     engine::Core,
+    history,
     index::key::Key,
     lock::{advisory, queue::Modes, row::Taken, wait},
     reads::{Read, Reads},
@@ -57,6 +59,7 @@ pub(crate) enum UndoEntry {
         before: Box<TableLayout>,
     },
     CreateIndex(IndexId),
+    UndropTable(TableId),
 }
 
 impl UndoEntry {
@@ -190,7 +193,8 @@ impl Transaction {
 
     fn snapshot(&self, command: u32, reads: Option<Arc<Reads>>) -> Arc<dyn Snapshot> {
         let registration = self.registration();
-        Arc::new(StoreSnapshot { registration, own: self.state.clone(), command, reads })
+        let own = self.state.clone();
+        Arc::new(StoreSnapshot { registration, own, command, reads, past: false })
     }
 
     /// Where snapshots note what they read.
@@ -338,6 +342,7 @@ impl Transaction {
                 Some(UndoEntry::CreateTable(id)) => {
                     self.core.tables.write().remove(&id);
                 }
+                Some(UndoEntry::UndropTable(id)) => self.core.hide_undropped(id),
                 Some(UndoEntry::AlterTable { table, before }) => table.undo_layout(*before),
                 Some(UndoEntry::CreateIndex(id)) => self.core.remove_index(id),
                 None => return,
@@ -471,6 +476,23 @@ impl Txn for Transaction {
 
     fn check_snapshot(&self) -> Arc<dyn Snapshot> {
         self.snapshot(u32::MAX, None)
+    }
+
+    fn snapshot_at(&self, moment: Moment) -> BoxFuture<Result<Arc<dyn Snapshot>>> {
+        self.core.snapshot_at(moment)
+    }
+
+    fn differences(
+        &self,
+        then: &dyn Snapshot,
+        table: TableId,
+        visit: &mut DifferenceVisitor<'_>,
+    ) -> Result<()> {
+        let then = then.as_any().downcast_ref::<StoreSnapshot>();
+        let then = then.ok_or_else(|| Error::bug("a snapshot of another engine"))?;
+        let table = self.core.table(table)?;
+        self.core.check_history(&table, then.registration.ts)?;
+        history::differences(&table, &then.sight(), &self.newest_sight(), visit)
     }
 
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>> {
@@ -613,6 +635,10 @@ impl Txn for Transaction {
 
     fn drop_table(&self, table: TableId) -> Result<()> {
         self.drop_table_storage(&mut *self.writable()?, table)
+    }
+
+    fn undrop_table(&self, table: TableId) -> Result<()> {
+        self.undrop_table_storage(&mut *self.writable()?, table)
     }
 
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {

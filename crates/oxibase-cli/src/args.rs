@@ -20,6 +20,8 @@ Examples:
   oxibase postgres://ann@127.0.0.1:5433/app shell on a server
   oxibase serve --data ./shop               serve ./shop on 127.0.0.1:5433
   oxibase check ./shop                      verify every page and log record of ./shop
+  oxibase checkpoints ./shop                list the checkpoints that are kept of ./shop
+  oxibase ./shop --at 41                    shell on ./shop as checkpoint 41 left it, for reading
   oxibase dump ./shop -o shop.sql           write ./shop as SQL; `oxibase ./new -f shop.sql` restores it
 
 Exit status: 0 all went well, 1 a statement or the database failed, 2 wrong usage,
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Verify a database that nobody has open
     Check(CheckArguments),
+    /// List the checkpoints of a directory that `oxibase DIR --at NUMBER` opens
+    Checkpoints(CheckpointsArguments),
     /// Write a database as SQL that builds it again
     Dump(DumpArguments),
 }
@@ -59,6 +63,9 @@ pub(crate) struct ShellArguments {
     /// A directory, `:memory:`, or `postgres://user:password@host:port/database`
     #[arg(value_name = "DATABASE", default_value = ":memory:")]
     pub(crate) target: String,
+    /// Open the directory as this checkpoint left it, for reading
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) at: Option<u64>,
     /// Run SQL (or one \command) and exit; may be repeated
     #[arg(short = 'c', long = "command", value_name = "SQL")]
     pub(crate) commands: Vec<String>,
@@ -121,6 +128,8 @@ A TOML file with settings; arguments win over it:
   checkpoint_timeout = \"5min\"
   max_wal_size = \"1GB\"
   memory_limit = \"256MB\"  # what was not used lately goes to disk; without it all stays in memory
+  history_retention = \"7d\"  # how far AS OF and UNDROP TABLE reach back; the database remembers it
+  retained_checkpoints = 3  # kept for `oxibase DIR --at NUMBER`; the database remembers it
   [tls]
   certificate = \"server.crt\"
   key = \"server.key\"
@@ -130,6 +139,14 @@ A TOML file with settings; arguments win over it:
 /// Arguments of `check`.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArguments {
+    /// The database's directory
+    #[arg(value_name = "DIR")]
+    pub(crate) data: String,
+}
+
+/// Arguments of `checkpoints`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckpointsArguments {
     /// The database's directory
     #[arg(value_name = "DIR")]
     pub(crate) data: String,

@@ -19,6 +19,10 @@ pub(crate) struct Config {
     pub(crate) max_wal_size: String,
     /// Without one, everything stays in memory.
     pub(crate) memory_limit: Option<String>,
+    /// How long older versions of rows stay readable; without it as long as before.
+    pub(crate) history_retention: Option<String>,
+    /// How many checkpoints are kept besides the newest one; without it as many as before.
+    pub(crate) retained_checkpoints: Option<u64>,
     pub(crate) tls: Option<Tls>,
     pub(crate) users: BTreeMap<String, String>,
 }
@@ -40,6 +44,8 @@ impl Default for Config {
             checkpoint_timeout: "5min".to_owned(),
             max_wal_size: "1GB".to_owned(),
             memory_limit: None,
+            history_retention: None,
+            retained_checkpoints: None,
             tls: None,
             users: BTreeMap::new(),
         }

@@ -40,6 +40,8 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
             checkpoint_timeout_us: checkpoint_timeout(&config)?,
             max_wal_bytes: units::bytes("max_wal_size", &config.max_wal_size)?.max(1 << 20),
             memory_limit: memory_limit(&config)?,
+            history_retention_us: history_retention(&config)?,
+            retained_checkpoints: config.retained_checkpoints,
             ..oxibase::Options::default()
         },
     )?;
@@ -68,6 +70,12 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
 fn checkpoint_timeout(config: &Config) -> Result<u64> {
     let timeout = units::microseconds("checkpoint_timeout", &config.checkpoint_timeout)?;
     Ok(timeout.max(1_000_000))
+}
+
+/// As it was, unless it is asked for.
+fn history_retention(config: &Config) -> Result<Option<u64>> {
+    let text = config.history_retention.as_ref();
+    text.map(|text| units::microseconds("history_retention", text)).transpose()
 }
 
 /// At least what a few blocks take.

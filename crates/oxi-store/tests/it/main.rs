@@ -12,6 +12,8 @@ mod golden;
 mod histories;
 mod inspect;
 mod memory;
+mod retained;
 mod scripts;
 mod serializable;
 mod support;
+mod travel;

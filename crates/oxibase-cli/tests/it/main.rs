@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod checkpoints;
 mod config;
 mod dump;
 mod extended;

@@ -67,6 +67,7 @@ fn table(oid: u32, name: &str, columns: Vec<ColumnDescriptor>) -> RelationDescri
                     kind: ConstraintKind::Check { expression: "id > 0".to_owned() },
                 },
             ],
+            history_us: None,
         }),
     }
 }
