@@ -31,6 +31,7 @@ pub fn layout_with_missing(table: &TableDescriptor, missing: &[(u32, Datum)]) ->
             })
             .collect(),
         catalog: false,
+        history_us: table.history_us,
     }
 }
 
@@ -78,7 +79,8 @@ pub fn sequence_step(sequence: &SequenceDescriptor) -> SequenceStep {
 
 /// Whether two states of a table differ in what storage must know.
 pub fn same_layout(old: &TableDescriptor, new: &TableDescriptor) -> bool {
-    old.columns.len() == new.columns.len()
+    old.history_us == new.history_us
+        && old.columns.len() == new.columns.len()
         && old
             .columns
             .iter()

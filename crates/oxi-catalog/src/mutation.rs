@@ -231,15 +231,7 @@ impl CatalogTxn {
     /// # Errors
     /// `42P07` if the name is taken; `23505` if a unique index's table has equal keys.
     pub async fn create_relation(&mut self, relation: RelationDescriptor) -> Result<()> {
-        let row = vec![
-            Datum::UInt32(relation.oid),
-            Datum::UInt32(relation.schema),
-            Datum::text(relation.name.as_str()),
-            Datum::text(to_json(&relation)?),
-        ];
-        self.hold_schema(relation.schema).await?;
-        let name = relation.name.clone();
-        self.insert(tables::RELATIONS, row, || duplicate_relation(&name)).await?;
+        self.insert_relation(&relation).await?;
         match &relation.kind {
             RelationKind::Table(table) => {
                 self.txn.create_table(table.storage(), layout::layout_of(table))?;
@@ -256,6 +248,47 @@ impl CatalogTxn {
         }
         self.catalog.put_relation(Arc::new(relation));
         Ok(())
+    }
+
+    /// Brings back a relation that was dropped. A table's rows come back with their indexes'
+    /// entries; an index is told of after its table.
+    ///
+    /// # Errors
+    /// `42P07` if the name is taken, `3F000` if the schema is gone.
+    pub async fn undrop_relation(
+        &mut self,
+        engine: &dyn Engine,
+        relation: RelationDescriptor,
+    ) -> Result<()> {
+        self.insert_relation(&relation).await?;
+        match &relation.kind {
+            RelationKind::Table(table) => {
+                self.txn.undrop_table(table.storage())?;
+                // The transaction that dropped it may have changed it before.
+                self.txn.alter_table(table.storage(), layout::layout_of(table))?;
+            }
+            RelationKind::Index(index)
+                if engine.key_access(index.storage(), &[], &[]).is_none() =>
+            {
+                let shape = layout::index_layout_of(&self.catalog, index)?;
+                self.txn.create_index(index.storage(), shape)?;
+            }
+            _ => {}
+        }
+        self.catalog.put_relation(Arc::new(relation));
+        Ok(())
+    }
+
+    async fn insert_relation(&self, relation: &RelationDescriptor) -> Result<()> {
+        let row = vec![
+            Datum::UInt32(relation.oid),
+            Datum::UInt32(relation.schema),
+            Datum::text(relation.name.as_str()),
+            Datum::text(to_json(relation)?),
+        ];
+        self.hold_schema(relation.schema).await?;
+        let name = relation.name.clone();
+        self.insert(tables::RELATIONS, row, || duplicate_relation(&name)).await
     }
 
     /// Changes a relation. If a table's columns changed, storage is told; `missing` names what

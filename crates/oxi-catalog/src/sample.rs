@@ -60,7 +60,7 @@ pub(crate) fn table(
 ) -> RelationDescriptor {
     let next_column_id = columns.len() as u32;
     let storage = oid + 10_000;
-    let kind = TableDescriptor { storage, columns, next_column_id, constraints };
+    let kind = TableDescriptor { storage, columns, next_column_id, constraints, history_us: None };
     relation(oid, name, RelationKind::Table(kind))
 }
 

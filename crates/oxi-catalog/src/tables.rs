@@ -172,6 +172,7 @@ fn table_descriptor(table: &Table) -> TableDescriptor {
             .collect(),
         next_column_id: table.columns.len() as u32,
         constraints: Vec::new(),
+        history_us: None,
     }
 }
 

@@ -50,6 +50,8 @@ pub struct StatementContext {
     pub shared: Arc<SharedRows>,
     /// Checks that the transaction has put off.
     pub deferred: Arc<Deferred>,
+    /// What the moments see as of which it reads tables, by their numbers.
+    pub moments: Vec<Arc<dyn Snapshot>>,
 }
 
 impl StatementContext {

@@ -60,6 +60,16 @@ impl Relations for ExecRelations {
         Ok(provider_as_source(Arc::new(provider)))
     }
 
+    fn table_as_of(
+        &self,
+        relation: &Arc<RelationDescriptor>,
+        moment: usize,
+    ) -> Result<Arc<dyn TableSource>> {
+        let mut provider = OxiTable::new(Arc::clone(&self.engine), &self.catalog, relation, false)?;
+        provider.make_past(moment);
+        Ok(provider_as_source(Arc::new(provider)))
+    }
+
     fn system(&self, relation: &'static SystemRelation) -> Result<Arc<dyn TableSource>> {
         Ok(provider_as_source(Arc::new(system::SystemTable::new(relation))))
     }
@@ -73,6 +83,8 @@ pub struct OxiTable {
     physical: Vec<PhysicalType>,
     indexes: Vec<IndexInfo>,
     constraints: Constraints,
+    /// The number of the moment as of which it is read; `None` is now.
+    as_of: Option<usize>,
 }
 
 impl fmt::Debug for OxiTable {
@@ -137,7 +149,23 @@ impl OxiTable {
             physical: table.columns.iter().map(|column| column.physical.clone()).collect(),
             indexes,
             constraints: Constraints::new_unverified(constraints),
+            as_of: None,
         })
+    }
+
+    /// Reads the table as of a moment of the statement. What holds of its rows now need not have
+    /// held then.
+    fn make_past(&mut self, moment: usize) {
+        self.as_of = Some(moment);
+        self.constraints = Constraints::default();
+        let fields = self.schema.fields().iter();
+        let fields = fields.map(|field| field.as_ref().clone().with_nullable(true));
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    }
+
+    /// Whether it is read as of an earlier moment.
+    pub fn is_past(&self) -> bool {
+        self.as_of.is_some()
     }
 
     /// The table's descriptor.
@@ -185,6 +213,7 @@ impl OxiTable {
             rows: statistics.rows,
             bytes: statistics.bytes,
             wanted: Wanted::default(),
+            as_of: self.as_of,
         })
     }
 }
@@ -255,7 +284,9 @@ impl TableProvider for OxiTable {
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let mut target = self.target(projection)?;
-        target.wanted = Wanted::by(state, &self.schema, filters)?;
+        if self.as_of.is_none() {
+            target.wanted = Wanted::by(state, &self.schema, filters)?;
+        }
         let access =
             choose(&self.indexes, &self.schema, &self.physical, filters).map_err(to_datafusion)?;
         if let Some(mut access) = access {

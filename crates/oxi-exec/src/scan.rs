@@ -26,8 +26,8 @@ use datafusion::{
     },
 };
 use futures::Stream;
-use oxi_base::{Error, TableId};
-use oxi_model::engine::{Scan, ScanRequest};
+use oxi_base::{Error, Result, SqlState, TableId};
+use oxi_model::engine::{Scan, ScanRequest, Snapshot};
 use parking_lot::Mutex;
 
 use crate::{
@@ -56,9 +56,56 @@ pub struct ScanTarget {
     pub bytes: u64,
     /// Which rows are wanted.
     pub wanted: Wanted,
+    /// The number of the moment as of which they are read; `None` is now.
+    pub as_of: Option<usize>,
 }
 
 impl ScanTarget {
+    /// What the rows are read from.
+    pub(crate) fn snapshot<'a>(&self, statement: &'a StatementContext) -> Result<&'a dyn Snapshot> {
+        match self.as_of {
+            None => Ok(statement.snapshot.as_ref()),
+            Some(number) => statement
+                .moments
+                .get(number)
+                .map(AsRef::as_ref)
+                .ok_or_else(|| Error::bug("a statement without the moment it reads as of")),
+        }
+    }
+
+    /// Starts scans of the wanted rows.
+    pub(crate) fn scans(
+        &self,
+        statement: &StatementContext,
+        partitions: usize,
+        in_order: bool,
+    ) -> Result<Vec<Box<dyn Scan>>> {
+        let snapshot = self.snapshot(statement)?;
+        let scans = self.wanted.scan(snapshot, self.table, &self.request(partitions, in_order));
+        scans.map_err(|error| self.told(error))
+    }
+
+    /// An error of storage, with the table's name if it is about that.
+    pub(crate) fn told(&self, error: Error) -> Error {
+        if error.code() != SqlState::SNAPSHOT_TOO_OLD {
+            return error;
+        }
+        let message = format!("snapshot too old for table \"{}\"", self.name);
+        let mut named = Error::new(error.code(), message);
+        if let Some(detail) = error.detail() {
+            named = named.with_detail(detail);
+        }
+        if let Some(hint) = error.hint() {
+            named = named.with_hint(hint);
+        }
+        named
+    }
+
+    /// What EXPLAIN adds to the table's name.
+    pub(crate) fn when(&self) -> &'static str {
+        if self.as_of.is_some() { " as of an earlier moment" } else { "" }
+    }
+
     /// Positions to ask storage for, and whether it must add the row id (as the last column).
     pub(crate) fn request(&self, partitions: usize, in_order: bool) -> ScanRequest {
         ScanRequest {
@@ -162,8 +209,7 @@ impl ScanExec {
     ) -> DfResult<Option<Box<dyn Scan>>> {
         let mut running = self.running.lock();
         if running.0.get(partition).is_none_or(|slot| matches!(slot, Slot::Taken)) {
-            let request = self.target.request(self.partitions, self.in_order);
-            let scans = self.target.wanted.scan(statement, self.target.table, &request);
+            let scans = self.target.scans(statement, self.partitions, self.in_order);
             let mut scans = scans.map_err(to_datafusion)?.into_iter();
             running.0 = (0..self.partitions).map(|_| Slot::Ready(scans.next())).collect();
         }
@@ -177,7 +223,7 @@ impl ScanExec {
 
 impl DisplayAs for ScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seq Scan on {}", self.target.name)?;
+        write!(f, "Seq Scan on {}{}", self.target.name, self.target.when())?;
         if let Some(limit) = self.limit {
             write!(f, " (limit {limit})")?;
         }

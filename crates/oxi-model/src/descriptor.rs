@@ -70,6 +70,9 @@ pub struct TableDescriptor {
     pub next_column_id: u32,
     /// CHECK, UNIQUE, PRIMARY KEY, FOREIGN KEY (NOT NULL is a property of the column).
     pub constraints: Vec<ConstraintDescriptor>,
+    /// `history_retention` of the table, in microseconds; `None` is the database's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_us: Option<u64>,
 }
 
 /// A column of a table.

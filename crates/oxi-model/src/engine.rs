@@ -54,7 +54,35 @@ pub struct TableLayout {
     pub columns: Vec<ColumnLayout>,
     /// A system table: a commit that writes it advances [`Engine::catalog_version`].
     pub catalog: bool,
+    /// How long older versions of its rows stay readable, in microseconds; `None` is as long as
+    /// the database says.
+    pub history_us: Option<u64>,
 }
+
+/// A moment whose state can be read later.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// All that was committed by this Unix time in microseconds.
+    Time(i64),
+    /// What this transaction left when it committed.
+    Transaction(TxnId),
+    /// All that was committed by this timestamp.
+    Commit(Ts),
+}
+
+/// A row that is not as it was at some moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Difference {
+    /// The row.
+    pub row: RowId,
+    /// As it was then; `None` if it was not there.
+    pub then: Option<Row>,
+    /// As it is now; `None` if it is not there any more.
+    pub now: Option<Row>,
+}
+
+/// Takes the differences of a table.
+pub type DifferenceVisitor<'a> = dyn FnMut(Difference) -> Result<()> + 'a;
 
 /// One column of a [`TableLayout`].
 #[derive(Clone, PartialEq, Debug)]
@@ -195,6 +223,12 @@ pub trait Engine: Send + Sync {
     /// it does not wait.
     fn blockers(&self, session: u32) -> Vec<u32>;
 
+    /// Tables that were dropped and whose rows are still kept, newest first, each with the commit
+    /// that dropped it.
+    fn dropped_tables(&self) -> Vec<(TableId, Ts)> {
+        Vec::new()
+    }
+
     /// Tells by what oid messages call a table. Set once.
     fn name_tables(&self, namer: TableNamer);
 
@@ -312,6 +346,30 @@ pub trait Txn: Send + Sync {
         self.current_snapshot()
     }
 
+    /// What was committed by a moment, for reading. A table that does not keep its history so far
+    /// back refuses to be read with `72000`. What was changed by this transaction is not seen.
+    ///
+    /// # Errors
+    /// `22023` for a moment in the future, `72000` for a transaction that is not known any more.
+    fn snapshot_at(&self, moment: Moment) -> BoxFuture<Result<Arc<dyn Snapshot>>> {
+        let _ = moment;
+        let error = oxi_base::Error::unsupported("reading as of an earlier moment");
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Visits the rows of a table that are not as `then` (of [`Txn::snapshot_at`]) sees them; now
+    /// is what is committed and what this transaction did. The caller holds
+    /// [`TableLock::Exclusive`] or more.
+    fn differences(
+        &self,
+        then: &dyn Snapshot,
+        table: TableId,
+        visit: &mut DifferenceVisitor<'_>,
+    ) -> Result<()> {
+        let _ = (then, table, visit);
+        Err(oxi_base::Error::unsupported("reading as of an earlier moment"))
+    }
+
     /// Takes a table lock until the end of the transaction; `Some` asks to wait and call again.
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>>;
 
@@ -389,6 +447,12 @@ pub trait Txn: Send + Sync {
 
     /// Drops a table's storage and its indexes at commit.
     fn drop_table(&self, table: TableId) -> Result<()>;
+
+    /// Brings back the storage of a table that was dropped ([`Engine::dropped_tables`]), with its
+    /// rows and indexes.
+    fn undrop_table(&self, table: TableId) -> Result<()> {
+        Err(oxi_base::Error::bug(format!("table storage {table} was not dropped")))
+    }
 
     /// Creates an index and fills it from the rows visible to this transaction; `Err` with
     /// `23505` if they are not unique (detail names the key). The caller holds [`TableLock::Share`] or more.

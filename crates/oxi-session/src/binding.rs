@@ -19,7 +19,9 @@ use oxi_model::{
 };
 use oxi_sql::{
     ast::{Expr, Statement},
-    bind::{BindContext, Binder, Bound, BoundQuery, BoundRowExpr, Command, OutputField, Stars},
+    bind::{
+        BindContext, Binder, Bound, BoundQuery, BoundRowExpr, Command, Moments, OutputField, Stars,
+    },
 };
 use oxi_types::{EvalContext, builtin::CastContext, oid, pg_type};
 
@@ -97,6 +99,11 @@ impl BoundStatement {
     /// The columns of the result.
     pub(crate) fn fields(&self) -> &[OutputField] {
         &self.query.fields
+    }
+
+    /// The moments as of which it reads tables.
+    pub(crate) fn moments(&self) -> &Moments {
+        &self.query.moments
     }
 
     /// What the stars of a query that is to be stored stand for.

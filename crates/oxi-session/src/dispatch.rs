@@ -114,6 +114,8 @@ fn is_definition(kind: &Kind) -> bool {
             | Kind::CreateSequence(_)
             | Kind::AlterSequence(_)
             | Kind::Drop(_)
+            | Kind::Flashback(_)
+            | Kind::Undrop(_)
             | Kind::Comment(_)
     )
 }
@@ -121,7 +123,8 @@ fn is_definition(kind: &Kind) -> bool {
 /// Data definition.
 async fn definition(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
     use statement::{
-        alter_table, comment, create_table, drop, index, relocate, schema, sequence, view,
+        alter_table, comment, create_table, drop, flashback, index, relocate, schema, sequence,
+        undrop, view,
     };
     let tag = match &parsed.statement.kind {
         Kind::CreateTable(create) => create_table::run(session, create).await?,
@@ -136,6 +139,8 @@ async fn definition(session: &mut Session, parsed: &Parsed) -> Result<Outcome> {
         Kind::CreateSequence(create) => sequence::create(session, create).await?,
         Kind::AlterSequence(alter) => sequence::alter(session, alter).await?,
         Kind::Drop(drop) => drop::run(session, drop).await?,
+        Kind::Flashback(flashback) => flashback::run(session, flashback).await?,
+        Kind::Undrop(undrop) => undrop::run(session, undrop).await?,
         Kind::Comment(comment) => comment::run(session, comment).await?,
         other => return Err(Error::unsupported(format!("{} is not supported", verb(other)))),
     };
@@ -170,6 +175,8 @@ pub(crate) fn verb(kind: &Kind) -> &'static str {
         Kind::CreateRole(_) => "CREATE ROLE",
         Kind::AlterRole(_) => "ALTER ROLE",
         Kind::Drop(_) => "DROP",
+        Kind::Flashback(_) => "FLASHBACK TABLE",
+        Kind::Undrop(_) => "UNDROP TABLE",
         Kind::Comment(_) => "COMMENT",
         Kind::Transaction(_) => "transaction control",
         Kind::Set(_) => "SET",

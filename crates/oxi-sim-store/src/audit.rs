@@ -211,8 +211,13 @@ fn rest_matches(
     for id in model.head.tables.keys().chain(model.settled.tables.keys()) {
         if !state.tables.contains_key(id)
             && !model.exclusive.contains_key(id)
-            && try_read(snapshot, *id, &TableLayout { columns: Vec::new(), catalog: false }, 1)
-                .is_ok_and(|(rows, _)| !rows.is_empty())
+            && try_read(
+                snapshot,
+                *id,
+                &TableLayout { columns: Vec::new(), catalog: false, history_us: None },
+                1,
+            )
+            .is_ok_and(|(rows, _)| !rows.is_empty())
         {
             return Err(format!("table {id} should not be there"));
         }

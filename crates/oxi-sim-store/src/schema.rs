@@ -41,7 +41,7 @@ pub(crate) fn column(id: u32, physical: PhysicalType) -> ColumnLayout {
 
 fn layout(catalog: bool, columns: &[PhysicalType]) -> TableLayout {
     let columns = columns.iter().enumerate().map(|(id, p)| column(id as u32, p.clone())).collect();
-    TableLayout { columns, catalog }
+    TableLayout { columns, catalog, history_us: None }
 }
 
 /// The base tables' layouts.

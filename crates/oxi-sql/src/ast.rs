@@ -8,6 +8,7 @@ pub mod ddl;
 pub mod dml;
 pub mod expr;
 pub mod name;
+pub mod past;
 pub mod select;
 pub mod types;
 pub mod utility;
@@ -17,6 +18,7 @@ pub use ddl::*;
 pub use dml::*;
 pub use expr::*;
 pub use name::*;
+pub use past::*;
 pub use select::*;
 pub use types::*;
 pub use utility::*;
@@ -112,6 +114,10 @@ pub enum StatementKind {
     AlterRole(AlterRole),
     /// `DROP TABLE`, `DROP VIEW`, ….
     Drop(Drop),
+    /// `FLASHBACK TABLE … TO TIMESTAMP` or `TRANSACTION`.
+    Flashback(Box<Flashback>),
+    /// `UNDROP TABLE`, `FLASHBACK TABLE … TO BEFORE DROP`.
+    Undrop(Undrop),
     /// `COMMENT ON`.
     Comment(Comment),
 

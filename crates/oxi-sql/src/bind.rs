@@ -24,6 +24,7 @@ pub(crate) mod named;
 pub(crate) mod naming;
 pub(crate) mod operator;
 pub(crate) mod order;
+pub(crate) mod past;
 pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod row_value;
@@ -54,6 +55,7 @@ use crate::{
     bind::{cte::CteEntry, locking::LockCandidate, modify::Changed, scope::Scope},
 };
 
+pub use past::Moments;
 pub use standalone::{BoundRowExpr, RowRules};
 pub use types::resolve_type;
 
@@ -67,6 +69,16 @@ pub trait Relations {
         relation: &Arc<RelationDescriptor>,
         with_row_id: bool,
     ) -> Result<Arc<dyn TableSource>>;
+
+    /// The rows of a table as of one of the statement's moments ([`Moments`]), by its number.
+    fn table_as_of(
+        &self,
+        relation: &Arc<RelationDescriptor>,
+        moment: usize,
+    ) -> Result<Arc<dyn TableSource>> {
+        let _ = moment;
+        Err(Error::unsupported(format!("reading table \"{}\" AS OF", relation.name)))
+    }
 
     /// The rows of a computed system relation.
     fn system(&self, relation: &'static SystemRelation) -> Result<Arc<dyn TableSource>>;
@@ -121,6 +133,8 @@ pub struct BoundQuery {
     pub volatility: Volatility,
     /// What its stars stand for, if the binder was to note it.
     pub stars: Stars,
+    /// The moments as of which it reads tables.
+    pub moments: Moments,
 }
 
 /// The columns that each `*` of a text stands for, by where it stands; a column is its name after
@@ -176,6 +190,10 @@ pub struct Binder<'a> {
     pub(crate) written: Option<u32>,
     /// What the statement's stars stand for, if someone wants to know.
     pub(crate) stars: Option<Stars>,
+    /// The moments as of which tables are read.
+    pub(crate) moments: Vec<(ast::MomentKind, typed::Typed)>,
+    /// The one of them that holds for the relation being bound.
+    pub(crate) past: Option<usize>,
 }
 
 /// How deep expressions and queries may nest.
@@ -201,6 +219,8 @@ impl<'a> Binder<'a> {
             changes: Vec::new(),
             written: None,
             stars: None,
+            moments: Vec::new(),
+            past: None,
         }
     }
 
@@ -257,6 +277,7 @@ impl<'a> Binder<'a> {
         writes: Option<u32>,
     ) -> Result<BoundQuery> {
         let plan = self.finish_with(plan)?;
+        let moments = self.finish_moments()?;
         let writes = writes.or(self.written);
         let parameters = self
             .context
@@ -282,6 +303,7 @@ impl<'a> Binder<'a> {
             command,
             volatility: self.volatility,
             stars: self.stars.unwrap_or_default(),
+            moments,
         })
     }
 

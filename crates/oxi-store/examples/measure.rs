@@ -87,7 +87,11 @@ fn create(store: &Store) {
         missing: Datum::Null,
     });
     let txn = store.begin(Isolation::ReadCommitted);
-    txn.create_table(TABLE, TableLayout { columns: columns.collect(), catalog: false }).unwrap();
+    txn.create_table(
+        TABLE,
+        TableLayout { columns: columns.collect(), catalog: false, history_us: None },
+    )
+    .unwrap();
     txn.create_index(BY_ID, index(0, true)).unwrap();
     txn.create_index(BY_GROUP, index(1, false)).unwrap();
     now(txn.commit().unwrap()).unwrap();

@@ -23,6 +23,7 @@ use crate::undo::{Before, Sight, Status, TxnState, Version};
 
 pub(crate) mod away;
 pub(crate) mod column;
+mod past;
 pub(crate) mod sink;
 
 use away::{Cold, Home};
@@ -67,6 +68,8 @@ pub(crate) struct ImageRef {
     pub(crate) length: u32,
     pub(crate) crc: u32,
     pub(crate) rows: u32,
+    /// The oldest commit that versions or creators in it are of; 0 without.
+    pub(crate) history: u64,
     /// Of the table's layout when it was written by this process, 0 for earlier ones; not part of
     /// the manifest.
     pub(crate) generation: u64,
@@ -180,7 +183,7 @@ impl Block {
             return (rows, false);
         }
         let live = rows.live_count();
-        rows.dead = rows.len - live;
+        rows.count_dead();
         (live, rows.dead == SLOTS)
     }
 
@@ -219,6 +222,12 @@ impl Rows {
 
     pub(crate) fn live_count(&self) -> usize {
         self.live.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Counts the slots that nobody will see again.
+    fn count_dead(&mut self) {
+        let is_dead = |slot: &u16| !self.is_live(*slot) && self.chain(*slot).is_none();
+        self.dead = (0..self.len as u16).filter(is_dead).count();
     }
 
     pub(crate) fn set_live(&mut self, slot: u16, live: bool) {

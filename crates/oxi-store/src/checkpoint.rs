@@ -12,13 +12,14 @@ use oxi_base::{IndexId, Lsn, Result, TableId, Ts, TxnId};
 use oxi_log::FrameKind;
 use oxi_model::engine::{CheckpointReport, IndexLayout};
 use oxi_world::{OpenMode, World};
+use smallvec::SmallVec;
 
 use crate::{
     backup::Pins,
-    block::{Block, ImageRef, Overlay, Rows, Seen, row_id},
+    block::{Block, ImageRef, Overlay, Rows, row_id},
     engine::Core,
-    image,
-    index::{Index, save::Saved},
+    image::{self, Extent},
+    index::{Index, key::Key, save::Saved},
     manifest::{
         IndexManifest, Paths, Root, TableManifest, base_name, image_name, index_manifest_name,
         root_name, table_manifest_name, write_new,
@@ -30,9 +31,11 @@ use crate::{
 
 mod indexes;
 mod out;
+pub(crate) mod retained;
 
 use indexes::Indexes;
 use out::OutFile;
+use retained::Files;
 
 /// What the newest checkpoint consists of.
 #[derive(Default)]
@@ -44,6 +47,10 @@ pub(crate) struct CheckpointState {
     pub(crate) indexes: BTreeMap<IndexId, (u64, IndexManifest)>,
     /// Files of earlier ones that backups still read.
     pub(crate) pins: Arc<Pins>,
+    /// Its root.
+    pub(crate) current: Option<Root>,
+    /// Roots of older checkpoints that are kept, oldest first.
+    pub(crate) retained: Vec<Root>,
 }
 
 /// The position of a checkpoint, and everything that was there at it.
@@ -102,15 +109,18 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
         let Some(layout) = table.layout_at(ts).filter(|_| table.created.committed_by(ts)) else {
             continue;
         };
-        let blocks = write_images(core, &paths, table, ts, &mut fresh, &mut report)?;
+        let extent = core.extent(table);
+        let blocks = write_images(core, &paths, table, (ts, extent), &mut fresh, &mut report)?;
         let layouts = indexes_at(&position.indexes, table.id, ts);
-        let saving = Indexes { core, paths: &paths, table, ts, number: root.number };
+        let saving = Indexes { core, paths: &paths, table, ts, extent, number: root.number };
         let indexes = saving.save(layouts, &state.indexes, &mut bases, &mut fresh, &mut report)?;
         let manifest = TableManifest {
             layout,
             indexes,
             next_block: table.next_block(),
             next_file: table.next_file.load(Ordering::Relaxed),
+            history_from: Some(core.history_in_images(table, ts).0),
+            dropped_at: table.dropped_by(ts),
             blocks,
         };
         let bytes = manifest.encode();
@@ -127,6 +137,7 @@ pub(crate) fn checkpoint(core: &Core) -> Result<CheckpointReport> {
     switch(&core.world, &paths, &root)?;
     // From here on the new files are the database, whatever fails afterwards.
     fresh.install();
+    state.succeed(&root, core.kept.checkpoints);
     state.tables = written;
     state.indexes = bases;
     for table in &position.tables {
@@ -172,10 +183,15 @@ fn fix_position(core: &Core, number: u64) -> Result<Position> {
         marks: core.marks(),
         sequences: states,
         tables: BTreeMap::new(),
+        kept: core.kept,
+        commits: core.commits_by(registration.ts),
     };
-    let mut tables: Vec<_> = core.tables.read().values().cloned().collect();
+    let mut tables = core.all_tables();
     tables.sort_unstable_by_key(|table| table.id);
-    let indexes = core.indexes.read().values().cloned().collect();
+    let mut indexes: Vec<_> = core.indexes.read().values().cloned().collect();
+    for table in tables.iter().filter(|table| table.dropped_by(registration.ts) > 0) {
+        indexes.extend(table.shape().all.iter().cloned());
+    }
     Ok(Position { registration, root, tables, indexes })
 }
 
@@ -194,6 +210,7 @@ struct Writing<'a> {
     table: &'a Table,
     shape: Arc<Shape>,
     sight: Sight<'a>,
+    extent: Extent,
     out: Option<OutFile>,
 }
 
@@ -202,14 +219,14 @@ fn write_images(
     core: &Core,
     paths: &Paths,
     table: &Table,
-    ts: Ts,
+    (ts, extent): (Ts, Extent),
     fresh: &mut Fresh,
     report: &mut CheckpointReport,
 ) -> Result<Vec<(u64, ImageRef)>> {
     let blocks = table.blocks();
     let sparse = sparse_files(core, paths, table, &blocks);
     let (shape, sight) = (table.shape(), Sight::committed(ts));
-    let mut writing = Writing { core, paths, table, shape, sight, out: None };
+    let mut writing = Writing { core, paths, table, shape, sight, extent, out: None };
     let mut images = Vec::with_capacity(blocks.len());
     for block in blocks {
         core.storage.relieve()?;
@@ -257,19 +274,17 @@ impl Writing<'_> {
     /// a restart nobody would remove them.
     fn doubt_entries(&self, number: u64, rows: &Rows) {
         for slot in rows.changed_slots() {
-            let seen = rows.see(slot, &self.sight);
             for entry in &self.shape.indexes {
                 let key = |overlay: &Overlay<'_>| {
                     entry.key(|position| rows.value(slot, position, Some(overlay))).0
                 };
-                let wanted = match &seen {
-                    Seen::No => None,
-                    Seen::InPlace => Some(key(&Overlay::new())),
-                    Seen::Older(overlay) => Some(key(overlay)),
-                };
+                let mut wanted: SmallVec<[Key; 2]> = SmallVec::new();
+                rows.each_image_state(slot, &self.sight, self.extent, |overlay| {
+                    wanted.push(key(overlay));
+                });
                 rows.each_state(slot, |overlay| {
                     let found = key(overlay);
-                    if wanted.as_ref() != Some(&found) {
+                    if !wanted.contains(&found) {
                         entry.index.doubt(&found, row_id(number, slot));
                     }
                 });
@@ -286,7 +301,7 @@ impl Writing<'_> {
     ) -> Result<Option<ImageRef>> {
         let was_away = block.is_away();
         let rows = block.read()?;
-        let plain = image::encode(block.number, &rows, &self.sight);
+        let plain = image::encode(block.number, &rows, &self.sight, self.extent);
         self.doubt_entries(block.number, &rows);
         // Under the latch: whoever writes next marks it dirty again.
         let generation = self.table.home.generation();
@@ -298,8 +313,8 @@ impl Writing<'_> {
         let written = plain.map(|plain| {
             let image = plain.compress();
             report.rows_written += u64::from(image.rows);
-            let like =
-                ImageRef { crc: image.crc, rows: image.rows, generation, ..ImageRef::default() };
+            let (crc, rows, history) = (image.crc, image.rows, image.history);
+            let like = ImageRef { crc, rows, history, generation, ..ImageRef::default() };
             self.put(&image.bytes, &like)
         });
         // Registered before the error of writing is looked at, so that it ends up dirty again.
@@ -369,37 +384,51 @@ fn close_files(tables: &[Arc<Table>], state: &CheckpointState) -> Result<()> {
     Ok(())
 }
 
-/// Removes the files that the new root does not reach.
+/// Removes the files that neither the new root nor those that are kept reach.
 fn remove_unreferenced(
     world: &World,
     paths: &Paths,
     root: &Root,
     state: &CheckpointState,
 ) -> Result<()> {
-    let mut kept: BTreeSet<String> = BTreeSet::new();
-    kept.insert(root_name(root.number));
+    let mut kept = Files::default();
+    kept.manifests.insert(root_name(root.number));
     for (table, (number, _)) in &root.tables {
-        kept.insert(table_manifest_name(*table, *number));
+        kept.manifests.insert(table_manifest_name(*table, *number));
     }
     for (index, (number, _)) in &state.indexes {
-        kept.insert(index_manifest_name(*index, *number));
+        kept.manifests.insert(index_manifest_name(*index, *number));
     }
     let pins = &state.pins;
-    remove_others(world, &paths.manifests(), &kept, pins)?;
+    for (table, (_, bytes)) in &state.tables {
+        let manifest = TableManifest::decode(bytes, "of this checkpoint")?;
+        let files = kept.tables.entry(*table).or_default();
+        files.extend(manifest.blocks.iter().map(|(_, image)| image_name(image.file)));
+        for index in manifest.indexes.keys() {
+            let base = state.indexes.get(index).map(|(_, base)| base.files());
+            files.extend(base.into_iter().flatten().map(|file| base_name(*index, file)));
+        }
+    }
+    for root in &state.retained {
+        kept.add(world, paths, root)?;
+    }
+    // Roots go first: one that is there has its files.
+    let is_root = |name: &str| name.starts_with("manifest-");
+    let names = world.disk.list(&paths.manifests())?;
+    for name in names.iter().filter(|name| is_root(name) && !kept.manifests.contains(*name)) {
+        let path = oxi_world::disk::join(&paths.manifests(), name);
+        if !pins.has(&path) {
+            world.disk.remove(&path)?;
+        }
+    }
+    world.disk.sync_dir(&paths.manifests())?;
+    remove_others(world, &paths.manifests(), &kept.manifests, pins)?;
     if !world.disk.exists(&paths.data())? {
         return Ok(());
     }
     for name in world.disk.list(&paths.data())? {
         let Ok(table) = name.parse().map(TableId) else { continue };
-        let mut kept = BTreeSet::new();
-        if let Some((_, bytes)) = state.tables.get(&table) {
-            let manifest = TableManifest::decode(bytes, &name)?;
-            kept.extend(manifest.blocks.iter().map(|(_, image)| image_name(image.file)));
-            for index in manifest.indexes.keys() {
-                let base = state.indexes.get(index).map(|(_, base)| base.files());
-                kept.extend(base.into_iter().flatten().map(|file| base_name(*index, file)));
-            }
-        }
+        let kept = kept.tables.remove(&table).unwrap_or_default();
         remove_others(world, &paths.table(table), &kept, pins)?;
     }
     Ok(())

@@ -88,34 +88,60 @@ impl Core {
 
     /// Collects all that can be.
     pub(crate) fn collect(&self) {
+        if self.read_only {
+            // What the checkpoint has of earlier moments stays readable.
+            return;
+        }
         let _running = self.collecting.lock();
         self.collect_below_horizon();
     }
 
     fn collect_below_horizon(&self) {
+        if self.histories.is_used() {
+            self.measure_histories();
+        }
         let visible = self.visible_ts();
         let horizon = Sight::committed(self.snapshots.oldest(visible));
+        self.histories.begin_collection(horizon.ts);
         loop {
             let next = self.garbage.lock().queue.pop_front_if(|(ts, _)| *ts <= horizon.ts);
-            let Some((_, undo)) = next else { return };
-            let mut last: Option<(Arc<Table>, Arc<Shape>)> = None;
-            for entry in undo.entries() {
-                let Some((table, block)) = entry.place() else { continue };
-                let shape = match &last {
-                    Some((known, shape)) if Arc::ptr_eq(known, table) => shape.clone(),
-                    _ => {
-                        let shape = table.shape();
-                        last = Some((table.clone(), shape.clone()));
-                        shape
-                    }
-                };
-                if let Err(error) = collect_entry(entry, table, &shape, block, &horizon) {
-                    // What was left would stay for ever.
-                    self.fail(error);
-                    return;
-                }
+            let Some((ts, undo)) = next else { break };
+            if let Err(error) = self.collect_transaction(ts, &undo, &horizon) {
+                // What was left would stay for ever.
+                self.fail(error);
+                return;
             }
         }
+        if self.histories.is_used()
+            && let Err(error) = self.collect_histories(visible)
+        {
+            self.fail(error);
+        }
+    }
+
+    fn collect_transaction(&self, ts: Ts, undo: &Undo, horizon: &Sight<'_>) -> Result<()> {
+        let mut last: Option<(Arc<Table>, Arc<Shape>, u64)> = None;
+        for entry in undo.entries() {
+            let Some((table, block)) = entry.place() else { continue };
+            let (shape, history_us) = match &last {
+                Some((known, shape, us)) if Arc::ptr_eq(known, table) => (shape.clone(), *us),
+                _ => {
+                    let shape = table.shape();
+                    let us = self.history_us(&shape.layout);
+                    last = Some((table.clone(), shape.clone(), us));
+                    (shape, us)
+                }
+            };
+            if history_us == 0 {
+                collect_entry(entry, table, &shape, block, horizon)?;
+                continue;
+            }
+            if let UndoEntry::Change { slot, .. } = entry {
+                block.write()?.forget_locks(*slot);
+            }
+            table.history.keep(block.number, ts, history_us);
+        }
+        Ok(())
     }
 }
 
@@ -144,7 +170,7 @@ fn collect_entry(
 }
 
 /// Removes what only the cut-off versions needed.
-fn drop_versions(
+pub(crate) fn drop_versions(
     rows: &mut Rows,
     shape: &Shape,
     block: u64,

@@ -49,6 +49,14 @@ impl Sequencer {
         Sequencer { last_ts, logged, ..Sequencer::default() }
     }
 
+    /// Gives later commits later timestamps than this one; where what was committed by then, and
+    /// waits for the log, ends.
+    pub(crate) fn settle(&mut self, ts: Ts) -> Option<Lsn> {
+        self.last_ts = self.last_ts.max(ts.0);
+        let after = self.pending.partition_point(|pending| pending.ts <= ts);
+        Some(self.pending.get(after.checked_sub(1)?)?.lsn)
+    }
+
     /// What waits for the log with a timestamp after a moment.
     pub(crate) fn pending_since(&mut self, from: Ts) -> impl Iterator<Item = Written> {
         let first = self.pending.partition_point(|pending| pending.ts <= from);
@@ -97,6 +105,8 @@ pub(crate) enum DropAction {
     Index(IndexId),
     /// Columns that an ALTER TABLE dropped.
     Columns(TableId),
+    /// Nothing: a table that had been removed is back.
+    Undropped(TableId),
 }
 
 impl Core {
@@ -114,12 +124,13 @@ impl Core {
         ended.state.wake();
     }
 
-    fn apply_drops(&self, drops: &[DropAction]) {
+    fn apply_drops(&self, drops: &[DropAction], ts: Ts) {
         for action in drops {
             match action {
-                DropAction::Table(id) => {
-                    if self.tables.write().remove(id).is_some() {
-                        self.indexes.write().retain(|_, index| index.table != *id);
+                DropAction::Table(id) => self.remove_table(*id, ts),
+                DropAction::Undropped(id) => {
+                    if let Some(table) = self.dropped.write().remove(id) {
+                        table.dropped_at.store(0, Ordering::SeqCst);
                     }
                 }
                 DropAction::Index(id) => self.remove_index(*id),
@@ -129,6 +140,16 @@ impl Core {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes a table and its indexes out of the store; one that keeps its history may come back.
+    fn remove_table(&self, id: TableId, ts: Ts) {
+        let Some(table) = self.tables.write().remove(&id) else { return };
+        self.indexes.write().retain(|_, index| index.table != id);
+        if self.history_us(&table.shape().layout) > 0 {
+            table.dropped_at.store(ts.0, Ordering::SeqCst);
+            self.dropped.write().insert(id, table);
         }
     }
 
@@ -155,7 +176,7 @@ impl Core {
         while let Some(pending) = sequencer.pending.pop_front_if(|pending| pending.lsn <= durable) {
             let Pending { ts, undo, ended, .. } = pending;
             ended.state.publish(ts);
-            self.apply_drops(&ended.drops);
+            self.apply_drops(&ended.drops, ts);
             self.visible.store(ts.0, Ordering::SeqCst);
             if ended.catalog {
                 // After visibility: who reads the old number reloads once too often, never too
@@ -212,6 +233,7 @@ impl Core {
         sequencer.last_ts = ts.0;
         sequencer.streaming.remove(&txn);
         let undo = Undo::Own(std::mem::take(&mut ended.undo));
+        self.note_commit(ts, txn, &undo);
         sequencer.pending.push_back(Pending { lsn, ts, undo, ended });
         let synchronous = self.options.synchronous_commit;
         let done = if synchronous { Vec::new() } else { self.publish_locked(&mut sequencer, lsn) };

@@ -28,6 +28,7 @@ use crate::{
     checkpoint::CheckpointState,
     collect::Garbage,
     commit::Sequencer,
+    history::Histories,
     index::Index,
     key_read,
     lock::{
@@ -35,6 +36,7 @@ use crate::{
         row::SharedRows,
         wait::Waits,
     },
+    manifest::Kept,
     options::StoreOptions,
     recover::RecoveryReport,
     redo::Marks,
@@ -55,6 +57,11 @@ pub(crate) struct Core {
     pub(crate) storage: Arc<Storage>,
     pub(crate) tables: RwLock<FxHashMap<TableId, Arc<Table>>>,
     pub(crate) indexes: RwLock<FxHashMap<IndexId, Arc<Index>>>,
+    /// Tables that were dropped and may come back. One that is just coming back is also among the
+    /// tables.
+    pub(crate) dropped: RwLock<FxHashMap<TableId, Arc<Table>>>,
+    pub(crate) histories: Histories,
+    pub(crate) kept: Kept,
     /// Also orders sequence records in the log.
     pub(crate) sequences: Mutex<FxHashMap<u32, SequenceState>>,
     pub(crate) snapshots: Registry,
@@ -78,6 +85,8 @@ pub(crate) struct Core {
     /// One checkpoint at a time.
     pub(crate) checkpoint: Mutex<CheckpointState>,
     pub(crate) closed: AtomicBool,
+    /// Opened at a checkpoint: nothing is written.
+    pub(crate) read_only: bool,
 }
 
 /// An open database's storage.
@@ -135,6 +144,12 @@ impl Core {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(SqlState::ADMIN_SHUTDOWN, "the database is closed"));
         }
+        if self.read_only {
+            return Err(Error::new(
+                SqlState::READ_ONLY_SQL_TRANSACTION,
+                "a database that was opened at a checkpoint cannot be changed",
+            ));
+        }
         Ok(())
     }
 
@@ -159,8 +174,8 @@ impl Store {
             return Ok(());
         }
         let checkpointed = match self.core.waits.failure() {
-            Some(_) => Ok(()),
-            None => self.checkpoint().map(|_| ()),
+            None if !self.core.read_only => self.checkpoint().map(|_| ()),
+            _ => Ok(()),
         };
         self.core.closed.store(true, Ordering::Release);
         let settled = match self.core.waits.failure() {
@@ -195,6 +210,16 @@ impl Store {
     /// for.
     pub fn memory_used(&self) -> u64 {
         self.core.storage.used() as u64
+    }
+
+    /// How long tables keep older versions that say nothing else, in microseconds.
+    pub fn history_retention_us(&self) -> u64 {
+        self.core.kept.history_us
+    }
+
+    /// How many checkpoints are kept besides the newest one.
+    pub fn retained_checkpoints(&self) -> u64 {
+        self.core.kept.checkpoints
     }
 
     /// Verifies files and memory; see [`CheckReport`].
@@ -312,6 +337,16 @@ impl Engine for Store {
 
     fn blockers(&self, session: u32) -> Vec<u32> {
         self.core.waits.blockers(session)
+    }
+
+    fn dropped_tables(&self) -> Vec<(TableId, Ts)> {
+        let dropped = self.core.dropped.read();
+        let mut tables: Vec<_> = dropped
+            .values()
+            .map(|table| (table.id, Ts(table.dropped_at.load(Ordering::SeqCst))))
+            .collect();
+        tables.sort_unstable_by_key(|(table, ts)| std::cmp::Reverse((*ts, *table)));
+        tables
     }
 
     fn name_tables(&self, namer: TableNamer) {

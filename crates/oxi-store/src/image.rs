@@ -1,4 +1,5 @@
-//! Block images: what a checkpoint writes of a block, as rows see it at one timestamp.
+//! Block images: what a checkpoint writes of a block, as rows see it at one timestamp, and for
+//! tables that keep their history the older versions up to that timestamp.
 //!
 //! Byte map: `docs/dev/formats/block-image.md`.
 
@@ -9,25 +10,43 @@ use oxi_base::{
 use oxi_model::{Datum, array::encode_datum};
 
 use crate::{
-    block::{Rows, SLOTS, Seen, column::Column},
+    block::{Rows, Run, SLOTS, Seen, column::Column},
     redo::{put_physical, read_physical, read_u32},
-    undo::Sight,
+    undo::{Before, Sight, Version},
 };
 
+mod past;
+
+use past::Past;
+
 /// First bytes of an image file.
-pub(crate) const MAGIC: &[u8; 8] = b"OXIHOT\x01\0";
+pub(crate) const MAGIC: &[u8; 8] = b"OXIHOT\x02\0";
+/// The same of version 1, which knew no history.
+pub(crate) const MAGIC_1: &[u8; 8] = b"OXIHOT\x01\0";
 
 /// An encoded and compressed block.
 pub(crate) struct Image {
     pub(crate) bytes: Vec<u8>,
     pub(crate) crc: u32,
     pub(crate) rows: u32,
+    /// The oldest commit in it, 0 without history.
+    pub(crate) history: u64,
 }
 
 /// What is to become an image.
 pub(crate) struct Plain {
     bytes: Vec<u8>,
     rows: u32,
+    history: u64,
+}
+
+/// What an image holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Extent {
+    /// The state at one moment.
+    State,
+    /// Also all older versions.
+    History,
 }
 
 impl Plain {
@@ -35,17 +54,21 @@ impl Plain {
     pub(crate) fn compress(self) -> Image {
         let bytes = lz4_flex::compress_prepend_size(&self.bytes);
         let crc = crc32c::crc32c(&bytes);
-        Image { bytes, crc, rows: self.rows }
+        Image { bytes, crc, rows: self.rows, history: self.history }
     }
 }
 
 /// Encodes what `sight` sees of a block; `None` if that is nothing.
-pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>) -> Option<Plain> {
+pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>, extent: Extent) -> Option<Plain> {
+    let past = match extent {
+        Extent::State => Past::default(),
+        Extent::History => Past::of(rows, sight),
+    };
     let mut present = vec![0u8; rows.len.div_ceil(8)];
     let mut slots = Vec::new();
     for slot in 0..rows.len as u16 {
         let seen = rows.see(slot, sight);
-        if !matches!(seen, Seen::No) {
+        if !matches!(seen, Seen::No) || past.is_gone(slot) {
             present[usize::from(slot) / 8] |= 1 << (slot % 8);
             slots.push((slot, seen));
         }
@@ -72,19 +95,25 @@ pub(crate) fn encode(number: u64, rows: &Rows, sight: &Sight<'_>) -> Option<Plai
             }
         }
     }
-    Some(Plain { bytes: out, rows: slots.len() as u32 })
+    let live = slots.iter().filter(|(_, seen)| !matches!(seen, Seen::No)).count() as u32;
+    let history = past.oldest();
+    past.put(&mut out, rows);
+    Some(Plain { bytes: out, rows: live, history })
 }
 
 /// Longest uncompressed image that is believed, and how much longer it is than the compressed one.
 const BYTES_MAX: usize = 1 << 31;
 const RATIO_MAX: usize = 256;
 
-/// A decoded image: the block's number, length and slots, and its columns.
+/// A decoded image: the block's number, length and live slots, its columns, and who created and
+/// changed which rows.
 pub(crate) struct Decoded {
     pub(crate) number: u64,
     pub(crate) len: usize,
     pub(crate) slots: Vec<u16>,
     pub(crate) columns: Vec<Column>,
+    pub(crate) created: Vec<Run>,
+    pub(crate) chains: Vec<(u16, Box<Version>)>,
 }
 
 /// Checks that bytes are the ones that were written.
@@ -113,7 +142,7 @@ pub(crate) fn decode_plain(plain: &[u8]) -> Option<Decoded> {
     let len = usize::try_from(reader.varint()?).ok().filter(|len| *len <= SLOTS)?;
     let present = reader.take(len.div_ceil(8))?;
     let is_present = |slot: usize| present[slot / 8] >> (slot % 8) & 1 == 1;
-    let slots: Vec<u16> = (0..len as u16).filter(|slot| is_present((*slot).into())).collect();
+    let mut slots: Vec<u16> = (0..len as u16).filter(|slot| is_present((*slot).into())).collect();
     let mut columns = Vec::new();
     for _ in 0..reader.varint()? {
         let id = ColumnId(read_u32(&mut reader)?);
@@ -130,5 +159,14 @@ pub(crate) fn decode_plain(plain: &[u8]) -> Option<Decoded> {
         }
         columns.push(column);
     }
-    reader.is_empty().then_some(Decoded { number, len, slots, columns })
+    let (mut created, mut chains) = Default::default();
+    if !reader.is_empty() {
+        (created, chains) = past::read(&mut reader, len)?;
+        let is_gone = |slot: &u16| {
+            let found = chains.binary_search_by_key(slot, |(slot, _)| *slot);
+            found.is_ok_and(|at| matches!(chains[at].1.before, Before::Live))
+        };
+        slots.retain(|slot| !is_gone(slot));
+    }
+    reader.is_empty().then_some(Decoded { number, len, slots, columns, created, chains })
 }

@@ -12,10 +12,11 @@ use oxi_world::{World, disk};
 use crate::{
     block::{Block, ImageRef},
     check::{CheckReport, check_table},
+    checkpoint::retained,
     engine::Store,
     index::Index,
     manifest::{self, IndexManifest, Paths, Root, TableManifest},
-    recover::{ImageFiles, build_indexes, check_magic, load_index},
+    recover::{ImageFiles, build_indexes, check_magic, load_history, load_index},
     replay::Replay,
     sequence::SequenceState,
     storage::Storage,
@@ -114,7 +115,7 @@ impl Store {
         let mut inspector = Inspector {
             world,
             paths,
-            replay: Replay::new(&Storage::new(world, Paths::new(dir), None)),
+            replay: Replay::new(&Storage::new(world, Paths::new(dir), None), 0),
             referred: BTreeSet::new(),
             found: Inspection::default(),
         };
@@ -211,6 +212,7 @@ impl Inspector<'_> {
             tables: root.tables.len() as u64,
         });
         self.replay.last_ts = root.ts;
+        self.replay.history_us = root.kept.history_us;
         for (id, value, is_called) in &root.sequences {
             self.replay.sequences.insert(*id, SequenceState::new(*value, *is_called));
         }
@@ -233,6 +235,7 @@ impl Inspector<'_> {
     fn images(&mut self, id: TableId, manifest: &TableManifest) {
         let layout = manifest.layout.clone();
         let table = Table::new(id, layout, TxnState::ancient(), &self.replay.storage);
+        load_history(&table, manifest, Ts(self.replay.last_ts));
         let (world, paths) = (self.world, self.paths.clone());
         let mut files = ImageFiles::new(world, &paths, id);
         let wanted: BTreeSet<u64> = manifest.blocks.iter().map(|(_, image)| image.file).collect();
@@ -409,6 +412,7 @@ impl Inspector<'_> {
     /// Files that the root does not reach.
     fn leftovers(&mut self, root: Option<&Root>) -> Result<()> {
         let Some(root) = root else { return Ok(()) };
+        self.retained(root)?;
         self.referred.insert(self.paths.root(root.number));
         let mut dirs = vec![self.paths.manifests()];
         if self.world.disk.exists(&self.paths.data())? {
@@ -420,6 +424,37 @@ impl Inspector<'_> {
                 let path = disk::join(&dir, &name);
                 if !self.referred.contains(&path) {
                     self.found.leftovers.push(path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of older checkpoints that are kept, and the images in them.
+    fn retained(&mut self, root: &Root) -> Result<()> {
+        for older in retained::older_roots(self.world, &self.paths, root.number)? {
+            let mut files = retained::Files::default();
+            files.add(self.world, &self.paths, &older)?;
+            let manifests = self.paths.manifests();
+            self.referred.extend(files.manifests.iter().map(|name| disk::join(&manifests, name)));
+            for (table, names) in &files.tables {
+                let dir = self.paths.table(*table);
+                self.referred.extend(names.iter().map(|name| disk::join(&dir, name)));
+            }
+            for (table, (number, _)) in &older.tables {
+                let path = self.paths.table_manifest(*table, *number);
+                let manifest = TableManifest::decode(&self.world.disk.read(&path)?, &path)?;
+                let (world, paths) = (self.world, self.paths.clone());
+                let mut images = ImageFiles::new(world, &paths, *table);
+                for (number, image) in &manifest.blocks {
+                    if let Err(error) = images.read(*number, image) {
+                        self.image_problem(
+                            &paths.image(*table, image.file),
+                            *number,
+                            image,
+                            &error,
+                        );
+                    }
                 }
             }
         }

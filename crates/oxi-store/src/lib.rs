@@ -43,6 +43,7 @@ mod storage;
 
 mod collect;
 mod commit;
+mod history;
 mod redo;
 
 mod recover;
@@ -59,6 +60,7 @@ pub mod backup;
 mod restore;
 
 pub use check::CheckReport;
+pub use checkpoint::retained::Checkpoint;
 pub use engine::Store;
 pub use inspect::{CheckpointFigures, Inspection, Problem};
 pub use options::{Flush, Observer, RecoveryProgress, StoreOptions};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use oxi_base::{
-    Error, IndexId, Lsn, Result, SqlState, TableId,
+    Error, IndexId, Lsn, Result, SqlState, TableId, Ts, TxnId,
     codec::{Reader, put_bytes, put_varint},
 };
 use oxi_log::Log;
@@ -24,10 +24,12 @@ use crate::{
 const ROOT_MAGIC: &[u8; 8] = b"OXIROOT\0";
 const TABLE_MAGIC: &[u8; 8] = b"OXITABL\0";
 const INDEX_MAGIC: &[u8; 8] = b"OXIINDX\0";
-/// Version of the formats of roots and of index manifests.
+/// Version of the format of roots; 1 knew no commits.
+const ROOT_VERSION: u32 = 2;
+/// Version of the format of index manifests.
 const VERSION: u32 = 1;
-/// Version of the format of table manifests; 1 knew no base of indexes.
-const TABLE_VERSION: u32 = 2;
+/// Version of the format of table manifests; 1 knew no base of indexes, 2 no history.
+const TABLE_VERSION: u32 = 3;
 
 /// The root of a checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -45,6 +47,19 @@ pub(crate) struct Root {
     pub(crate) sequences: Vec<(u32, i64, bool)>,
     /// The number and checksum of each table's manifest.
     pub(crate) tables: BTreeMap<TableId, (u64, u32)>,
+    /// What the database keeps of its past.
+    pub(crate) kept: Kept,
+    /// Transactions that changed tables with a history, in the order of their commits.
+    pub(crate) commits: Vec<(Ts, TxnId)>,
+}
+
+/// What a database keeps of its past, unless it is told otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Kept {
+    /// How long tables keep older versions that say nothing else, in microseconds.
+    pub(crate) history_us: u64,
+    /// How many checkpoints besides the newest.
+    pub(crate) checkpoints: u64,
 }
 
 /// The files of one table.
@@ -55,6 +70,10 @@ pub(crate) struct TableManifest {
     /// Row ids of earlier blocks are used up.
     pub(crate) next_block: u64,
     pub(crate) next_file: u64,
+    /// The commit from which on the images hold all versions; `None` in older formats.
+    pub(crate) history_from: Option<u64>,
+    /// The commit that dropped the table, 0 if it is there.
+    pub(crate) dropped_at: u64,
     pub(crate) blocks: Vec<(u64, ImageRef)>,
 }
 
@@ -128,7 +147,7 @@ fn malformed(path: &str, bytes: &[u8], reader: &Reader<'_>) -> Error {
 impl Root {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = ROOT_MAGIC.to_vec();
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&ROOT_VERSION.to_le_bytes());
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&self.database);
         for word in [self.ts, self.from.0, self.redo.0, self.last_txn] {
@@ -149,15 +168,24 @@ impl Root {
             put_varint(&mut out, *number);
             out.extend_from_slice(&crc.to_le_bytes());
         }
+        put_varint(&mut out, self.kept.history_us);
+        put_varint(&mut out, self.kept.checkpoints);
+        put_varint(&mut out, self.commits.len() as u64);
+        let mut before = Ts(0);
+        for (ts, txn) in &self.commits {
+            put_varint(&mut out, ts.0 - before.0);
+            put_varint(&mut out, txn.0);
+            before = *ts;
+        }
         seal(out)
     }
 
     pub(crate) fn decode(bytes: &[u8], path: &str) -> Result<Root> {
-        let (mut reader, _) = open(bytes, *ROOT_MAGIC, VERSION, path)?;
-        Self::decode_body(&mut reader).ok_or_else(|| malformed(path, bytes, &reader))
+        let (mut reader, version) = open(bytes, *ROOT_MAGIC, ROOT_VERSION, path)?;
+        Self::decode_body(&mut reader, version).ok_or_else(|| malformed(path, bytes, &reader))
     }
 
-    fn decode_body(reader: &mut Reader<'_>) -> Option<Root> {
+    fn decode_body(reader: &mut Reader<'_>, version: u32) -> Option<Root> {
         let mut root = Root {
             number: reader.u64()?,
             database: reader.array()?,
@@ -177,6 +205,16 @@ impl Root {
             let table = TableId(read_u32(reader)?);
             let number = reader.varint()?;
             root.tables.insert(table, (number, reader.u32()?));
+        }
+        if version == 1 {
+            return reader.is_empty().then_some(root);
+        }
+        root.kept = Kept { history_us: reader.varint()?, checkpoints: reader.varint()? };
+        let commits = reader.varint()?;
+        let mut ts = Ts(0);
+        for _ in 0..commits {
+            ts = Ts(ts.0.checked_add(reader.varint()?)?);
+            root.commits.push((ts, TxnId(reader.varint()?)));
         }
         reader.is_empty().then_some(root)
     }
@@ -199,6 +237,8 @@ impl TableManifest {
         }
         put_varint(&mut out, self.next_block);
         put_varint(&mut out, self.next_file);
+        put_varint(&mut out, self.history_from.unwrap_or(0));
+        put_varint(&mut out, self.dropped_at);
         put_varint(&mut out, self.blocks.len() as u64);
         for (number, image) in &self.blocks {
             put_varint(&mut out, *number);
@@ -207,6 +247,7 @@ impl TableManifest {
             put_varint(&mut out, image.length.into());
             put_varint(&mut out, image.rows.into());
             out.extend_from_slice(&image.crc.to_le_bytes());
+            put_varint(&mut out, image.history);
         }
         seal(out)
     }
@@ -231,6 +272,9 @@ impl TableManifest {
         }
         let next_block = reader.varint()?;
         let next_file = reader.varint()?;
+        let knows_history = version > 2;
+        let history_from = if knows_history { Some(reader.varint()?) } else { None };
+        let dropped_at = if knows_history { reader.varint()? } else { 0 };
         let mut blocks = Vec::new();
         for _ in 0..reader.varint()? {
             let number = reader.varint()?;
@@ -239,13 +283,18 @@ impl TableManifest {
             let length = read_u32(reader)?;
             let rows = read_u32(reader)?;
             let crc = reader.u32()?;
-            blocks.push((number, ImageRef { file, offset, length, crc, rows, generation: 0 }));
+            let history = if knows_history { reader.varint()? } else { 0 };
+            let generation = 0;
+            let image = ImageRef { file, offset, length, crc, rows, history, generation };
+            blocks.push((number, image));
         }
         reader.is_empty().then_some(TableManifest {
             layout,
             indexes,
             next_block,
             next_file,
+            history_from,
+            dropped_at,
             blocks,
         })
     }

@@ -65,6 +65,12 @@ pub struct StoreOptions {
     /// Bytes of rows and their older versions to keep in memory, about. What was not used lately
     /// goes to disk when there is more; `None` keeps everything.
     pub memory_limit: Option<u64>,
+    /// How long tables keep older versions of their rows readable, in microseconds, where their
+    /// layout says nothing else. `None` is what the database was opened with before, at first 0.
+    pub history_retention_us: Option<u64>,
+    /// How many checkpoints are kept besides the newest one, for [`crate::Store::open_checkpoint`].
+    /// `None` is what the database was opened with before, at first 0.
+    pub retained_checkpoints: Option<u64>,
     /// Told how far opening has come, when that takes long.
     pub observer: Observer,
 }
@@ -79,6 +85,8 @@ impl Default for StoreOptions {
             chunk_bytes: 16 << 20,
             collect_every: 512,
             memory_limit: None,
+            history_retention_us: None,
+            retained_checkpoints: None,
             observer: Observer::default(),
         }
     }

@@ -18,14 +18,18 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     block::{Block, ImageRef},
-    checkpoint::CheckpointState,
+    checkpoint::{
+        CheckpointState, checkpoint,
+        retained::{self, Checkpoint},
+    },
     collect::Garbage,
     commit::Sequencer,
     engine::{Core, Store},
+    history::{Histories, keeps_history, longest_us},
     image,
     index::{Index, build::build},
     lock::{advisory::Advisory, row::SharedRows, wait::Waits},
-    manifest::{IndexManifest, Paths, Root, TableManifest, is_trusted, read_newest},
+    manifest::{IndexManifest, Kept, Paths, Root, TableManifest, is_trusted, read_newest},
     options::{Flush, RecoveryProgress, StoreOptions},
     redo::Marks,
     replay::Replay,
@@ -128,16 +132,20 @@ impl Store {
         let mut report = RecoveryReport { torn_bytes, ..RecoveryReport::default() };
         let storage = Storage::new(&world, paths.clone(), options.memory_limit);
         storage.spill.clear()?;
-        let mut replay = Replay::new(&storage);
+        let kept = kept(&options, root.as_ref());
+        let mut replay = Replay::new(&storage, kept.history_us);
         let mut state = CheckpointState::default();
         if let Some(root) = &root {
             load_root(&world, &paths, root, &mut replay, &mut state, &mut report)?;
+            if kept.checkpoints > 0 {
+                state.retained = retained::older_roots(&world, &paths, root.number)?;
+            }
         }
         let observing = Observing::new(&world, &options);
         read_log(&log, root.as_ref(), &mut replay, &mut report, observing)?;
         let prepared = replay.take_prepared();
         report.prepared = prepared.len() as u64;
-        let mut core = assemble(world, options, log, replay, state, storage)?;
+        let mut core = assemble(world, options, log, replay, state, kept, storage)?;
         report.elapsed_us = core.world.clock.monotonic_us().saturating_sub(started_us);
         let core = Arc::new_cyclic(|this| {
             core.this = this.clone();
@@ -152,7 +160,64 @@ impl Store {
         });
         let writer = start_writer(&core)?;
         let (writer, archiver) = (Mutex::new(writer), OnceLock::new());
+        let store = Arc::new(Store { core, report, writer, archiver, _lock: lock });
+        if kept != root.map(|root| root.kept).unwrap_or_default() {
+            // Whoever opens the database next, after a crash or without saying it, knows it too.
+            checkpoint(&store.core)?;
+        }
+        Ok(store)
+    }
+}
+
+impl Store {
+    /// Opens a checkpoint that is kept ([`StoreOptions::retained_checkpoints`]), for reading:
+    /// nothing of the log is applied. What a log of its own needs goes to `scratch`.
+    ///
+    /// # Errors
+    /// `42704` if there is no such checkpoint, `55006` if somebody has the database open.
+    pub fn open_checkpoint(
+        world: World,
+        scratch: World,
+        options: StoreOptions,
+        number: u64,
+    ) -> Result<Arc<Store>> {
+        let paths = Paths::new(&options.dir);
+        let lock = world.disk.lock(&paths.lock())?;
+        let root = retained::root(&world, &paths, number)?;
+        let log_options = LogOptions { database: Some(root.database), ..LogOptions::new("wal") };
+        let (log, _) = Log::create(scratch, log_options)?;
+        let storage = Storage::new(&world, paths.clone(), options.memory_limit);
+        storage.spill.clear()?;
+        let kept = kept(&options, Some(&root));
+        let mut replay = Replay::new(&storage, kept.history_us);
+        let (mut state, mut report) = (CheckpointState::default(), RecoveryReport::default());
+        load_root(&world, &paths, &root, &mut replay, &mut state, &mut report)?;
+        let options = StoreOptions { flush: Flush::Caller, ..options };
+        let mut core = assemble(world, options, log, replay, state, kept, storage)?;
+        core.read_only = true;
+        let core = Arc::new_cyclic(|this| {
+            core.this = this.clone();
+            core
+        });
+        let (writer, archiver) = (Mutex::new(None), OnceLock::new());
         Ok(Arc::new(Store { core, report, writer, archiver, _lock: lock }))
+    }
+
+    /// The checkpoints in `dir` that can be opened, oldest first; the last is the newest of all.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn checkpoints(world: &World, dir: &str) -> Result<Vec<Checkpoint>> {
+        retained::list(world, &Paths::new(dir))
+    }
+}
+
+/// What the database keeps of its past: as it is told now, or as it was told before.
+fn kept(options: &StoreOptions, root: Option<&Root>) -> Kept {
+    let before = root.map(|root| root.kept).unwrap_or_default();
+    Kept {
+        history_us: options.history_retention_us.unwrap_or(before.history_us),
+        checkpoints: options.retained_checkpoints.unwrap_or(before.checkpoints),
     }
 }
 
@@ -199,10 +264,12 @@ fn load_root(
     replay.last_ts = root.ts;
     replay.last_txn = root.last_txn;
     replay.marks = root.marks;
+    replay.commits = root.commits.iter().copied().collect();
     for (id, value, is_called) in &root.sequences {
         replay.sequences.insert(*id, SequenceState::new(*value, *is_called));
     }
     state.number = root.number;
+    state.current = Some(root.clone());
     for (id, (number, crc)) in &root.tables {
         let path = paths.table_manifest(*id, *number);
         let bytes = world.disk.read(&path)?;
@@ -213,6 +280,7 @@ fn load_root(
         let layout = manifest.layout.clone();
         let table = Table::new(*id, layout, TxnState::ancient(), &replay.storage);
         table.next_file.store(manifest.next_file, Ordering::Relaxed);
+        load_history(&table, &manifest, Ts(root.ts));
         for (number, image) in &manifest.blocks {
             report.image_rows += u64::from(image.rows);
             table.adopt(Block::cold(*number, image.clone(), &table.home));
@@ -230,6 +298,17 @@ pub(crate) fn not_referred(path: &str) -> Error {
     Error::corrupt(format!(
         "manifest \"{path}\" is damaged at byte 0: it is not the one that is referred to"
     ))
+}
+
+/// What a table keeps of earlier moments, and whether it is there now.
+pub(crate) fn load_history(table: &Table, manifest: &TableManifest, ts: Ts) {
+    table.history.begins_at(manifest.history_from.map_or(ts, Ts));
+    table.dropped_at.store(manifest.dropped_at, Ordering::Relaxed);
+    for (number, image) in &manifest.blocks {
+        if image.history > 0 {
+            table.history.schedule(*number, Ts(image.history));
+        }
+    }
 }
 
 /// Gives a table the indexes that have a base; the others are built from the rows at the end.
@@ -327,10 +406,10 @@ impl<'a> ImageFiles<'a> {
 pub(crate) fn check_magic(file: &dyn oxi_world::File) -> Result<()> {
     let mut head = [0; image::MAGIC.len()];
     let length = file.read_at(&mut head, 0)?;
-    if &head[..length] == image::MAGIC {
+    if [image::MAGIC, image::MAGIC_1].contains(&&head) && length == head.len() {
         return Ok(());
     }
-    Err(Error::corrupt("it does not begin as a file of block images of version 1 does"))
+    Err(Error::corrupt("it does not begin as a file of block images of version 1 or 2 does"))
 }
 
 /// Tells the observer how far reading the log has come.
@@ -445,15 +524,26 @@ fn assemble(
     log: Log,
     replay: Replay,
     state: CheckpointState,
+    kept: Kept,
     storage: Arc<Storage>,
 ) -> Result<Core> {
-    let indexes = build_indexes(&replay.tables, replay.indexes)?;
-    for table in replay.tables.values() {
-        settle(table)?;
-    }
-    let marks = replay.marks;
+    let mut indexes = build_indexes(&replay.tables, replay.indexes)?;
     // Never 0 (active) nor 1 (recovered), so that a snapshot taken now sees what was recovered.
     let visible = replay.last_ts.max(2);
+    let default_us = kept.history_us;
+    for table in replay.tables.values() {
+        settle(table)?;
+        if !keeps_history(table, default_us) {
+            table.history.begins_at(Ts(visible));
+        }
+    }
+    let longest_us = longest_us(replay.tables.values(), default_us);
+    let has_history = replay.tables.values().any(|table| table.history.is_there());
+    let is_dropped = |table: &Arc<Table>| table.dropped_at.load(Ordering::Relaxed) > 0;
+    let (dropped, tables): (FxHashMap<_, _>, FxHashMap<_, _>) =
+        replay.tables.into_iter().partition(|(_, table)| is_dropped(table));
+    indexes.retain(|_, index| tables.contains_key(&index.table));
+    let marks = replay.marks;
     let logged = Marks {
         table: marks.table.max(FIRST_ID),
         index: marks.index.max(FIRST_ID),
@@ -466,7 +556,10 @@ fn assemble(
         world,
         log,
         storage,
-        tables: RwLock::new(replay.tables),
+        tables: RwLock::new(tables),
+        dropped: RwLock::new(dropped),
+        kept,
+        histories: Histories::recovered(Ts(visible), replay.commits, longest_us, has_history),
         indexes: RwLock::new(indexes),
         sequences: Mutex::new(replay.sequences),
         snapshots: Registry::default(),
@@ -486,5 +579,6 @@ fn assemble(
         collecting: Mutex::new(()),
         checkpoint: Mutex::new(state),
         closed: AtomicBool::new(false),
+        read_only: false,
     })
 }

@@ -25,6 +25,7 @@ const UPDATE: u8 = 7;
 const DELETE: u8 = 8;
 const SEQUENCE: u8 = 9;
 const MARKS: u8 = 10;
+const UNDROP_TABLE: u8 = 11;
 
 /// Numbers that were never used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,6 +41,7 @@ pub(crate) enum Op {
     CreateTable(TableId, TableLayout),
     AlterTable(TableId, TableLayout),
     DropTable(TableId),
+    UndropTable(TableId),
     CreateIndex(IndexId, IndexLayout),
     DropIndex(IndexId),
     Sequence(u32, i64, bool),
@@ -118,6 +120,11 @@ pub(crate) fn put_drop_table(out: &mut Vec<u8>, table: TableId) {
     put_varint(out, table.0.into());
 }
 
+pub(crate) fn put_undrop_table(out: &mut Vec<u8>, table: TableId) {
+    out.push(UNDROP_TABLE);
+    put_varint(out, table.0.into());
+}
+
 pub(crate) fn put_create_index(out: &mut Vec<u8>, index: IndexId, layout: &IndexLayout) {
     out.push(CREATE_INDEX);
     put_varint(out, index.0.into());
@@ -145,7 +152,10 @@ pub(crate) fn put_marks(out: &mut Vec<u8>, marks: Marks) {
 
 /// Encodes a table layout.
 pub(crate) fn put_layout(out: &mut Vec<u8>, layout: &TableLayout) {
-    out.push(u8::from(layout.catalog));
+    out.push(u8::from(layout.catalog) | u8::from(layout.history_us.is_some()) << 1);
+    if let Some(us) = layout.history_us {
+        put_varint(out, us);
+    }
     put_varint(out, layout.columns.len() as u64);
     for column in &layout.columns {
         put_varint(out, column.id.0.into());
@@ -156,7 +166,8 @@ pub(crate) fn put_layout(out: &mut Vec<u8>, layout: &TableLayout) {
 
 /// Decodes a table layout.
 pub(crate) fn read_layout(reader: &mut Reader<'_>) -> Option<TableLayout> {
-    let catalog = read_bool(reader)?;
+    let flags = reader.u8().filter(|flags| *flags < 4)?;
+    let history_us = if flags & 2 != 0 { Some(reader.varint()?) } else { None };
     let count = reader.varint()?;
     let mut columns = Vec::new();
     for _ in 0..count {
@@ -165,7 +176,7 @@ pub(crate) fn read_layout(reader: &mut Reader<'_>) -> Option<TableLayout> {
         let missing = decode_datum(reader, &physical)?;
         columns.push(ColumnLayout { id, physical, missing });
     }
-    Some(TableLayout { columns, catalog })
+    Some(TableLayout { columns, catalog: flags & 1 != 0, history_us })
 }
 
 /// Encodes an index layout.
@@ -346,6 +357,7 @@ pub(crate) fn read_op(reader: &mut Reader<'_>) -> Option<Op> {
         CREATE_TABLE => Op::CreateTable(TableId(read_u32(reader)?), read_layout(reader)?),
         ALTER_TABLE => Op::AlterTable(TableId(read_u32(reader)?), read_layout(reader)?),
         DROP_TABLE => Op::DropTable(TableId(read_u32(reader)?)),
+        UNDROP_TABLE => Op::UndropTable(TableId(read_u32(reader)?)),
         CREATE_INDEX => Op::CreateIndex(IndexId(read_u32(reader)?), read_index_layout(reader)?),
         DROP_INDEX => Op::DropIndex(IndexId(read_u32(reader)?)),
         SEQUENCE => {

@@ -4,9 +4,12 @@
 //! owns the row's block; what changes tables or indexes waits until the lanes have caught up.
 //! Without lanes (one processor, or a simulated world) everything happens on that one thread.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, atomic::Ordering},
+};
 
-use oxi_base::{Error, IndexId, Lsn, Result, TableId, TxnId, codec::Reader};
+use oxi_base::{Error, IndexId, Lsn, Result, TableId, Ts, TxnId, codec::Reader};
 use oxi_log::{Frame, FrameKind};
 use oxi_model::engine::IndexLayout;
 use oxi_world::World;
@@ -14,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     block::place,
+    history::keeps_history,
     redo::{self, Marks, Op, RowHead},
     sequence::SequenceState,
     storage::Storage,
@@ -40,21 +44,31 @@ pub(crate) struct Replay {
     pub(crate) marks: Marks,
     pub(crate) last_ts: u64,
     pub(crate) last_txn: u64,
+    /// Transactions that changed tables with a history.
+    pub(crate) commits: VecDeque<(Ts, TxnId)>,
+    /// How long tables keep older versions that say nothing else.
+    pub(crate) history_us: u64,
+    /// Who made the changes of the frame being applied, if somebody wants to know.
+    author: Option<Arc<TxnState>>,
     pub(crate) transactions: u64,
     pub(crate) operations: u64,
     /// Chunks of transactions whose end was not read yet, with the place of the first.
     chunks: BTreeMap<TxnId, (Lsn, Chunks)>,
     /// Prepared transactions whose end was not read yet.
     prepared: BTreeMap<TxnId, PreparedFrame>,
-    /// The table of the operation before, which often is the next one's too.
-    last: Option<(Arc<Table>, Arc<Shape>)>,
+    /// The table of the operation before, which often is the next one's too, and whether its
+    /// older versions are kept.
+    last: Option<(Arc<Table>, Arc<Shape>, bool)>,
     applier: Applier,
     lanes: Option<Lanes>,
 }
 
 impl Replay {
-    pub(crate) fn new(storage: &Arc<Storage>) -> Replay {
+    pub(crate) fn new(storage: &Arc<Storage>, history_us: u64) -> Replay {
         Replay {
+            commits: VecDeque::new(),
+            history_us,
+            author: None,
             storage: Arc::clone(storage),
             tables: FxHashMap::default(),
             indexes: BTreeMap::new(),
@@ -115,6 +129,7 @@ impl Replay {
                 if frame.lsn < from {
                     return Ok(());
                 }
+                self.author = None;
                 if let Some((_, mut chunks)) = chunks {
                     chunks.truncate(keep);
                     for chunk in chunks.into_chunks() {
@@ -142,6 +157,7 @@ impl Replay {
                     return Ok(());
                 }
                 let prepared = prepared.ok_or_else(|| malformed(frame))?;
+                self.author = None;
                 self.operations(&prepared.operations, frame)?;
                 let (_, rest) = split(frame)?;
                 self.operations(rest, frame)?;
@@ -158,6 +174,9 @@ impl Replay {
 
     fn committed(&mut self, frame: &Frame) {
         self.last_ts = self.last_ts.max(frame.commit_ts.0);
+        if self.author.take().is_some() {
+            self.commits.push_back((frame.commit_ts, frame.txn));
+        }
         self.transactions += 1;
     }
 
@@ -174,7 +193,7 @@ impl Replay {
                 self.row(head, length, &mut reader, frame)?;
             } else {
                 let op = redo::read_op(&mut reader).ok_or_else(|| malformed(frame))?;
-                self.operation(op)?.ok_or_else(|| malformed(frame))?;
+                self.operation(op, frame)?.ok_or_else(|| malformed(frame))?;
             }
             self.operations += 1;
         }
@@ -189,23 +208,34 @@ impl Replay {
         reader: &mut Reader<'_>,
         frame: &Frame,
     ) -> Result<()> {
-        let (table, shape) = match &self.last {
-            Some((table, shape)) if table.id == head.table => (table, shape),
+        let (table, shape, keeps) = match &self.last {
+            Some((table, shape, keeps)) if table.id == head.table => (table, shape, *keeps),
             _ => {
                 let table = self.tables.get(&head.table).ok_or_else(|| malformed(frame))?;
-                let (table, shape) = self.last.insert((table.clone(), table.shape()));
-                (&*table, &*shape)
+                let keeps = keeps_history(table, self.history_us);
+                let last = self.last.insert((table.clone(), table.shape(), keeps));
+                (&last.0, &last.1, keeps)
             }
+        };
+        let author = if keeps {
+            let (number, _) = place(head.row);
+            table.history.schedule(number, frame.commit_ts);
+            Some(&*self.author.get_or_insert_with(|| TxnState::committed(frame.commit_ts)))
+        } else {
+            None
         };
         let whole = reader.rest();
         let _head = reader.take(length);
         let applied = match &mut self.lanes {
-            None => self.applier.apply(table, head, reader)?,
+            None => self.applier.apply(table, author, head, reader)?,
             Some(lanes) => {
                 let values = redo::skip_values(reader, head.kind, &shape.layout);
                 let bytes = &whole[..whole.len() - reader.rest().len()];
                 match values {
-                    Some(()) => Some(lanes.send(place(head.row).0, table, frame.lsn, bytes)?),
+                    Some(()) => {
+                        let change = lanes::Change { table, author, lsn: frame.lsn, bytes };
+                        Some(lanes.send(place(head.row).0, &change)?)
+                    }
                     None => None,
                 }
             }
@@ -213,7 +243,7 @@ impl Replay {
         applied.ok_or_else(|| malformed(frame))
     }
 
-    fn operation(&mut self, op: Op) -> Result<Option<()>> {
+    fn operation(&mut self, op: Op, frame: &Frame) -> Result<Option<()>> {
         if !matches!(op, Op::Sequence(..) | Op::Marks(_)) {
             self.last = None;
             self.applier = Applier::default();
@@ -221,24 +251,35 @@ impl Replay {
                 lanes.settle()?;
             }
         }
-        Ok(self.change(op))
+        Ok(self.change(op, frame.commit_ts))
     }
 
-    fn change(&mut self, op: Op) -> Option<()> {
+    fn change(&mut self, op: Op, ts: Ts) -> Option<()> {
         match op {
             Op::CreateTable(id, layout) => {
                 let table = Table::new(id, layout, TxnState::ancient(), &self.storage);
+                table.history.begins_at(ts);
                 self.tables.insert(id, table);
             }
             Op::AlterTable(id, layout) => {
                 let table = self.tables.get(&id)?;
+                let kept = keeps_history(table, self.history_us);
                 table.set_layout(layout, &TxnState::ancient());
                 table.forget_dropped();
+                if !kept {
+                    table.history.begins_at(ts);
+                }
             }
             Op::DropTable(id) => {
-                self.tables.remove(&id);
-                self.indexes.retain(|_, layout| layout.table != id);
+                let table = self.tables.get(&id);
+                if table.is_some_and(|table| keeps_history(table, self.history_us)) {
+                    table?.dropped_at.store(ts.0, Ordering::Relaxed);
+                } else {
+                    self.tables.remove(&id);
+                    self.indexes.retain(|_, layout| layout.table != id);
+                }
             }
+            Op::UndropTable(id) => self.tables.get(&id)?.dropped_at.store(0, Ordering::Relaxed),
             Op::CreateIndex(id, layout) => {
                 // One that became unique takes the place of what its base held.
                 self.drop_loaded(id);

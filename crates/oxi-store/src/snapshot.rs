@@ -128,9 +128,25 @@ pub(crate) struct StoreSnapshot {
     pub(crate) command: u32,
     /// Where a SERIALIZABLE transaction remembers what it reads.
     pub(crate) reads: Option<Arc<Reads>>,
+    /// It sees an earlier moment, and nothing of its transaction.
+    pub(crate) past: bool,
 }
 
 impl StoreSnapshot {
+    /// A table to be read.
+    fn table(&self, id: TableId) -> Result<Arc<Table>> {
+        let table = self.core().table(id)?;
+        self.check(&table)?;
+        Ok(table)
+    }
+
+    fn check(&self, table: &Table) -> Result<()> {
+        if self.past {
+            return self.core().check_history(table, self.registration.ts);
+        }
+        Ok(())
+    }
+
     pub(crate) fn sight(&self) -> Sight<'_> {
         Sight { ts: self.registration.ts, own: Some(&self.own), command: self.command }
     }
@@ -168,7 +184,7 @@ impl Snapshot for StoreSnapshot {
     }
 
     fn scan(&self, table: TableId, request: &ScanRequest) -> Result<Vec<Box<dyn Scan>>> {
-        let table = self.core().table(table)?;
+        let table = self.table(table)?;
         self.note(&table, || Read::Whole);
         table_scans(&table, self, request)
     }
@@ -179,7 +195,7 @@ impl Snapshot for StoreSnapshot {
         request: &ScanRequest,
         predicate: Arc<dyn Predicate>,
     ) -> Result<Vec<Box<dyn Scan>>> {
-        let table = self.core().table(table)?;
+        let table = self.table(table)?;
         self.note(&table, || Read::Predicate(predicate));
         table_scans(&table, self, request)
     }
@@ -190,7 +206,7 @@ impl Snapshot for StoreSnapshot {
 
     fn get(&self, table: TableId, row: RowId, columns: &[usize], out: &mut Row) -> Result<bool> {
         out.clear();
-        let table = self.core().table(table)?;
+        let table = self.table(table)?;
         self.note(&table, || Read::Row(row));
         let Some((block, slot)) = table.locate(row) else { return Ok(false) };
         let rows = block.read()?;
@@ -216,6 +232,7 @@ impl Snapshot for StoreSnapshot {
     ) -> Result<()> {
         self.core().storage.relieve()?;
         let (index, table) = self.core().index_with_table(index)?;
+        self.check(&table)?;
         let shape = table.shape();
         let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
         let mut fetch = Fetch::new(&table, entry, self.sight(), columns);
@@ -243,6 +260,7 @@ impl Snapshot for StoreSnapshot {
     ) -> Result<()> {
         self.core().storage.relieve()?;
         let (index, table) = self.core().index_with_table(index)?;
+        self.check(&table)?;
         let shape = table.shape();
         let entry = shape.index(index.id).ok_or_else(|| missing_index(index.id))?;
         let key = index.whole_key(key)?;

@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
     block::{Block, SLOTS, away::Home, column::Column, place},
+    history::History,
     index::{Index, IndexUse},
     lock::queue::LockQueue,
     storage::Storage,
@@ -33,6 +34,9 @@ pub(crate) struct Table {
     directory: RwLock<Directory>,
     open: [Mutex<Option<Arc<Block>>>; OPEN],
     pub(crate) rows: AtomicUsize,
+    pub(crate) history: History,
+    /// The commit that dropped it, 0 if it is there.
+    pub(crate) dropped_at: AtomicU64,
     /// Number of the next image file.
     pub(crate) next_file: AtomicU64,
 }
@@ -123,6 +127,8 @@ impl Table {
             directory: RwLock::default(),
             open: Default::default(),
             rows: AtomicUsize::new(0),
+            history: History::default(),
+            dropped_at: AtomicU64::new(0),
             next_file: AtomicU64::new(1),
         });
         storage.register(&table);
@@ -184,6 +190,14 @@ impl Table {
         self.home.forget_kept();
         for block in self.blocks() {
             block.forget_dropped();
+        }
+    }
+
+    /// The commit that dropped the table, if that was by then; else 0.
+    pub(crate) fn dropped_by(&self, ts: Ts) -> u64 {
+        match self.dropped_at.load(Ordering::SeqCst) {
+            dropped if dropped <= ts.0 => dropped,
+            _ => 0,
         }
     }
 

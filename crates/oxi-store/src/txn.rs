@@ -13,7 +13,8 @@ use oxi_log::FrameKind;
 use oxi_model::{
     Datum, Row,
     engine::{
-        BoxFuture, IndexLayout, InsertOutcome, Isolation, KeyCheck, PrepareAs, RowLock,
+        BoxFuture, DifferenceVisitor, IndexLayout, InsertOutcome, Isolation, KeyCheck, Moment,
+        PrepareAs, RowLock,
         SavepointId, SequenceStep, Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome,
         WriteTarget,
     },
@@ -25,6 +26,7 @@ use crate::{
     block::{Block, Seen},
     commit::{DropAction, Ended, Refusal, Validation},
     engine::Core,
+    history,
     index::{Index, key::Key},
     lock::{advisory, queue::Modes, row::Taken, wait},
     reads::{Read, Reads},
@@ -64,6 +66,7 @@ pub(crate) enum UndoEntry {
     CreateIndex(IndexId),
     /// A unique index that was to go: it refuses equal keys again.
     DropIndex(Arc<Index>),
+    UndropTable(TableId),
 }
 
 impl UndoEntry {
@@ -202,7 +205,8 @@ impl Transaction {
 
     fn snapshot(&self, command: u32, reads: Option<Arc<Reads>>) -> Arc<dyn Snapshot> {
         let registration = self.registration();
-        Arc::new(StoreSnapshot { registration, own: self.state.clone(), command, reads })
+        let own = self.state.clone();
+        Arc::new(StoreSnapshot { registration, own, command, reads, past: false })
     }
 
     /// Where snapshots note what they read.
@@ -351,6 +355,7 @@ impl Transaction {
                 Some(UndoEntry::CreateTable(id)) => {
                     self.core.tables.write().remove(&id);
                 }
+                Some(UndoEntry::UndropTable(id)) => self.core.hide_undropped(id),
                 Some(UndoEntry::AlterTable { table, before }) => table.undo_layout(*before),
                 Some(UndoEntry::CreateIndex(id)) => self.core.remove_index(id),
                 Some(UndoEntry::DropIndex(index)) => index.enforce(true),
@@ -489,6 +494,23 @@ impl Txn for Transaction {
 
     fn check_snapshot(&self) -> Arc<dyn Snapshot> {
         self.snapshot(u32::MAX, None)
+    }
+
+    fn snapshot_at(&self, moment: Moment) -> BoxFuture<Result<Arc<dyn Snapshot>>> {
+        self.core.snapshot_at(moment)
+    }
+
+    fn differences(
+        &self,
+        then: &dyn Snapshot,
+        table: TableId,
+        visit: &mut DifferenceVisitor<'_>,
+    ) -> Result<()> {
+        let then = then.as_any().downcast_ref::<StoreSnapshot>();
+        let then = then.ok_or_else(|| Error::bug("a snapshot of another engine"))?;
+        let table = self.core.table(table)?;
+        self.core.check_history(&table, then.registration.ts)?;
+        history::differences(&table, &then.sight(), &self.newest_sight(), visit)
     }
 
     fn lock_table(&self, table: TableId, lock: TableLock) -> Result<Option<Wait>> {
@@ -635,6 +657,10 @@ impl Txn for Transaction {
 
     fn drop_table(&self, table: TableId) -> Result<()> {
         self.drop_table_storage(&mut *self.writable()?, table)
+    }
+
+    fn undrop_table(&self, table: TableId) -> Result<()> {
+        self.undrop_table_storage(&mut *self.writable()?, table)
     }
 
     fn create_index(&self, index: IndexId, layout: IndexLayout) -> Result<()> {

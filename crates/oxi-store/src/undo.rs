@@ -77,8 +77,13 @@ impl TxnState {
 
     /// The state of what was there before anything else: what recovery brings back.
     pub(crate) fn ancient() -> Arc<Self> {
+        Self::committed(Ts(1))
+    }
+
+    /// The state of a transaction that committed then.
+    pub(crate) fn committed(ts: Ts) -> Arc<Self> {
         let state = Self::new();
-        state.publish(Ts(1));
+        state.publish(ts);
         state
     }
 

@@ -22,6 +22,8 @@ Examples:
   oxibase check ./shop                      verify every page and log record of ./shop
   oxibase backup ./shop ./backup            copy ./shop's files; also of a server: postgres://…
   oxibase restore ./backup ./new            make a database of a backup again
+  oxibase checkpoints ./shop                list the checkpoints that are kept of ./shop
+  oxibase ./shop --at 41                    shell on ./shop as checkpoint 41 left it, for reading
   oxibase dump ./shop -o shop.sql           write ./shop as SQL; `oxibase ./new -f shop.sql` restores it
 
 Exit status: 0 all went well, 1 a statement or the database failed, 2 wrong usage,
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Backup(BackupArguments),
     /// Make a database of a backup, as it was at a moment
     Restore(RestoreArguments),
+    /// List the checkpoints of a directory that `oxibase DIR --at NUMBER` opens
+    Checkpoints(CheckpointsArguments),
     /// Write a database as SQL that builds it again
     Dump(DumpArguments),
 }
@@ -65,6 +69,9 @@ pub(crate) struct ShellArguments {
     /// A directory, `:memory:`, or `postgres://user:password@host:port/database`
     #[arg(value_name = "DATABASE", default_value = ":memory:")]
     pub(crate) target: String,
+    /// Open the directory as this checkpoint left it, for reading
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) at: Option<u64>,
     /// Run SQL (or one \command) and exit; may be repeated
     #[arg(short = 'c', long = "command", value_name = "SQL")]
     pub(crate) commands: Vec<String>,
@@ -141,6 +148,8 @@ A TOML file with settings; arguments win over it:
   archive = \"/mnt/archive\"   # see --archive
   archive_timeout = \"1min\"
   memory_limit = \"256MB\"  # what was not used lately goes to disk; without it all stays in memory
+  history_retention = \"7d\"  # how far AS OF and UNDROP TABLE reach back; the database remembers it
+  retained_checkpoints = 3  # kept for `oxibase DIR --at NUMBER`; the database remembers it
   [tls]
   certificate = \"server.crt\"
   key = \"server.key\"
@@ -213,6 +222,14 @@ pub(crate) struct RestoreArguments {
     /// Follow this timeline rather than the newest that goes on from the backup
     #[arg(long, value_name = "NUMBER")]
     pub(crate) timeline: Option<u32>,
+}
+
+/// Arguments of `checkpoints`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckpointsArguments {
+    /// The database's directory
+    #[arg(value_name = "DIR")]
+    pub(crate) data: String,
 }
 
 const DUMP_HELP: &str = "\

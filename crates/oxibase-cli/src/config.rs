@@ -22,6 +22,10 @@ pub(crate) struct Config {
     /// Where the log is archived.
     pub(crate) archive: Option<String>,
     pub(crate) archive_timeout: Option<String>,
+    /// How long older versions of rows stay readable; without it as long as before.
+    pub(crate) history_retention: Option<String>,
+    /// How many checkpoints are kept besides the newest one; without it as many as before.
+    pub(crate) retained_checkpoints: Option<u64>,
     pub(crate) tls: Option<Tls>,
     pub(crate) users: BTreeMap<String, String>,
 }
@@ -45,6 +49,8 @@ impl Default for Config {
             memory_limit: None,
             archive: None,
             archive_timeout: None,
+            history_retention: None,
+            retained_checkpoints: None,
             tls: None,
             users: BTreeMap::new(),
         }

@@ -54,6 +54,11 @@ impl Connector {
 
     /// Opens the database, or remembers where the server is.
     pub(crate) fn open(text: &str) -> Result<Self> {
+        Self::open_at(text, None)
+    }
+
+    /// As [`Self::open`]; with a number, the directory as that checkpoint left it.
+    pub(crate) fn open_at(text: &str, checkpoint: Option<u64>) -> Result<Self> {
         let world = World::real(".")?;
         let (target, mut login) = parse(text)?;
         if login.user.is_empty() {
@@ -71,6 +76,20 @@ impl Connector {
             };
         }
         let source = match target {
+            Target::Directory(path) if checkpoint.is_some() => {
+                if !Database::exists(&path) {
+                    let message = format!("there is no database in \"{path}\"");
+                    return Err(Error::new(SqlState::UNDEFINED_FILE, message));
+                }
+                let number = checkpoint.unwrap_or_default();
+                Self::embed(Database::open_checkpoint(&path, number)?, &world)
+            }
+            Target::Memory | Target::Server(_) if checkpoint.is_some() => {
+                return Err(Error::new(
+                    SqlState::INVALID_PARAMETER_VALUE,
+                    "--at opens a checkpoint of a directory",
+                ));
+            }
             Target::Memory => Self::embed(Database::memory()?, &world),
             Target::Directory(path) => Self::embed(Database::open(&path)?, &world),
             Target::Server(address) => Source::Remote(address),

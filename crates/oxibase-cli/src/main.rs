@@ -1,8 +1,10 @@
-//! The program `oxibase`: a shell, a server, a check of the files, a dump as SQL, backups.
+//! The program `oxibase`: a shell, a server, a check of the files, a list of checkpoints, a dump as
+//! SQL, backups.
 
 mod args;
 mod backup;
 mod check;
+mod checkpoints;
 mod client;
 mod config;
 mod connect;
@@ -42,6 +44,10 @@ fn main() -> ExitCode {
             },
             Some(Command::Check(arguments)) => match check::run(arguments) {
                 Ok(status) => status,
+                Err(error) => fail(&error),
+            },
+            Some(Command::Checkpoints(arguments)) => match checkpoints::run(arguments) {
+                Ok(()) => 0,
                 Err(error) => fail(&error),
             },
             Some(Command::Dump(arguments)) => dump::run(arguments).await,

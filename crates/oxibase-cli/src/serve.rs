@@ -42,6 +42,8 @@ pub(crate) async fn run(arguments: &ServeArguments) -> Result<()> {
             memory_limit: memory_limit(&config)?,
             archive: config.archive.clone(),
             archive_timeout_us: archive_timeout(&config)?,
+            history_retention_us: history_retention(&config)?,
+            retained_checkpoints: config.retained_checkpoints,
             ..oxibase::Options::default()
         },
     )?;
@@ -76,6 +78,12 @@ fn checkpoint_timeout(config: &Config) -> Result<u64> {
 fn archive_timeout(config: &Config) -> Result<u64> {
     let Some(text) = &config.archive_timeout else { return Ok(0) };
     units::microseconds("archive_timeout", text)
+}
+
+/// As it was, unless it is asked for.
+fn history_retention(config: &Config) -> Result<Option<u64>> {
+    let text = config.history_retention.as_ref();
+    text.map(|text| units::microseconds("history_retention", text)).transpose()
 }
 
 /// At least what a few blocks take.

@@ -99,7 +99,7 @@ fn renderer(arguments: &ShellArguments) -> Renderer {
 
 /// Runs the shell; the result is the exit status.
 pub(crate) async fn run(arguments: &ShellArguments) -> u8 {
-    let connector = match Connector::open(&arguments.target) {
+    let connector = match Connector::open_at(&arguments.target, arguments.at) {
         Ok(connector) => connector,
         Err(error) => return fail(&error),
     };

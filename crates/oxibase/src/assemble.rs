@@ -16,7 +16,7 @@ use oxi_world::{World, disk::place, tasks::TaskHandle};
 use parking_lot::Mutex;
 
 use crate::archive::Archiving;
-use crate::database::Options;
+use crate::database::{Checkpoint, Options};
 use crate::units;
 
 /// How often versions that nobody sees any more are collected.
@@ -45,13 +45,37 @@ impl Assembly {
             tracing::info!("{}", crate::check::progress_line(&progress));
         });
         let memory_limit = options.memory_limit.filter(|_| directory.is_some());
-        let store_options =
-            StoreOptions { flush, observer, memory_limit, ..StoreOptions::default() };
+        let store_options = StoreOptions {
+            flush,
+            observer,
+            memory_limit,
+            history_retention_us: options.history_retention_us,
+            retained_checkpoints: options.retained_checkpoints,
+            ..StoreOptions::default()
+        };
         let store = Store::open(world.clone(), store_options)?;
         // Before the first checkpoint, which removes what is archived.
         let archive = options.archive.as_deref().map(place::open).transpose()?;
         let archiver = archive.map(|archive| store.archive_to(archive));
-        let archive_timeout_us = options.archive_timeout_us;
+        Self::over(store, world, options, archiver)
+    }
+
+    /// Opens a checkpoint of the database in a directory.
+    pub(crate) fn open_checkpoint(directory: &Path, number: u64) -> Result<Self> {
+        let world = World::real(directory)?;
+        let (scratch, options) = (World::in_memory()?, StoreOptions::default());
+        let store = Store::open_checkpoint(world.clone(), scratch, options, number)?;
+        Self::over(store, world, Options::default(), None)
+    }
+
+    fn over(
+        store: Arc<Store>,
+        world: World,
+        mut options: Options,
+        archiver: Option<Arc<Archiver>>,
+    ) -> Result<Self> {
+        options.history_retention_us = Some(store.history_retention_us());
+        options.retained_checkpoints = Some(store.retained_checkpoints());
         let engine: Arc<dyn Engine> = Arc::clone(&store) as Arc<dyn Engine>;
         let server_settings = Arc::new(units::shown(&options));
         let session_options = DatabaseOptions {
@@ -71,7 +95,9 @@ impl Assembly {
         ))?;
         let stop = Arc::new(AtomicBool::new(false));
         let archiving = archiver
-            .map(|archiver| Archiving::start(&world, &store, archiver, archive_timeout_us))
+            .map(|archiver| {
+                Archiving::start(&world, &store, archiver, options.archive_timeout_us)
+            })
             .transpose()?;
         let background = start_background(&world, &store, &stop, pace)?;
         let background = Mutex::new(Some(background));
@@ -97,6 +123,17 @@ impl Assembly {
         }
         Ok(())
     }
+}
+
+/// The checkpoints in a directory.
+pub(crate) fn checkpoints(directory: &Path) -> Result<Vec<Checkpoint>> {
+    let found = Store::checkpoints(&World::real(directory)?, "")?;
+    let of_store = |one: &oxi_store::Checkpoint| Checkpoint {
+        number: one.number,
+        committed_us: one.ts.unix_us(),
+        committed_at: one.committed_at(),
+    };
+    Ok(found.iter().map(of_store).collect())
 }
 
 /// When a checkpoint is due.

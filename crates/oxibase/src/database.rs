@@ -33,6 +33,14 @@ pub struct Options {
     /// A file of the log is archived this long after the one before, if anything was written, even
     /// if it is not full; 0 waits until it is.
     pub archive_timeout_us: u64,
+    /// How long older versions of rows stay readable (`AS OF`) and dropped tables can come back,
+    /// in microseconds, where a table says nothing else (`history_retention`); 0 keeps none. `None`
+    /// is what the database was opened with before, at first 0.
+    pub history_retention_us: Option<u64>,
+    /// How many checkpoints are kept besides the newest one, to be opened by themselves
+    /// ([`Database::open_checkpoint`]). `None` is what the database was opened with before, at
+    /// first 0.
+    pub retained_checkpoints: Option<u64>,
 }
 
 impl Default for Options {
@@ -46,8 +54,21 @@ impl Default for Options {
             memory_limit: None,
             archive: None,
             archive_timeout_us: 0,
+            history_retention_us: None,
+            retained_checkpoints: None,
         }
     }
+}
+
+/// A checkpoint that can be opened by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checkpoint {
+    /// Its number.
+    pub number: u64,
+    /// The time of the last commit in it: Unix microseconds.
+    pub committed_us: i64,
+    /// The same as text, in UTC.
+    pub committed_at: String,
 }
 
 /// A database. Cheap to clone; the last clone's drop closes it, [`Database::close`] does so with
@@ -90,6 +111,24 @@ impl Database {
     pub fn open_with(directory: Option<&Path>, options: Options) -> Result<Self> {
         let assembly = Assembly::open(directory, options)?;
         Ok(Database { inner: Arc::new(Inner { assembly, runtime: OnceLock::new() }) })
+    }
+
+    /// Opens a checkpoint of the database in a directory, for reading: the database as it was when
+    /// the checkpoint was made. Nobody else may have it open.
+    ///
+    /// # Errors
+    /// `42704` if there is no such checkpoint (any more); else as [`Database::open`].
+    pub fn open_checkpoint(directory: impl AsRef<Path>, number: u64) -> Result<Self> {
+        let assembly = Assembly::open_checkpoint(directory.as_ref(), number)?;
+        Ok(Database { inner: Arc::new(Inner { assembly, runtime: OnceLock::new() }) })
+    }
+
+    /// The checkpoints of the database in a directory that can be opened, oldest first.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn checkpoints(directory: impl AsRef<Path>) -> Result<Vec<Checkpoint>> {
+        crate::assemble::checkpoints(directory.as_ref())
     }
 
     /// A connection for one thread at a time.

@@ -39,7 +39,7 @@ mod value;
 pub use appender::Appender;
 pub use check::{Findings, check};
 pub use connection::{Connection, Transaction};
-pub use database::{Database, Options};
+pub use database::{Checkpoint, Database, Options};
 pub use oxi_base::{Error, Kind, Result, SqlState};
 pub use oxi_session::Authentication;
 pub use rows::{Column, IntoIter, Row, Rows};

@@ -68,8 +68,10 @@ pub(crate) fn shown(options: &Options) -> BTreeMap<&'static str, String> {
         ("archive_mode", archive_mode.to_owned()),
         ("archive_timeout", show(options.archive_timeout_us, &MICROSECONDS)),
         ("checkpoint_timeout", show(options.checkpoint_timeout_us, &MICROSECONDS)),
+        ("history_retention", show(options.history_retention_us.unwrap_or(0), &MICROSECONDS)),
         ("max_connections", options.connections_max.to_string()),
         ("max_wal_size", show(options.max_wal_bytes, &BYTES)),
+        ("retained_checkpoints", options.retained_checkpoints.unwrap_or(0).to_string()),
         ("memory_limit", show(options.memory_limit.unwrap_or(0), &BYTES)),
     ])
 }

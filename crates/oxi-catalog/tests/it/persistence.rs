@@ -85,6 +85,7 @@ fn table(store: &Store, schema: u32, name: &str) -> RelationDescriptor {
             columns: vec![column(0, "id"), column(1, "a")],
             next_column_id: 2,
             constraints: Vec::new(),
+            history_us: None,
         }),
     }
 }

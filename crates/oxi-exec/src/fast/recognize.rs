@@ -233,7 +233,8 @@ fn base_of<'a>(scan: &'a TableScan, schema: &'a DFSchema) -> Option<Base<'a>> {
         return None;
     }
     let source = scan.source.downcast_ref::<DefaultTableSource>()?;
-    let table = source.table_provider.downcast_ref::<OxiTable>()?;
+    let table =
+        source.table_provider.downcast_ref::<OxiTable>().filter(|table| !table.is_past())?;
     let positions = match &scan.projection {
         Some(projection) => projection.clone(),
         None => (0..schema.fields().len()).collect(),

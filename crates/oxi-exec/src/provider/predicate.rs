@@ -9,7 +9,7 @@ use datafusion::{
 use oxi_base::{Result, TableId};
 use oxi_model::{
     Datum,
-    engine::{Predicate, Scan, ScanRequest},
+    engine::{Predicate, Scan, ScanRequest, Snapshot},
 };
 use oxi_types::EvalContext;
 
@@ -60,13 +60,13 @@ impl Wanted {
     /// Starts scans for these rows.
     pub(crate) fn scan(
         &self,
-        statement: &StatementContext,
+        snapshot: &dyn Snapshot,
         table: TableId,
         request: &ScanRequest,
     ) -> Result<Vec<Box<dyn Scan>>> {
         match &self.0 {
-            None => statement.snapshot.scan(table, request),
-            Some(predicate) => statement.snapshot.scan_where(table, request, Arc::clone(predicate)),
+            None => snapshot.scan(table, request),
+            Some(predicate) => snapshot.scan_where(table, request, Arc::clone(predicate)),
         }
     }
 }

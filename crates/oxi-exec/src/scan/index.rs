@@ -81,7 +81,8 @@ impl IndexScanExec {
 impl DisplayAs for IndexScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let IndexAccess { name, condition, .. } = &self.access;
-        write!(f, "Index Scan using {name} on {} Index Cond: ({condition})", self.target.name)
+        let (table, when) = (&self.target.name, self.target.when());
+        write!(f, "Index Scan using {name} on {table}{when} Index Cond: ({condition})")
     }
 }
 
@@ -142,9 +143,7 @@ impl State {
                 if let Some(batches) = reader.read()? {
                     return State::Ready(reader, batches.into_iter()).next();
                 }
-                let request = reader.target.request(1, true);
-                let target = &reader.target;
-                let scans = target.wanted.scan(&reader.statement, target.table, &request)?;
+                let scans = reader.target.scans(&reader.statement, 1, true)?;
                 match scans.into_iter().next() {
                     Some(scan) => State::Scanning(reader, scan).next(),
                     None => Ok(None),
@@ -174,6 +173,7 @@ impl Reader {
         let mut rows = Collector::new(&self.target.schema, &self.access.physical);
         let limit = self.limit.map_or(u64::MAX, |limit| limit as u64);
         let mut count = 0u64;
+        let snapshot = self.target.snapshot(&self.statement)?;
         for range in &self.access.ranges {
             self.statement.cancel.check()?;
             let mut visit = |row: RowId, values: &[Datum]| {
@@ -181,7 +181,8 @@ impl Reader {
                 count += 1;
                 Ok(count < limit && count <= bound)
             };
-            self.statement.snapshot.index_scan(self.access.index, range, &columns, &mut visit)?;
+            let read = snapshot.index_scan(self.access.index, range, &columns, &mut visit);
+            read.map_err(|error| self.target.told(error))?;
             if count >= limit {
                 break;
             }

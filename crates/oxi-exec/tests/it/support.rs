@@ -137,6 +137,7 @@ impl Db {
                 })
                 .collect(),
             catalog: false,
+            history_us: None,
         };
         txn.create_table(storage, layout).unwrap();
         let mut constraints = Vec::new();
@@ -177,6 +178,7 @@ impl Db {
                 next_column_id: columns.len() as u32,
                 columns,
                 constraints,
+                history_us: None,
             }),
         }));
         for index in indexes {
@@ -290,6 +292,7 @@ impl Db {
             cancel: Arc::new(CancelFlag::default()),
             server: Arc::new(NoServer),
             rules: Arc::new(BoundRules),
+            moments: Vec::new(),
         })
     }
 

@@ -28,10 +28,10 @@ use crate::{
         column, constraint,
         constraint::NewConstraint,
         definition::{
-            begin_change, constant_value, finish_change, if_exists, locked_table,
+            begin_change, constant_value, finish_change, if_exists, locked_table, not_a_table,
             stored_expression, table_mut,
         },
-        drop,
+        drop, past,
         set_constraints::refuse_pending,
     },
 };
@@ -62,10 +62,18 @@ fn lock_of(action: &AlterAction) -> TableLock {
     match &action.kind {
         Kind::ValidateConstraint(_)
         | Kind::SetStatistics { .. }
-        | Kind::SetOptions(_)
-        | Kind::ResetOptions(_)
         | Kind::ClusterOn(_)
         | Kind::SetWithoutCluster => TableLock::ShareUpdateExclusive,
+        // The storage is given another layout.
+        Kind::SetOptions(options)
+            if options.iter().any(|option| option.name == past::RETENTION) =>
+        {
+            TableLock::AccessExclusive
+        }
+        Kind::ResetOptions(names) if names.iter().any(|name| name == past::RETENTION) => {
+            TableLock::AccessExclusive
+        }
+        Kind::SetOptions(_) | Kind::ResetOptions(_) => TableLock::ShareUpdateExclusive,
         Kind::AddConstraint(added)
             if matches!(added.kind, TableConstraintKind::ForeignKey { .. }) =>
         {
@@ -125,7 +133,18 @@ async fn apply(
             alter::constraint(&*current(change, table)?, &name.value).map(|_| ())
         }
         Kind::OwnerTo(_) | Kind::SetStatistics { .. } | Kind::SetStorage { .. } => Ok(()),
-        Kind::SetOptions(_) | Kind::ResetOptions(_) | Kind::SetLogged(_) => Ok(()),
+        Kind::SetOptions(options) => {
+            let catalog = session.catalog()?;
+            let eval = session.eval_context(&catalog);
+            match past::retention(&eval, options)? {
+                Some(us) => set_history(change, table, Some(us)).await,
+                None => Ok(()),
+            }
+        }
+        Kind::ResetOptions(names) if names.iter().any(|name| name == past::RETENTION) => {
+            set_history(change, table, None).await
+        }
+        Kind::ResetOptions(_) | Kind::SetLogged(_) => Ok(()),
         Kind::ClusterOn(_) | Kind::SetWithoutCluster => Ok(()),
         Kind::ReplicaIdentity(_) | Kind::ReplicaIdentityIndex(_) => Ok(()),
         Kind::AlterConstraint { name, deferral } => {
@@ -139,6 +158,16 @@ async fn apply(
         SqlState::FEATURE_NOT_SUPPORTED => error.at(action.span.position()),
         _ => error,
     })
+}
+
+/// Changes how long older versions of a table's rows stay readable.
+async fn set_history(change: &mut CatalogTxn, table: u32, us: Option<u64>) -> Result<()> {
+    let mut changed = RelationDescriptor::clone(&*current(change, table)?);
+    if changed.as_table().is_none() {
+        return Err(not_a_table(&changed));
+    }
+    table_mut(&mut changed)?.history_us = us;
+    change.replace_relation(changed, &[]).await
 }
 
 fn behavior(cascade: bool) -> Behavior {

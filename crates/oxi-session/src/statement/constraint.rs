@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oxi_base::{Error, Result, SqlState};
-use oxi_catalog::{CatalogTxn, alter, identifier::Generated};
+use oxi_catalog::{Catalog, CatalogTxn, alter, identifier::Generated};
 use oxi_model::{
     descriptor::{
         ConstraintDescriptor, ConstraintKind, Deferral, ForeignKey, IndexColumn, IndexDescriptor,
@@ -400,7 +400,8 @@ async fn add_foreign_key(
         },
     };
     if validate && !new.not_valid {
-        validate_foreign_key(session, change, &relation, &name, &parent, &descriptor).await?;
+        let catalog = change.catalog().clone();
+        validate_foreign_key(session, &catalog, &relation, &name, &parent, &descriptor).await?;
     }
     let oid = session.shared.engine.allocate_oid();
     let kind = ConstraintKind::ForeignKey(descriptor);
@@ -473,9 +474,10 @@ fn check_types(
     Ok(())
 }
 
-async fn validate_foreign_key(
+/// `23503` if a row of the child has no parent.
+pub(crate) async fn validate_foreign_key(
     session: &mut Session,
-    change: &CatalogTxn,
+    catalog: &Catalog,
     child: &RelationDescriptor,
     name: &str,
     parent: &RelationDescriptor,
@@ -492,9 +494,9 @@ async fn validate_foreign_key(
     let sql = format!(
         "SELECT {} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {}) LIMIT 1",
         own.iter().map(|column| format!("{column}::text")).collect::<Vec<_>>().join(", "),
-        qualified(change.catalog(), child),
+        qualified(catalog, child),
         present.join(" AND "),
-        qualified(change.catalog(), parent),
+        qualified(catalog, parent),
         equal.join(" AND ")
     );
     let rows = internal_rows(session, &sql).await?;

@@ -216,7 +216,12 @@ fn select_columns(
         })
         .collect();
     let from = ast::TableExpr {
-        kind: ast::TableExprKind::Table { name: name.clone(), only: true, alias: None },
+        kind: ast::TableExprKind::Table {
+            name: name.clone(),
+            only: true,
+            as_of: None,
+            alias: None,
+        },
         span,
     };
     let select = ast::Select {

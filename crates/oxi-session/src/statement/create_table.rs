@@ -19,7 +19,7 @@ use crate::{
         column::{self, NewColumn},
         constraint::{self, NewConstraint},
         definition::{begin_change, finish_change},
-        query,
+        past, query,
     },
 };
 
@@ -48,7 +48,11 @@ pub(crate) async fn run(session: &mut Session, create: &CreateTable) -> Result<C
             TableElement::Like(like) => copy_like(session, &mut columns, &mut constraints, like)?,
         }
     }
-    let oid = create_relation(session, &mut change, schema, &name, &mut columns).await?;
+    let catalog = session.catalog()?;
+    let eval = session.eval_context(&catalog);
+    let history_us = past::retention(&eval, &create.options)?;
+    let oid =
+        create_relation(session, &mut change, schema, &name, &mut columns, history_us).await?;
     // Primary keys come first, so that foreign keys to the table itself find them.
     let mut all: Vec<NewConstraint> =
         columns.iter_mut().flat_map(|column| std::mem::take(&mut column.constraints)).collect();
@@ -132,6 +136,7 @@ async fn create_relation(
     schema: u32,
     name: &str,
     columns: &mut [NewColumn],
+    history_us: Option<u64>,
 ) -> Result<u32> {
     let oid = session.shared.engine.allocate_oid();
     let mut sequences = Vec::new();
@@ -156,6 +161,7 @@ async fn create_relation(
         next_column_id: descriptors.len() as u32,
         columns: descriptors,
         constraints: Vec::new(),
+        history_us,
     };
     change
         .create_relation(RelationDescriptor {
@@ -269,7 +275,11 @@ pub(crate) async fn run_as(
         let name = given.unwrap_or_else(|| field.name.clone());
         push_column(&mut columns, plain_column(index as u32, name, field.data_type))?;
     }
-    let oid = create_relation(session, &mut change, schema, &name, &mut columns).await?;
+    let catalog = session.catalog()?;
+    let eval = session.eval_context(&catalog);
+    let history_us = past::retention(&eval, &create.options)?;
+    let oid =
+        create_relation(session, &mut change, schema, &name, &mut columns, history_us).await?;
     let storage = change
         .catalog()
         .relation(oid)

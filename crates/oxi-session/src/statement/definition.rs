@@ -130,6 +130,7 @@ pub(crate) fn stored_expression(
         columns: columns.to_vec(),
         next_column_id: 0,
         constraints: Vec::new(),
+        history_us: None,
     };
     let row = Arc::new(RelationDescriptor {
         oid: 0,

@@ -16,7 +16,10 @@ use crate::{
     prepared::Plan,
     request::Parsed,
     session::Session,
-    statement::query::{self, Collect},
+    statement::{
+        past,
+        query::{self, Collect},
+    },
 };
 
 /// The one column of EXPLAIN.
@@ -83,6 +86,8 @@ async fn explain_plan(
         }
         return Ok(lines);
     }
+    let shared = Arc::clone(&session.shared);
+    let statement = past::look_back(&shared, statement, plan, params, types).await?;
     let logical = plan::substitute(plan.bound.plan().clone(), params, types)?;
     session.shared.executor.explain(&logical, statement, options).await
 }

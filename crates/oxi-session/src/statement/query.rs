@@ -20,7 +20,7 @@ use crate::{
     prepared::{Plan, Prepared},
     request::{Parsed, Request},
     session::Session,
-    statement::lock,
+    statement::{lock, past},
     system::SessionServer,
     transaction::require_writable,
 };
@@ -200,7 +200,11 @@ async fn start(
     } else {
         session.eval_context(&plan.catalog)
     };
-    let statement = statement_with(session, &plan.catalog, eval);
+    let mut statement = statement_with(session, &plan.catalog, eval);
+    if plan.bound.moments().plan.is_some() {
+        let shared = Arc::clone(&session.shared);
+        statement = Box::pin(past::look_back(&shared, statement, plan, params, types)).await?;
+    }
     let verb = plan.bound.verb();
     let fields = Arc::clone(&plan.fields);
     if let Some(fast) = &plan.fast {
@@ -293,6 +297,7 @@ fn statement_with(
         rules: Arc::clone(&shared.rules),
         shared: Arc::default(),
         deferred,
+        moments: Vec::new(),
     })
 }
 

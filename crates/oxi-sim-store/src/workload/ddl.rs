@@ -99,7 +99,7 @@ async fn create_table(tx: &mut Tx, prng: &mut Prng) -> Result<(), Stop> {
     for number in 0..prng.below(3) as u32 {
         columns.push(column(number + 1, physical(prng)));
     }
-    let layout = TableLayout { columns, catalog: false };
+    let layout = TableLayout { columns, catalog: false, history_us: None };
     tx.create_table(id, layout.clone())?;
     tx.lock(id, TableLock::AccessExclusive).await?;
     if one_in(prng, 2) {

@@ -197,6 +197,25 @@ pub struct TableExpr {
     pub span: Span,
 }
 
+/// The moment as of which a relation is read: `AS OF TIMESTAMP …`, `AS OF TRANSACTION …`, or
+/// `FOR SYSTEM_TIME AS OF …`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AsOf {
+    /// How the moment is given.
+    pub kind: MomentKind,
+    /// The time, or the number of the transaction.
+    pub expr: Expr,
+}
+
+/// How a moment is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum MomentKind {
+    /// By its time.
+    Timestamp,
+    /// By the transaction whose commit it is.
+    Transaction,
+}
+
 /// The items of FROM.
 #[derive(Clone, PartialEq, Debug)]
 pub enum TableExprKind {
@@ -206,6 +225,8 @@ pub enum TableExprKind {
         name: ObjectName,
         /// `ONLY`.
         only: bool,
+        /// `AS OF`.
+        as_of: Option<Box<AsOf>>,
         /// `AS`.
         alias: Option<TableAlias>,
     },

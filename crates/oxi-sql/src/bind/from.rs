@@ -7,7 +7,7 @@ use datafusion::{
         Column, NullHandling, TableReference, UnnestOptions,
         tree_node::{Transformed, TreeNode},
     },
-    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery},
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery, TableSource},
 };
 use oxi_base::{Error, Result, SqlState};
 use oxi_catalog::{Resolved, SystemRelation};
@@ -110,7 +110,15 @@ impl Binder<'_> {
         lateral: &Scope<'_>,
     ) -> Result<FromItem> {
         self.nested(item.span, |binder| match &item.kind {
-            TableExprKind::Table { name, alias, .. } => binder.relation(name, alias.as_ref()),
+            TableExprKind::Table { name, as_of, alias, .. } => {
+                let Some(as_of) = as_of else { return binder.relation(name, alias.as_ref()) };
+                binder.refuse_past_cte(name)?;
+                let moment = binder.moment(as_of)?;
+                let outer = binder.past.replace(moment);
+                let item = binder.relation(name, alias.as_ref());
+                binder.past = outer;
+                item
+            }
             TableExprKind::Subquery { query, lateral: is_lateral, alias } => {
                 let locking = binder.locking.take();
                 let bound = if *is_lateral {
@@ -148,8 +156,14 @@ impl Binder<'_> {
             .resolve(&self.context.search_path, &name.texts())
             .map_err(|error| error.at(position))?;
         match found {
-            Resolved::System(system) => self.system_item(system, alias),
+            Resolved::System(system) => {
+                self.refuse_past(name)?;
+                self.system_item(system, alias)
+            }
             Resolved::Relation(relation) => match &relation.kind {
+                RelationKind::Table(_) if self.past.is_some() => {
+                    self.past_item(&relation, name, alias)
+                }
                 RelationKind::Table(_) => {
                     let locking = self.locking.is_some() && self.view_depth == 0;
                     let item = self.table_item(&relation, alias, locking)?;
@@ -165,7 +179,10 @@ impl Binder<'_> {
                 )
                 .with_detail("This operation is not supported for indexes.")
                 .at(position)),
-                RelationKind::Sequence(_) => self.sequence_item(&relation, alias),
+                RelationKind::Sequence(_) => {
+                    self.refuse_past(name)?;
+                    self.sequence_item(&relation, alias)
+                }
             },
         }
     }
@@ -177,8 +194,18 @@ impl Binder<'_> {
         alias: Option<&TableAlias>,
         with_row_id: bool,
     ) -> Result<FromItem> {
-        self.relations.insert(relation.oid);
         let source = self.context.relations.table(relation, with_row_id)?;
+        self.source_item(relation, source, alias)
+    }
+
+    /// A table whose rows come from a source.
+    pub(crate) fn source_item(
+        &mut self,
+        relation: &Arc<RelationDescriptor>,
+        source: Arc<dyn TableSource>,
+        alias: Option<&TableAlias>,
+    ) -> Result<FromItem> {
+        self.relations.insert(relation.oid);
         let (name, renamed) = alias_of(alias, &relation.name);
         let qualifier = TableReference::bare(self.fresh_qualifier(&name));
         let plan = LogicalPlanBuilder::scan(qualifier.clone(), source, None)

@@ -355,9 +355,18 @@ impl Writer<'_> {
 
     fn table(&mut self, table: &TableExpr) -> Result<()> {
         stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || match &table.kind {
-            TableExprKind::Table { name, only, alias } => {
+            TableExprKind::Table { name, only, as_of, alias } => {
                 self.push(if *only { "ONLY " } else { "" });
                 self.relation(name);
+                if let Some(as_of) = as_of {
+                    self.push(match as_of.kind {
+                        MomentKind::Timestamp => " AS OF TIMESTAMP ",
+                        MomentKind::Transaction => " AS OF TRANSACTION ",
+                    });
+                    self.push("(");
+                    self.expr(&as_of.expr)?;
+                    self.push(")");
+                }
                 self.alias(alias.as_ref());
                 Ok(())
             }

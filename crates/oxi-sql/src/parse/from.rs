@@ -106,11 +106,41 @@ impl Parser<'_> {
             return Err(self.syntax_error());
         }
         let (name, only) = self.relation()?;
+        let as_of = self.optional_as_of()?;
         let alias = self.optional_table_alias()?;
         if self.is("tablesample") {
             return Err(self.unsupported("TABLESAMPLE"));
         }
-        Ok(TableExpr { kind: TableExprKind::Table { name, only, alias }, span: self.since(start) })
+        let kind = TableExprKind::Table { name, only, as_of, alias };
+        Ok(TableExpr { kind, span: self.since(start) })
+    }
+
+    /// `AS OF TIMESTAMP …`, `AS OF TRANSACTION …`, `FOR SYSTEM_TIME AS OF …`.
+    fn optional_as_of(&mut self) -> Result<Option<Box<AsOf>>> {
+        // `AS of` alone is an alias.
+        let is_moment =
+            self.are(&["as", "of", "timestamp"]) || self.are(&["as", "of", "transaction"]);
+        if self.are(&["for", "system_time"]) {
+            self.expect_all(&["for", "system_time", "as", "of"])?;
+            let kind = MomentKind::Timestamp;
+            return Ok(Some(Box::new(AsOf { kind, expr: self.expr()? })));
+        }
+        if !is_moment {
+            return Ok(None);
+        }
+        self.expect_all(&["as", "of"])?;
+        self.moment().map(Box::new).map(Some)
+    }
+
+    /// `TIMESTAMP expression`, `TRANSACTION expression`.
+    pub(super) fn moment(&mut self) -> Result<AsOf> {
+        let kind = if self.eat("timestamp") {
+            MomentKind::Timestamp
+        } else {
+            self.expect("transaction")?;
+            MomentKind::Transaction
+        };
+        Ok(AsOf { kind, expr: self.expr()? })
     }
 
     /// `(query)`, `(a JOIN b …)`, with any number of parentheses.

@@ -101,7 +101,7 @@ impl Parser<'_> {
         let from_start = self.start();
         let (name, only) = self.relation()?;
         let table = TableExpr {
-            kind: TableExprKind::Table { name, only, alias: None },
+            kind: TableExprKind::Table { name, only, as_of: None, alias: None },
             span: self.since(from_start),
         };
         let span = self.since(start);

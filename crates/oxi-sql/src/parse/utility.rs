@@ -63,9 +63,40 @@ impl Parser<'_> {
                 let payload = if self.eat_sym(",") { Some(self.string()?) } else { None };
                 StatementKind::Notify(Notify { channel, payload })
             }
+            "flashback" => self.flashback()?,
+            "undrop" => {
+                self.expect_all(&["undrop", "table"])?;
+                let name = self.object_name()?;
+                StatementKind::Undrop(Undrop { name, rename: self.optional_rename()? })
+            }
             "refresh" => StatementKind::RefreshMaterializedView(self.refresh()?),
             _ => return Err(self.syntax_error()),
         })
+    }
+
+    /// `FLASHBACK TABLE … TO …`.
+    fn flashback(&mut self) -> Result<StatementKind> {
+        self.expect_all(&["flashback", "table"])?;
+        let name = self.object_name()?;
+        let mut tables = vec![name];
+        while self.eat_sym(",") {
+            tables.push(self.object_name()?);
+        }
+        self.expect("to")?;
+        if self.are(&["before", "drop"]) && tables.len() == 1 {
+            self.expect_all(&["before", "drop"])?;
+            let name = tables.remove(0);
+            return Ok(StatementKind::Undrop(Undrop { name, rename: self.optional_rename()? }));
+        }
+        let to = self.moment()?;
+        Ok(StatementKind::Flashback(Box::new(Flashback { tables, to })))
+    }
+
+    fn optional_rename(&mut self) -> Result<Option<Ident>> {
+        if !self.eat_all(&["rename", "to"]) {
+            return Ok(None);
+        }
+        self.col_id().map(Some)
     }
 
     fn discard(&mut self) -> Result<Discard> {

@@ -395,8 +395,12 @@ impl Rows {
         for slot in &decoded.slots {
             self.live.set((*slot).into(), true);
         }
-        self.dead = decoded.len - decoded.slots.len();
         self.columns = decoded.columns;
+        if self.created.is_empty() {
+            self.created = decoded.created;
+        }
+        self.chains.extend(decoded.chains);
+        self.count_dead();
     }
 
     /// Locks are held in memory, with the chains they are part of.

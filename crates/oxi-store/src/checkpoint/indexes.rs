@@ -12,6 +12,7 @@ use oxi_world::OpenMode;
 use super::{Fresh, out::OutFile};
 use crate::{
     engine::Core,
+    image::Extent,
     index::{
         base::{MAGIC, Place},
         save::{BlockSink, Saving},
@@ -27,6 +28,8 @@ pub(super) struct Indexes<'a> {
     pub(super) paths: &'a Paths,
     pub(super) table: &'a Table,
     pub(super) ts: Ts,
+    /// What the images of its blocks hold.
+    pub(super) extent: Extent,
     /// Of the checkpoint.
     pub(super) number: u64,
 }
@@ -57,7 +60,8 @@ impl Indexes<'_> {
             let sparse = self.sparse_files(id, known.map(|(_, base)| base))?;
             let mut sink = Sink { indexes: self, index: id, out: None };
             let sight = Sight::committed(self.ts);
-            let saving = Saving { table: self.table, entry, sight, sparse: &sparse };
+            let (table, extent) = (self.table, self.extent);
+            let saving = Saving { table, entry, sight, extent, sparse: &sparse };
             let (manifest, blocks) = saving.run(&mut sink)?;
             report.bytes_written += sink.finish()?;
             fresh.indexes.push(blocks);

@@ -12,7 +12,7 @@ use super::{
     tree::{Piece, Tree, TreeKey},
 };
 use crate::{
-    block::{Overlay, Seen},
+    image::Extent,
     manifest::{BaseEntry, IndexManifest},
     table::Table,
     undo::Sight,
@@ -45,6 +45,8 @@ pub(crate) struct Saving<'a> {
     /// The index with the places of its columns.
     pub(crate) entry: &'a IndexUse,
     pub(crate) sight: Sight<'a>,
+    /// Which states the rows' images hold.
+    pub(crate) extent: Extent,
     /// Files whose blocks are to be moved.
     pub(crate) sparse: &'a BTreeSet<u64>,
 }
@@ -141,16 +143,16 @@ impl Saving<'_> {
         Ok(out)
     }
 
-    /// Whether the checkpoint sees a row with this key.
+    /// Whether the checkpoint's images hold a state of the row with this key.
     fn is_seen(&self, key: &Key, row: RowId) -> Result<bool> {
         let Some((block, slot)) = self.table.locate(row) else { return Ok(false) };
         let rows = block.read()?;
-        let overlay = match rows.see(slot, &self.sight) {
-            Seen::No => return Ok(false),
-            Seen::InPlace => Overlay::new(),
-            Seen::Older(overlay) => overlay,
-        };
-        Ok(self.entry.key(|position| rows.value(slot, position, Some(&overlay))).0 == *key)
+        let mut found = false;
+        rows.each_image_state(slot, &self.sight, self.extent, |overlay| {
+            let of_state = |position| rows.value(slot, position, Some(overlay));
+            found = found || self.entry.key(of_state).0 == *key;
+        });
+        Ok(found)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     index::{IndexUse, key::Key},
     redo::{self, RowHead, RowKind},
     table::{Shape, Table},
+    undo::TxnState,
 };
 
 /// Applies row operations, remembering the block of the one before.
@@ -28,10 +29,12 @@ struct Last {
 type Keys<'a> = SmallVec<[(&'a IndexUse, Key); 4]>;
 
 impl Applier {
-    /// Applies one operation whose values come next in `reader`; `None` if it does not fit.
+    /// Applies one operation whose values come next in `reader`; `None` if it does not fit. With
+    /// an author, what was before is remembered.
     pub(super) fn apply(
         &mut self,
         table: &Arc<Table>,
+        author: Option<&Arc<TxnState>>,
         head: RowHead,
         reader: &mut Reader<'_>,
     ) -> Result<Option<()>> {
@@ -64,7 +67,11 @@ impl Applier {
             }
             RowKind::Delete => keys(&rows, slot, last.shape.indexes.iter()),
         };
-        if change(&mut rows, head.kind, slot, reader).is_none() {
+        let changed = match author {
+            None => change(&mut rows, head.kind, slot, reader),
+            Some(author) => change_kept(&mut rows, head.kind, slot, author, reader),
+        };
+        if changed.is_none() {
             return Ok(None);
         }
         if rows.len == SLOTS && head.kind == RowKind::Insert {
@@ -76,7 +83,9 @@ impl Applier {
             RowKind::Delete => Keys::new(),
         };
         drop(rows);
-        move_entries(&before, &after, head.row)?;
+        // The states of before are still there, and so are their entries.
+        let gone = if author.is_some() { Keys::new() } else { before };
+        move_entries(&gone, &after, head.row)?;
         Ok(Some(()))
     }
 }
@@ -116,6 +125,31 @@ fn change(rows: &mut Rows, kind: RowKind, slot: u16, reader: &mut Reader<'_>) ->
             }
             rows.set_live(slot, false);
             rows.clear_values(slot);
+            Some(())
+        }
+    }
+}
+
+/// As [`change`], leaving the older version behind the row.
+fn change_kept(
+    rows: &mut Rows,
+    kind: RowKind,
+    slot: u16,
+    author: &Arc<TxnState>,
+    reader: &mut Reader<'_>,
+) -> Option<()> {
+    match kind {
+        RowKind::Insert => {
+            change(rows, kind, slot, reader)?;
+            rows.note_creator(slot, author);
+            Some(())
+        }
+        RowKind::Update => rows.restore_kept_change(slot, reader, author),
+        RowKind::Delete => {
+            if !rows.is_live(slot) {
+                return None;
+            }
+            rows.delete(slot, author, 0);
             Some(())
         }
     }

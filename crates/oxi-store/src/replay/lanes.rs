@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use rustc_hash::FxHasher;
 
 use super::{apply::Applier, inapplicable};
-use crate::{redo, table::Table};
+use crate::{redo, table::Table, undo::TxnState};
 
 /// Most lanes: one thread reads for all of them.
 const LANES_MAX: usize = 8;
@@ -28,6 +28,8 @@ struct Batch {
 struct Run {
     start: usize,
     table: Arc<Table>,
+    /// Who made the changes, if they are to be remembered.
+    author: Option<Arc<TxnState>>,
     /// The frame of its first operation, for messages.
     lsn: Lsn,
 }
@@ -56,6 +58,14 @@ struct Lane {
     thread: TaskHandle,
 }
 
+/// An operation on a row.
+pub(super) struct Change<'a> {
+    pub(super) table: &'a Arc<Table>,
+    pub(super) author: Option<&'a Arc<TxnState>>,
+    pub(super) lsn: Lsn,
+    pub(super) bytes: &'a [u8],
+}
+
 /// All lanes.
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
@@ -79,20 +89,24 @@ impl Lanes {
     }
 
     /// Hands one operation on a row of a block to its lane.
-    pub(super) fn send(
-        &mut self,
-        block: u64,
-        table: &Arc<Table>,
-        lsn: Lsn,
-        bytes: &[u8],
-    ) -> Result<()> {
+    pub(super) fn send(&mut self, block: u64, change: &Change<'_>) -> Result<()> {
+        let Change { table, author, lsn, bytes } = *change;
         let mut hasher = FxHasher::default();
         hasher.write_u64(block << 20 ^ u64::from(table.id.0));
         let at = (hasher.finish() >> 40) as usize % self.lanes.len();
         let lane = &mut self.lanes[at];
         let batch = &mut lane.filling;
-        if batch.runs.last().is_none_or(|run| !Arc::ptr_eq(&run.table, table)) {
-            batch.runs.push(Run { start: batch.bytes.len(), table: Arc::clone(table), lsn });
+        let continues = |run: &Run| {
+            let is_same_author = match (&run.author, author) {
+                (None, None) => true,
+                (Some(run), Some(author)) => Arc::ptr_eq(run, author),
+                _ => false,
+            };
+            Arc::ptr_eq(&run.table, table) && is_same_author
+        };
+        if !batch.runs.last().is_some_and(continues) {
+            let (table, author) = (Arc::clone(table), author.cloned());
+            batch.runs.push(Run { start: batch.bytes.len(), table, author, lsn });
         }
         batch.bytes.extend_from_slice(bytes);
         if batch.bytes.len() >= BATCH_BYTES {
@@ -225,7 +239,7 @@ fn apply(batch: &Batch) -> Result<()> {
             let applied = match redo::peek_row(&reader) {
                 Some((head, length)) => {
                     let _head = reader.take(length);
-                    applier.apply(&run.table, head, &mut reader)?
+                    applier.apply(&run.table, run.author.as_ref(), head, &mut reader)?
                 }
                 None => None,
             };

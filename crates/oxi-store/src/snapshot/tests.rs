@@ -29,7 +29,11 @@ fn store(physical: PhysicalType) -> Arc<Store> {
     let store = Store::open(world, options).unwrap();
     let txn = store.begin(Isolation::ReadCommitted);
     let column = ColumnLayout { id: ColumnId(0), physical, missing: Datum::Null };
-    txn.create_table(TABLE, TableLayout { columns: vec![column], catalog: false }).unwrap();
+    txn.create_table(
+        TABLE,
+        TableLayout { columns: vec![column], catalog: false, history_us: None },
+    )
+    .unwrap();
     let column = IndexColumnLayout { column: ColumnId(0), descending: false, nulls_first: false };
     let layout = IndexLayout {
         table: TABLE,

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use oxi_base::{Error, IndexId, Result, TableId};
-use oxi_model::engine::{IndexLayout, TableLayout};
+use oxi_base::{Error, IndexId, Result, SqlState, TableId};
+use oxi_model::engine::{ColumnLayout, IndexLayout, TableLayout};
 
 use super::{Transaction, UndoEntry, Work};
 use crate::{
     commit::DropAction,
+    engine::Core,
     index::{Index, build::build},
     redo,
     table::Table,
@@ -26,6 +27,7 @@ impl Transaction {
         if self.core.tables.write().insert(id, table).is_some() {
             return Err(Error::bug(format!("table storage {id} exists already")));
         }
+        self.core.lengthen_histories(&self.core.table(id)?.shape().layout);
         work.undo.push(UndoEntry::CreateTable(id));
         Ok(())
     }
@@ -34,13 +36,16 @@ impl Transaction {
         &self,
         work: &mut Work,
         id: TableId,
-        layout: TableLayout,
+        mut layout: TableLayout,
     ) -> Result<()> {
         check_layout(&layout)?;
         let table = self.core.table(id)?;
         let before = table.shape().layout.clone();
+        keep_missing(&mut layout, &before);
+        self.core.begin_history(&table, &layout);
         redo::put_alter_table(&mut work.redo.bytes, id, &layout);
         table.set_layout(layout, &self.state);
+        self.core.lengthen_histories(&table.shape().layout);
         work.undo.push(UndoEntry::AlterTable { table, before: Box::new(before) });
         work.drops.push(DropAction::Columns(id));
         Ok(())
@@ -50,6 +55,26 @@ impl Transaction {
         self.core.table(id)?;
         redo::put_drop_table(&mut work.redo.bytes, id);
         work.drops.push(DropAction::Table(id));
+        Ok(())
+    }
+
+    pub(super) fn undrop_table_storage(&self, work: &mut Work, id: TableId) -> Result<()> {
+        let missing = || Error::bug(format!("table storage {id} was not dropped"));
+        let table = self.core.dropped.read().get(&id).cloned().ok_or_else(missing)?;
+        let mut tables = self.core.tables.write();
+        if tables.contains_key(&id) {
+            return Err(Error::new(
+                SqlState::OBJECT_IN_USE,
+                "the table is being brought back by another transaction",
+            ));
+        }
+        let indexes = table.shape().all.clone();
+        self.core.indexes.write().extend(indexes.into_iter().map(|index| (index.id, index)));
+        tables.insert(id, table);
+        drop(tables);
+        redo::put_undrop_table(&mut work.redo.bytes, id);
+        work.undo.push(UndoEntry::UndropTable(id));
+        work.drops.push(DropAction::Undropped(id));
         Ok(())
     }
 
@@ -124,6 +149,25 @@ impl Transaction {
         // To recovery it is a new index in the place of the old one.
         redo::put_create_index(&mut work.redo.bytes, id, &layout);
         Ok(())
+    }
+}
+
+impl Core {
+    /// Undoes that a dropped table has come back.
+    pub(super) fn hide_undropped(&self, id: TableId) {
+        self.tables.write().remove(&id);
+        self.indexes.write().retain(|_, index| index.table != id);
+    }
+}
+
+/// Rows that are not in memory read of columns added since they were written what was said then.
+fn keep_missing(layout: &mut TableLayout, before: &TableLayout) {
+    for column in &mut layout.columns {
+        let is_same =
+            |known: &&ColumnLayout| known.id == column.id && known.physical == column.physical;
+        if let Some(known) = before.columns.iter().find(is_same) {
+            column.missing = known.missing.clone();
+        }
     }
 }
 

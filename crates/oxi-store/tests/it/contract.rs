@@ -28,7 +28,7 @@ fn commit(txn: &Arc<dyn Txn>) {
 }
 
 fn table(columns: Vec<ColumnLayout>) -> TableLayout {
-    TableLayout { columns, catalog: false }
+    TableLayout { columns, catalog: false, history_us: None }
 }
 
 fn rows_of(snapshot: &dyn Snapshot, columns: usize) -> Vec<Vec<Datum>> {

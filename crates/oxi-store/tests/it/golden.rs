@@ -1,6 +1,6 @@
-//! A store's files as version 2 of the formats was written, with blocks of index entries: this
-//! version opens them and finds the same rows. (`oxibase/tests/it/formats.rs` does so with whole
-//! databases.)
+//! A store's files as earlier versions of the formats were written: this version opens them and
+//! finds the same rows. Version 2 has blocks of index entries, version 3 history and a table that
+//! was dropped. (`oxibase/tests/it/formats.rs` does so with whole databases.)
 
 use std::{
     collections::BTreeMap,
@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use oxi_base::{RowId, TableId, Ts};
 use oxi_model::{
     Datum,
     engine::*,
@@ -76,8 +77,8 @@ fn delete(store: &Store, keys: impl Iterator<Item = i64>) {
     now(txn.commit().unwrap()).unwrap();
 }
 
-/// Writes the directory of a new version.
-fn write(place: &Path) {
+/// Writes the directory of version 2.
+fn write_2(place: &Path) {
     let store = open(&World::real(place).unwrap(), StoreOptions::default()).unwrap();
     create(&store);
     let txn = store.begin(Isolation::ReadCommitted);
@@ -120,7 +121,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn files_of_version_2_open_with_the_same_rows() {
-    let place = golden("store-v2", write);
+    let place = golden("store-v2", write_2);
     let world = World::real(&place).unwrap();
     let found = Store::inspect(&world, "").unwrap();
     assert_eq!(found.problems, []);
@@ -201,6 +202,79 @@ fn write_prepared(place: &Path) {
     fs::remove_file(place.join("LOCK")).unwrap();
 }
 
+/// Longer than anybody will run this test.
+const LONG_US: u64 = 1000 * 365 * 86_400_000_000;
+const OTHER: TableId = TableId(7);
+const MOMENTS: &str = "moments.txt";
+
+/// The rows of version 3 after each of its commits.
+fn states() -> Vec<BTreeMap<i64, String>> {
+    let first: BTreeMap<i64, String> = (0..10).map(|k| (k, text(k))).collect();
+    let mut second = first.clone();
+    second.insert(3, "changed before the checkpoint".to_owned());
+    second.remove(&4);
+    let mut third = second.clone();
+    third.insert(3, "changed in the log".to_owned());
+    third.remove(&5);
+    third.insert(20, "in the log".to_owned());
+    vec![first, second, third]
+}
+
+/// The commit that is visible now.
+fn newest(store: &Store) -> Ts {
+    store.begin(Isolation::ReadCommitted).begin_statement().ts()
+}
+
+/// Makes the rows what they are in the next state.
+fn step(store: &Store, from: &BTreeMap<i64, String>, to: &BTreeMap<i64, String>) -> Ts {
+    let txn = store.begin(Isolation::ReadCommitted);
+    let snapshot = txn.begin_statement();
+    for k in from.keys().filter(|k| !to.contains_key(k)) {
+        let (row, _) = find(&*snapshot, *k).unwrap();
+        txn.delete(&*snapshot, TABLE, row, WriteTarget::Snapshot).unwrap();
+    }
+    for (k, v) in to.iter().filter(|(k, v)| from.get(k) != Some(v)) {
+        match find(&*snapshot, *k) {
+            None => {
+                txn.insert(TABLE, &row(*k, v)).unwrap();
+            }
+            Some((at, _)) => {
+                let change = [(1, Datum::text(v.as_str()))];
+                txn.update(&*snapshot, TABLE, at, WriteTarget::Snapshot, &change).unwrap();
+            }
+        }
+    }
+    now(txn.commit().unwrap()).unwrap();
+    newest(store)
+}
+
+/// Writes the directory of version 3.
+fn write_3(place: &Path) {
+    let store = open(&World::real(place).unwrap(), StoreOptions::default()).unwrap();
+    let kept = TableLayout { history_us: Some(LONG_US), ..layout() };
+    let txn = store.begin(Isolation::ReadCommitted);
+    txn.create_table(TABLE, kept.clone()).unwrap();
+    txn.create_index(BY_KEY, index(0, true)).unwrap();
+    txn.create_index(BY_VALUE, index(1, false)).unwrap();
+    txn.create_table(OTHER, kept).unwrap();
+    txn.insert(OTHER, &row(1, "in a table that was dropped")).unwrap();
+    now(txn.commit().unwrap()).unwrap();
+    let (mut before, mut moments) = (BTreeMap::new(), Vec::new());
+    for (number, state) in states().into_iter().enumerate() {
+        if number == 2 {
+            let txn = store.begin(Isolation::ReadCommitted);
+            txn.drop_table(OTHER).unwrap();
+            now(txn.commit().unwrap()).unwrap();
+            store.checkpoint().unwrap();
+        }
+        moments.push(format!("{}\n", step(&store, &before, &state).0));
+        before = state;
+    }
+    drop(store);
+    fs::write(place.join(MOMENTS), moments.concat()).unwrap();
+    fs::remove_file(place.join("LOCK")).unwrap();
+}
+
 #[test]
 fn prepared_transactions_come_back_as_they_were_written() {
     let place = golden("store-prepared-v1", write_prepared);
@@ -251,5 +325,36 @@ fn prepared_transactions_come_back_as_they_were_written() {
     let store = open(&world, StoreOptions::default()).unwrap();
     assert_eq!(keys(&store), all);
     drop(store);
+    fs::remove_dir_all(&place).unwrap();
+}
+
+#[test]
+fn files_of_version_3_open_with_their_history() {
+    let place = golden("store-v3", write_3);
+    let moments = fs::read_to_string(place.join(MOMENTS)).unwrap();
+    let moments: Vec<Ts> = moments.lines().map(|line| Ts(line.parse().unwrap())).collect();
+    let world = World::real(&place).unwrap();
+    assert_eq!(Store::inspect(&world, "").unwrap().problems, []);
+    for _ in 0..2 {
+        let store = open(&world, StoreOptions::default()).unwrap();
+        let txn = store.begin(Isolation::ReadCommitted);
+        for (ts, state) in moments.iter().zip(states()) {
+            let then = now(txn.snapshot_at(Moment::Commit(*ts))).unwrap();
+            let rows = scan(&*then);
+            assert_eq!(rows, scan_index(&*then, false));
+            let rows: BTreeMap<_, _> = rows.into_iter().map(|(k, v, _)| (k, v)).collect();
+            assert_eq!(rows, state);
+        }
+        let dropped: Vec<_> = store.dropped_tables().iter().map(|(table, _)| *table).collect();
+        assert_eq!(dropped, [OTHER]);
+        txn.undrop_table(OTHER).unwrap();
+        let mut row = Vec::new();
+        assert!(txn.begin_statement().get(OTHER, RowId(0), &[0], &mut row).unwrap());
+        assert_eq!(row, [Datum::Int64(1)]);
+        txn.rollback();
+        drop(txn);
+        store.check().unwrap();
+        store.close().unwrap();
+    }
     fs::remove_dir_all(&place).unwrap();
 }

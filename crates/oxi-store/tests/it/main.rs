@@ -16,6 +16,8 @@ mod histories;
 mod inspect;
 mod memory;
 mod reads;
+mod retained;
 mod scripts;
 mod serializable;
 mod support;
+mod travel;

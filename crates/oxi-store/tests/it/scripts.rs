@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, sync::Arc};
 
 use goldenscript::{Command, Context, Runner};
-use oxi_base::RowId;
+use oxi_base::{RowId, Ts};
 use oxi_model::{
     Datum,
     engine::*,
@@ -43,6 +43,8 @@ struct Scripts {
     store: Option<Arc<Store>>,
     sessions: BTreeMap<String, Session>,
     advisory: BTreeMap<String, Arc<dyn SessionLocks>>,
+    /// Commits by the names they were given.
+    moments: BTreeMap<String, Ts>,
 }
 
 type Output = Result<String, Box<dyn Error>>;
@@ -53,7 +55,8 @@ impl Scripts {
         let store = open(&world, StoreOptions::default()).unwrap();
         create(&store);
         let (sessions, advisory) = (BTreeMap::new(), BTreeMap::new());
-        Scripts { world, control, store: Some(store), sessions, advisory }
+        let moments = BTreeMap::new();
+        Scripts { world, control, store: Some(store), sessions, advisory, moments }
     }
 
     fn store(&self) -> &Arc<Store> {
@@ -122,8 +125,41 @@ impl Scripts {
                 ));
             }
             "locks" => return Ok(self.locks()),
+            "keep" | "advance" | "note" | "at" => return self.history(command),
             "failsync" => self.control.fail_sync("wal", 0),
             name => return Err(format!("unknown command {name}").into()),
+        }
+        Ok(String::new())
+    }
+}
+
+impl Scripts {
+    /// Commands about earlier moments.
+    fn history(&mut self, command: &Command) -> Output {
+        let mut args = command.consume_args();
+        let argument = args.next_pos().ok_or("argument missing")?.to_owned();
+        match command.name.as_str() {
+            "keep" => {
+                let history_us = Some(argument.parse()?);
+                let txn = self.store().begin(Isolation::ReadCommitted);
+                txn.alter_table(TABLE, TableLayout { history_us, ..layout() })?;
+                now(txn.commit()?)?;
+            }
+            "advance" => self.control.advance_us(argument.parse()?),
+            "note" => {
+                let ts = self.store().begin(Isolation::ReadCommitted).begin_statement().ts();
+                self.moments.insert(argument, ts);
+            }
+            _ => {
+                let ts = *self.moments.get(&argument).ok_or("no such moment")?;
+                let txn = self.store().begin(Isolation::ReadCommitted);
+                let then = now(txn.snapshot_at(Moment::Commit(ts)))?;
+                let request = ScanRequest { columns: vec![0], row_id: false, partitions: 1, in_order: false };
+                if let Err(error) = then.scan(TABLE, &request) {
+                    return Ok(error.message().to_owned());
+                }
+                return Ok(list(&scan(&*then)));
+            }
         }
         Ok(String::new())
     }
@@ -457,5 +493,5 @@ macro_rules! scripts {
 scripts! {
     visibility waits read_committed repeatable_read savepoints unique deadlock locks collection
     recovery checkpoint sequences failure table_locks advisory serializable two_phase
-    deferred_unique
+    deferred_unique history
 }

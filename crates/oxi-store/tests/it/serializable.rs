@@ -21,7 +21,7 @@ fn open_accounts() -> Arc<Store> {
     let store = Store::open(World::in_memory().unwrap(), options).unwrap();
     let txn = store.begin(Isolation::ReadCommitted);
     let columns = vec![column(0, PhysicalType::Int64), column(1, PhysicalType::Int64)];
-    txn.create_table(T, TableLayout { columns, catalog: false }).unwrap();
+    txn.create_table(T, TableLayout { columns, catalog: false, history_us: None }).unwrap();
     txn.create_index(BY_K, IndexLayout { table: T, ..index(0, true) }).unwrap();
     for k in 0..PAIRS * 2 {
         txn.insert(T, &[Datum::Int64(k), Datum::Int64(40)]).unwrap();

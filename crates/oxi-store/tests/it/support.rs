@@ -66,6 +66,7 @@ pub(crate) fn layout() -> TableLayout {
     TableLayout {
         columns: vec![column(0, PhysicalType::Int64), column(1, PhysicalType::Text)],
         catalog: false,
+        history_us: None,
     }
 }
 

@@ -38,6 +38,7 @@ fn every_key_of_a_file_counts() {
         "data = \"{data}\"\npg = \"127.0.0.1:0\"\nmax_connections = 1\n\
          checkpoint_timeout = \"1min\"\nmax_wal_size = \"64MB\"\nmemory_limit = \"32MB\"\n\
          archive = \"{archive}\"\narchive_timeout = \"1s\"\n\
+         history_retention = \"7d\"\nretained_checkpoints = 1\n\
          [tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n\
          [users]\nann = \"secret\"\n"
     );

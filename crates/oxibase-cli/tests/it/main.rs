@@ -8,6 +8,7 @@
 
 mod backup;
 mod check;
+mod checkpoints;
 mod config;
 mod dump;
 mod extended;

@@ -69,6 +69,7 @@ fn table(oid: u32, name: &str, columns: Vec<ColumnDescriptor>) -> RelationDescri
                     deferral: Deferral::NONE,
                 },
             ],
+            history_us: None,
         }),
     }
 }
