@@ -33,7 +33,7 @@ pub struct LogHold {
 
 impl LogHold {
     /// The position from which on nothing is removed.
-    pub fn from(&self) -> Lsn {
+    pub fn first_lsn(&self) -> Lsn {
         self.from
     }
 }

@@ -110,7 +110,7 @@ fn immutable_files(world: &World, paths: &Paths) -> Result<Vec<BackupFile>> {
     let mut files = Vec::new();
     for dir in dirs {
         let names = world.disk.list(&disk::join(paths.dir(), &dir))?;
-        for name in names.iter().filter(|name| !name.ends_with(".tmp")) {
+        for name in names.iter().filter(|name| name.strip_suffix(".tmp").is_none()) {
             let path = disk::join(&dir, name);
             let file = world.disk.open(&disk::join(paths.dir(), &path), OpenMode::Read)?;
             files.push(BackupFile { path, bytes: file.len()?, checksums: Vec::new() });
@@ -151,7 +151,7 @@ impl RunningBackup for Running {
         let mut known = self.log.lock();
         known.extend(backup.files.iter().map(|file| (file.path.clone(), file.bytes)));
         for (header, end) in core.log.completed() {
-            if end > self.hold.from() && header.first_lsn < lsn {
+            if end > self.hold.first_lsn() && header.first_lsn < lsn {
                 let path = disk::join(&Paths::new("").log(), &header.name());
                 let bytes = oxi_log::segment::FILE_HEADER_BYTES + (end.0 - header.first_lsn.0);
                 known.insert(path.clone(), bytes);

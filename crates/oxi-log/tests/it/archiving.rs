@@ -33,7 +33,7 @@ fn commit(log: &Log, numbers: std::ops::Range<u64>) {
 
 fn logs(disk: &dyn Disk, dir: &str) -> Vec<String> {
     let mut names = disk.list(dir).unwrap();
-    names.retain(|name| name.ends_with(".wal"));
+    names.retain(|name| name.strip_suffix(".wal").is_some());
     names
 }
 
@@ -88,7 +88,7 @@ fn a_hold_keeps_files() {
     drop(hold);
     commit(&log, 20..40);
     log.retire(log.next_lsn()).unwrap();
-    assert!(log.oldest_lsn() > Lsn(0) && log.oldest_lsn() <= later.from());
+    assert!(log.oldest_lsn() > Lsn(0) && log.oldest_lsn() <= later.first_lsn());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn failures_are_counted_and_tried_again() {
     assert_eq!(log.retire(log.next_lsn()).unwrap(), log.completed()[0].0.first_lsn.0);
     let behind = log.completed().len() as u64;
     assert_eq!(archiver.step().unwrap(), behind);
-    assert_eq!(log.retire(log.next_lsn()).is_ok(), true);
+    assert!(log.retire(log.next_lsn()).unwrap() > 0);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_restart_goes_on_where_the_archive_ends() {
     commit(&log, 20..30);
     drop(log);
     control.crash();
-    let (log, _) = Log::open(world.clone(), options()).unwrap();
+    let (log, _) = Log::open(world, options()).unwrap();
     let archiver = Archiver::new(&log, Arc::clone(&archive));
     assert!(archiver.step().unwrap() > 0);
     assert_eq!(archiver.statistics().failed, 0);
@@ -210,7 +210,7 @@ fn timelines_are_kept_apart_in_one_archive() {
     let (world, archive) = archived();
     let (again, _) = archived();
     replay(&world, &*archive, Ts(25));
-    let (log, recovered) = Log::open(world.clone(), options()).unwrap();
+    let (log, recovered) = Log::open(world, options()).unwrap();
     assert_eq!(recovered.timeline, 2);
     commit(&log, 100..120);
     log.close().unwrap();

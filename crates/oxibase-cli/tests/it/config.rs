@@ -72,7 +72,7 @@ fn every_key_of_a_file_counts() {
         std::thread::sleep(std::time::Duration::from_millis(50));
         std::fs::read_dir(&archive)
             .unwrap()
-            .any(|entry| entry.unwrap().file_name().to_str().unwrap().ends_with(".wal"))
+            .any(|entry| entry.unwrap().path().extension().is_some_and(|ending| ending == "wal"))
     });
     assert!(is_archived);
 }
