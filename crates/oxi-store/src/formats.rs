@@ -60,7 +60,7 @@ pub fn read(format: Format, bytes: &[u8]) -> Result<()> {
 /// `XX001` for the first that makes no sense there.
 pub fn replay<'a>(world: &World, payloads: impl Iterator<Item = &'a [u8]>) -> Result<()> {
     let storage = Storage::new(world, Paths::new("fuzzed"), None);
-    let mut replay = Replay::new(&storage);
+    let mut replay = Replay::new(&storage, 0);
     for (number, payload) in (1..).zip(payloads) {
         let frame = Frame {
             lsn: Lsn(number),

@@ -14,9 +14,8 @@ use oxi_model::{
     Datum, Row,
     engine::{
         BoxFuture, DifferenceVisitor, IndexLayout, InsertOutcome, Isolation, KeyCheck, Moment,
-        PrepareAs, RowLock,
-        SavepointId, SequenceStep, Snapshot, TableLayout, TableLock, Txn, Wait, WriteOutcome,
-        WriteTarget,
+        PrepareAs, RowLock, SavepointId, SequenceStep, Snapshot, TableLayout, TableLock, Txn, Wait,
+        WriteOutcome, WriteTarget,
     },
     lock::{AdvisoryKey, LockObject},
 };

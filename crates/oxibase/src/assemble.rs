@@ -95,9 +95,7 @@ impl Assembly {
         ))?;
         let stop = Arc::new(AtomicBool::new(false));
         let archiving = archiver
-            .map(|archiver| {
-                Archiving::start(&world, &store, archiver, options.archive_timeout_us)
-            })
+            .map(|archiver| Archiving::start(&world, &store, archiver, options.archive_timeout_us))
             .transpose()?;
         let background = start_background(&world, &store, &stop, pace)?;
         let background = Mutex::new(Some(background));

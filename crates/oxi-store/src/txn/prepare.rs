@@ -403,6 +403,7 @@ impl Transaction {
             Op::CreateTable(id, layout) => self.create_table_storage(work, id, layout),
             Op::AlterTable(id, layout) => self.alter_table_storage(work, id, layout),
             Op::DropTable(id) => self.drop_table_storage(work, id),
+            Op::UndropTable(id) => self.undrop_table_storage(work, id),
             Op::CreateIndex(id, layout) => self.create_index_storage(work, id, layout),
             Op::DropIndex(id) => self.drop_index_storage(work, id),
             Op::Sequence(..) | Op::Marks(_) => Ok(()),

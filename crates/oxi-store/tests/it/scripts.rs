@@ -154,7 +154,8 @@ impl Scripts {
                 let ts = *self.moments.get(&argument).ok_or("no such moment")?;
                 let txn = self.store().begin(Isolation::ReadCommitted);
                 let then = now(txn.snapshot_at(Moment::Commit(ts)))?;
-                let request = ScanRequest { columns: vec![0], row_id: false, partitions: 1, in_order: false };
+                let request =
+                    ScanRequest { columns: vec![0], row_id: false, partitions: 1, in_order: false };
                 if let Err(error) = then.scan(TABLE, &request) {
                     return Ok(error.message().to_owned());
                 }
