@@ -117,7 +117,7 @@ fn nothing_of_many_reads_stays() {
         )
         .unwrap();
     let by_key = connection.prepare("SELECT v FROM t WHERE id = $1").unwrap();
-    let mut read = |connection: &mut Connection, count: i32| {
+    let read = |connection: &mut Connection, count: i32| {
         for number in 0..count {
             let id = number % 100 + 1;
             let found = connection.query_prepared(&by_key, &[&id]).unwrap();
