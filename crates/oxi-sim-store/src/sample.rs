@@ -98,7 +98,7 @@ fn layout(table: TableId) -> TableLayout {
         _ => vec![Int64, Text],
     };
     let columns = (0..).zip(physical).map(|(id, physical)| column(id, physical)).collect();
-    TableLayout { columns, catalog: table == LATE }
+    TableLayout { columns, catalog: table == LATE, history_us: None }
 }
 
 fn indexes() -> Vec<(IndexId, IndexLayout)> {

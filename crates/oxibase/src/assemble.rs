@@ -11,7 +11,7 @@ use std::{
 use oxi_base::Result;
 use oxi_model::engine::Engine;
 use oxi_session::DatabaseOptions;
-use oxi_store::{Flush, Observer, Store, StoreOptions};
+use oxi_store::{Archiver, Flush, Observer, Store, StoreOptions};
 use oxi_world::{World, disk::place, tasks::TaskHandle};
 use parking_lot::Mutex;
 
