@@ -25,6 +25,8 @@ pub struct Prepared {
     pub(crate) fields_may_change: bool,
     /// `None` for statements that are carried out from their syntax tree.
     plan: Option<RwLock<Arc<Plan>>>,
+    /// The columns of a statement without plan that returns rows all the same.
+    utility_fields: Option<Arc<[OutputField]>>,
 }
 
 /// A bound statement and the way it runs.
@@ -55,11 +57,7 @@ impl Prepared {
                 let plan = plan.read();
                 plan.bound.returns_rows().then(|| Arc::clone(&plan.fields))
             }
-            None => match &self.parsed.as_ref()?.statement.kind {
-                StatementKind::Show(show) => Some(crate::statement::settings::show_fields(show)),
-                StatementKind::Explain(_) => Some(crate::statement::explain::fields()),
-                _ => None,
-            },
+            None => self.utility_fields.clone(),
         }
     }
 
@@ -203,8 +201,15 @@ impl Session {
     ) -> Result<Prepared> {
         let planned = parsed.as_ref().is_some_and(|p| query::is_planned(&p.statement.kind));
         let (Some(statement), true) = (&parsed, planned) else {
-            let parameter_types = types.into();
-            return Ok(Prepared { parsed, parameter_types, fields_may_change: false, plan: None });
+            let kind = parsed.as_ref().map(|parsed| &parsed.statement.kind);
+            let utility_fields = kind.and_then(|kind| self.utility_fields(kind));
+            return Ok(Prepared {
+                parsed,
+                parameter_types: types.into(),
+                fields_may_change: false,
+                plan: None,
+                utility_fields,
+            });
         };
         if self.transaction.as_ref().is_some_and(|transaction| transaction.failed) {
             return Err(Error::new(
@@ -216,6 +221,26 @@ impl Session {
         let plan = query::plan(self, statement, known)?;
         let parameter_types = plan.bound.parameters().into();
         let plan = Some(RwLock::new(Arc::new(plan)));
-        Ok(Prepared { parsed, parameter_types, fields_may_change: false, plan })
+        Ok(Prepared {
+            parsed,
+            parameter_types,
+            fields_may_change: false,
+            plan,
+            utility_fields: None,
+        })
+    }
+
+    /// The columns of a statement that is carried out from its syntax tree. Those of EXECUTE and
+    /// FETCH are of what they name now; a name that is not there is an error when they run.
+    fn utility_fields(&self, kind: &StatementKind) -> Option<Arc<[OutputField]>> {
+        match kind {
+            StatementKind::Show(show) => Some(crate::statement::settings::show_fields(show)),
+            StatementKind::Explain(_) => Some(crate::statement::explain::fields()),
+            StatementKind::Execute(execute) => self.prepared(execute.name.as_str()).ok()?.fields(),
+            StatementKind::Fetch(fetch) if !fetch.moves => {
+                self.cursor_fields(fetch.cursor.as_str())
+            }
+            _ => None,
+        }
     }
 }

@@ -107,10 +107,14 @@ impl Shared {",
         breaks: "a transaction is replayed once",
         file: "crates/oxi-store/src/replay.rs",
         find: r"                self.operations(rest, frame)?;
-                self.last_ts",
+                self.committed(frame);
+            }
+            FrameKind::Prepare",
         replace: r"                self.operations(rest, frame)?;
                 self.operations(rest, frame)?;
-                self.last_ts",
+                self.committed(frame);
+            }
+            FrameKind::Prepare",
     },
     Mutation {
         name: "replay-rolled-back-chunks",
