@@ -44,7 +44,7 @@ fn flip(sample: &Sample, number: u64) -> Result<Verdict, String> {
     let total: u64 = sample.files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
     let mut at = prng.below(total);
     let mut file = 0;
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         file = prng.below(sample.files.len() as u64) as usize;
         at = prng.below(sample.files[file].1.len() as u64);
     } else {

@@ -58,8 +58,17 @@ pub(crate) async fn run(session: &mut Session, flashback: &Flashback) -> Result<
 #[derive(Default)]
 struct Steps {
     deleted: Vec<RowId>,
-    changed: Vec<(RowId, Row, Vec<(usize, Datum)>)>,
+    changed: Vec<Changed>,
     inserted: Vec<Row>,
+}
+
+/// A row that is another one now.
+struct Changed {
+    row: RowId,
+    /// The whole row as it was.
+    then: Row,
+    /// The columns that differ, as they were.
+    columns: Vec<(usize, Datum)>,
 }
 
 /// A table whose rows are being changed.
@@ -87,9 +96,9 @@ async fn restore(
     for row in steps.deleted {
         target.delete(row).await?;
     }
-    for (row, then, changes) in steps.changed {
+    for Changed { row, then, columns } in steps.changed {
         // A key may be in the way that another row is about to give back.
-        if !target.update(row, &changes).await? {
+        if !target.update(row, &columns).await? {
             target.delete(row).await?;
             steps.inserted.push(then);
         }
@@ -114,7 +123,7 @@ impl Steps {
         };
         let changes = then.iter().zip(&now).enumerate().filter(|(_, (then, now))| then != now);
         let changes = changes.map(|(position, (then, _))| (position, then.clone())).collect();
-        self.changed.push((row, then, changes));
+        self.changed.push(Changed { row, then, columns: changes });
         Ok(())
     }
 }
