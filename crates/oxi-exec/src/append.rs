@@ -114,7 +114,8 @@ fn whole_aggregate(plan: &Arc<dyn ExecutionPlan>) -> DfResult<Option<Arc<dyn Exe
     Ok(Some(Arc::new(whole.with_limit_options(last.limit_options()))))
 }
 
-fn remade(
+/// A plan with other children.
+pub(crate) fn remade(
     plan: &Arc<dyn ExecutionPlan>,
     children: Vec<Arc<dyn ExecutionPlan>>,
 ) -> DfResult<Arc<dyn ExecutionPlan>> {
@@ -165,7 +166,7 @@ fn appended(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
 }
 
 /// Whether a plan computes what, like `nextval`, depends on how often it was computed before.
-fn counts(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(crate) fn counts(plan: &Arc<dyn ExecutionPlan>) -> bool {
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         return is_volatile(filter.predicate());
     }

@@ -36,8 +36,13 @@ use crate::{
     },
     error::to_datafusion,
     lateral::LateralExec,
+    planner::{lookup::by_subqueries, order::along_indexes},
     shared::{SharedExec, WithExec},
 };
+
+mod column;
+mod lookup;
+mod order;
 
 /// Plans queries, our own nodes among them.
 #[derive(Debug)]
@@ -52,7 +57,8 @@ impl QueryPlanner for OxiPlanner {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         reject_foreign(logical_plan)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(NodePlanner)]);
-        in_order(planner.create_physical_plan(logical_plan, session).await?)
+        let plan = planner.create_physical_plan(logical_plan, session).await?;
+        in_order(along_indexes(by_subqueries(plan)?)?)
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     dml::target::table_of,
     error::to_datafusion,
     provider::{
-        access::{IndexInfo, choose},
+        access::{IndexInfo, Ways},
         predicate::Wanted,
     },
     scan::{ScanExec, ScanTarget, index::IndexScanExec},
@@ -80,8 +80,8 @@ pub struct OxiTable {
     engine: Arc<dyn Engine>,
     relation: Arc<RelationDescriptor>,
     schema: SchemaRef,
-    physical: Vec<PhysicalType>,
-    indexes: Vec<IndexInfo>,
+    physical: Arc<[PhysicalType]>,
+    indexes: Arc<[IndexInfo]>,
     constraints: Constraints,
     /// The number of the moment as of which it is read; `None` is now.
     as_of: Option<usize>,
@@ -193,7 +193,7 @@ impl OxiTable {
         self.relation.as_table().map(TableDescriptor::storage).unwrap_or_default()
     }
 
-    fn target(&self, projection: Option<&Vec<usize>>) -> DfResult<ScanTarget> {
+    fn target(&self, projection: Option<&Vec<usize>>, filters: &[Expr]) -> DfResult<ScanTarget> {
         let schema = match projection {
             Some(projection) => Arc::new(self.schema.project(projection)?),
             None => Arc::clone(&self.schema),
@@ -214,6 +214,7 @@ impl OxiTable {
             bytes: statistics.bytes,
             wanted: Wanted::default(),
             as_of: self.as_of,
+            ways: Arc::new(Ways::new(&self.schema, &self.physical, &self.indexes, filters)),
         })
     }
 }
@@ -283,19 +284,11 @@ impl TableProvider for OxiTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let mut target = self.target(projection)?;
+        let mut target = self.target(projection, filters)?;
         if self.as_of.is_none() {
             target.wanted = Wanted::by(state, &self.schema, filters)?;
         }
-        let access =
-            choose(&self.indexes, &self.schema, &self.physical, filters).map_err(to_datafusion)?;
-        if let Some(mut access) = access {
-            access.physical = target
-                .columns
-                .iter()
-                .flatten()
-                .map(|place| self.physical[*place].clone())
-                .collect();
+        if let Some(access) = target.ways.access() {
             return Ok(Arc::new(IndexScanExec::new(target, access, limit)));
         }
         let partitions = if target.rows < PARALLEL_ROWS || limit.is_some() {

@@ -27,17 +27,23 @@ use datafusion::{
 };
 use futures::Stream;
 use oxi_base::{Error, Result, SqlState, TableId};
-use oxi_model::engine::{Scan, ScanRequest, Snapshot};
+use oxi_model::{
+    PhysicalType,
+    engine::{Scan, ScanRequest, Snapshot},
+};
 use parking_lot::Mutex;
 
 use crate::{
     context::{CancelFlag, StatementContext},
     error::to_datafusion,
     node::{bounded, leaf_methods},
-    provider::predicate::Wanted,
+    provider::{access::Ways, predicate::Wanted},
 };
 
 pub mod index;
+
+pub(crate) mod first_rows;
+pub(crate) mod ordered;
 
 /// What both kinds of table read have in common.
 #[derive(Clone, Debug)]
@@ -58,6 +64,8 @@ pub struct ScanTarget {
     pub wanted: Wanted,
     /// The number of the moment as of which they are read; `None` is now.
     pub as_of: Option<usize>,
+    /// The indexes that lead to them.
+    pub(crate) ways: Arc<Ways>,
 }
 
 impl ScanTarget {
@@ -106,10 +114,21 @@ impl ScanTarget {
         if self.as_of.is_some() { " as of an earlier moment" } else { "" }
     }
 
+    /// Positions of the output columns that are table columns, in order.
+    fn positions(&self) -> Vec<usize> {
+        self.columns.iter().copied().flatten().collect()
+    }
+
+    /// The physical types of these.
+    fn physical(&self) -> Vec<PhysicalType> {
+        let places = self.columns.iter().flatten();
+        places.map(|place| self.ways.physical[*place].clone()).collect()
+    }
+
     /// Positions to ask storage for, and whether it must add the row id (as the last column).
     pub(crate) fn request(&self, partitions: usize, in_order: bool) -> ScanRequest {
         ScanRequest {
-            columns: self.columns.iter().copied().flatten().collect(),
+            columns: self.positions(),
             row_id: self.columns.contains(&None),
             partitions,
             in_order,
@@ -192,6 +211,11 @@ impl ScanExec {
             properties,
             metrics: ExecutionPlanMetricsSet::new(),
         }
+    }
+
+    /// What it reads, unless it stops before the end.
+    pub(crate) fn whole(&self) -> Option<&ScanTarget> {
+        self.limit.is_none().then_some(&self.target)
     }
 
     /// The same scan, the rows of each partition before those of the next.

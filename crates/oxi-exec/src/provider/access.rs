@@ -1,10 +1,10 @@
 //! From filters to ranges of an index.
 
-use std::ops::Bound;
+use std::{ops::Bound, sync::Arc};
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
-use oxi_base::{IndexId, Result};
+use oxi_base::IndexId;
 use oxi_model::{
     Datum, PhysicalType,
     descriptor::{RelationDescriptor, TableDescriptor},
@@ -77,36 +77,93 @@ impl IndexInfo {
     }
 }
 
-/// `column comparison value`, or `column IN values`.
+/// What a scan knows of its table's indexes and of the rows it is after.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    /// The table's columns, and the row id if it was asked for.
+    pub(crate) schema: SchemaRef,
+    /// The physical types of the table's columns.
+    pub(crate) physical: Arc<[PhysicalType]>,
+    indexes: Arc<[IndexInfo]>,
+    conditions: Vec<Condition>,
+}
+
+/// An index in whose order a scan could give its rows.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexOrder {
+    /// The index.
+    pub(crate) index: IndexInfo,
+    /// The values of the leading key columns that have one value each.
+    pub(crate) prefix: Vec<Datum>,
+    /// Whether no row has NULL in the key column after these.
+    pub(crate) bounded: bool,
+    /// Where in the index the rows are.
+    pub(crate) range: KeyRange,
+    /// The same in words, for EXPLAIN.
+    pub(crate) condition: String,
+}
+
+/// `column comparison value`, or `column IN values`; `IS NOT NULL` is distinct from NULL.
+#[derive(Clone, Debug)]
 struct Condition {
     position: usize,
     comparison: Comparison,
     values: Vec<Datum>,
 }
 
-/// The best index access for the filters, if any is worth it.
-pub(crate) fn choose(
-    indexes: &[IndexInfo],
-    schema: &Schema,
-    physical: &[PhysicalType],
-    filters: &[Expr],
-) -> Result<Option<IndexAccess>> {
-    let mut conditions = Vec::new();
-    for filter in filters {
-        collect(filter, schema, Some(physical), &mut conditions);
-    }
-    if conditions.is_empty() {
-        return Ok(None);
-    }
-    let mut best: Option<(u32, IndexAccess)> = None;
-    for index in indexes {
-        if let Some((score, access)) = access_by(index, schema, &conditions)
-            && best.as_ref().is_none_or(|(highest, _)| score > *highest)
-        {
-            best = Some((score, access));
+impl Ways {
+    /// The ways to the rows that the filters leave.
+    pub(crate) fn new(
+        schema: &SchemaRef,
+        physical: &Arc<[PhysicalType]>,
+        indexes: &Arc<[IndexInfo]>,
+        filters: &[Expr],
+    ) -> Self {
+        let mut conditions = Vec::new();
+        for filter in filters {
+            collect(filter, schema, Some(physical), &mut conditions);
+        }
+        Ways {
+            schema: Arc::clone(schema),
+            physical: Arc::clone(physical),
+            indexes: Arc::clone(indexes),
+            conditions,
         }
     }
-    Ok(best.map(|(_, access)| access))
+
+    /// The best index access, if any is worth it.
+    pub(crate) fn access(&self) -> Option<IndexAccess> {
+        if self.conditions.is_empty() {
+            return None;
+        }
+        let mut best: Option<(u32, IndexAccess)> = None;
+        for index in self.indexes.iter() {
+            if let Some((score, access)) = access_by(index, &self.schema, &self.conditions)
+                && best.as_ref().is_none_or(|(highest, _)| score > *highest)
+            {
+                best = Some((score, access));
+            }
+        }
+        best.map(|(_, access)| access)
+    }
+
+    /// The orders that indexes could give the rows in.
+    pub(crate) fn orders(&self) -> impl Iterator<Item = IndexOrder> {
+        // Of a column that has one of several values, rows do not come in one range.
+        let single = |condition: &&Condition| condition.values.len() == 1;
+        let conditions: Vec<Condition> = self.conditions.iter().filter(single).cloned().collect();
+        self.indexes.iter().filter_map(move |index| {
+            let served = Served::of(index, &self.schema, &conditions);
+            let range = served.ranges().into_iter().next()?;
+            Some(IndexOrder {
+                index: index.clone(),
+                prefix: served.prefixes.into_iter().next()?,
+                bounded: served.without_nulls.is_some(),
+                range,
+                condition: served.words.join(" AND "),
+            })
+        })
+    }
 }
 
 /// How an index would serve the conditions, and how well.
@@ -115,9 +172,7 @@ fn access_by(
     schema: &Schema,
     conditions: &[Condition],
 ) -> Option<(u32, IndexAccess)> {
-    let mut served = Served { prefixes: vec![Vec::new()], ..Served::default() };
-    served.equalities(index, schema, conditions);
-    served.range(index, schema, conditions);
+    let served = Served::of(index, schema, conditions);
     // A range open at one side alone is likely to hold most of the table.
     let range = match (&served.lower, &served.upper) {
         (Some(_), Some(_)) => 2,
@@ -135,7 +190,9 @@ fn access_by(
         condition: served.words.join(" AND "),
         ranges: served.ranges(),
         point,
-        physical: Vec::new(),
+        equal: index.columns[..served.equal].iter().map(|column| column.position).collect(),
+        bounded: range > 0,
+        late: None,
     };
     Some((score, access))
 }
@@ -150,11 +207,20 @@ struct Served {
     /// Bounds of the next column in the index's order, and whether they are part of the range.
     lower: Option<(Datum, bool)>,
     upper: Option<(Datum, bool)>,
+    /// Whether NULLs come first in that column, if the conditions leave none of them.
+    without_nulls: Option<bool>,
     /// The conditions, for EXPLAIN.
     words: Vec<String>,
 }
 
 impl Served {
+    fn of(index: &IndexInfo, schema: &Schema, conditions: &[Condition]) -> Self {
+        let mut served = Served { prefixes: vec![Vec::new()], ..Served::default() };
+        served.equalities(index, schema, conditions);
+        served.range(index, schema, conditions);
+        served
+    }
+
     fn equalities(&mut self, index: &IndexInfo, schema: &Schema, conditions: &[Condition]) {
         for column in &index.columns {
             let found = conditions
@@ -188,6 +254,12 @@ impl Served {
         let Some(column) = index.columns.get(self.equal) else { return };
         for condition in conditions.iter().filter(|found| found.position == column.position) {
             let Some(value) = condition.values.first() else { continue };
+            let name = schema.field(column.position).name();
+            if condition.comparison == Comparison::Distinct {
+                self.without_nulls = Some(column.nulls_first);
+                self.words.push(format!("{name} IS NOT NULL"));
+                continue;
+            }
             let (lower, inclusive, word) = match condition.comparison {
                 Comparison::Gt => (true, false, ">"),
                 Comparison::GtEq => (true, true, ">="),
@@ -195,7 +267,7 @@ impl Served {
                 Comparison::LtEq => (false, true, "<="),
                 _ => continue,
             };
-            let name = schema.field(column.position).name();
+            self.without_nulls = Some(column.nulls_first);
             self.words.push(format!("{name} {word} {}", condition.words()));
             let side = if lower == column.descending { &mut self.upper } else { &mut self.lower };
             *side = Some((value.clone(), inclusive));
@@ -203,9 +275,11 @@ impl Served {
     }
 
     fn ranges(&self) -> Vec<KeyRange> {
+        let null = (Datum::Null, false);
+        let beyond = |nulls_first| (self.without_nulls == Some(nulls_first)).then_some(&null);
         let range = |prefix: &Vec<Datum>| KeyRange {
-            lower: bound(prefix, self.lower.as_ref()),
-            upper: bound(prefix, self.upper.as_ref()),
+            lower: bound(prefix, self.lower.as_ref().or(beyond(true))),
+            upper: bound(prefix, self.upper.as_ref().or(beyond(false))),
             reverse: false,
         };
         self.prefixes.iter().map(range).collect()
@@ -293,6 +367,7 @@ fn collect(
                 }
             }
         }
+        Expr::IsNotNull(inner) => out.extend(not_null(inner, schema)),
         Expr::InList(list) if !list.negated => {
             let mut position = None;
             let mut values = Vec::new();
@@ -310,6 +385,13 @@ fn collect(
         }
         _ => {}
     }
+}
+
+/// `column IS NOT NULL`.
+fn not_null(column: &Expr, schema: &Schema) -> Option<Condition> {
+    let Expr::Column(column) = column else { return None };
+    let position = schema.index_of(&column.name).ok()?;
+    Some(Condition { position, comparison: Comparison::Distinct, values: vec![Datum::Null] })
 }
 
 /// `a = 1 OR a = 2 OR …`, as the optimizer writes short lists.
@@ -361,9 +443,13 @@ fn column_and_value(
     if datum.is_null() {
         return None;
     }
+    key_datum(datum, keyed, physical).map(|datum| (position, datum))
+}
+
+/// A value as it stands in keys of a column; `keyed` says that it was made comparable first.
+pub(crate) fn key_datum(datum: Datum, keyed: bool, physical: &PhysicalType) -> Option<Datum> {
     let datum = match (datum, keyed, physical) {
-        (datum, false, PhysicalType::Numeric | PhysicalType::Interval | PhysicalType::List(_)) => {
-            let _ = datum;
+        (_, false, PhysicalType::Numeric | PhysicalType::Interval | PhysicalType::List(_)) => {
             return None;
         }
         // The key is the encoding without the display scale, which two more bytes stand for.
@@ -376,7 +462,7 @@ fn column_and_value(
         (_, true, _) => return None,
         (datum, false, _) => datum,
     };
-    datum.fits(physical).then_some((position, datum))
+    datum.fits(physical).then_some(datum)
 }
 
 /// The expression under the function that makes values comparable, and whether there was one.

@@ -7,12 +7,14 @@ use std::{fmt, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Builder},
-    datatypes::SchemaRef,
+    datatypes::{Schema, SchemaRef},
 };
 use datafusion::{
-    common::Statistics,
+    common::{ScalarValue, Statistics},
     error::Result as DfResult,
     execution::{SendableRecordBatchStream, TaskContext},
+    logical_expr::ColumnarValue,
+    physical_expr::PhysicalExpr,
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
         metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet},
@@ -29,13 +31,14 @@ use oxi_model::{
 };
 
 use crate::{
-    context::StatementContext, error::to_datafusion, node::leaf_methods, scan::ScanTarget,
+    context::StatementContext, error::to_datafusion, node::leaf_methods,
+    provider::access::key_datum, row::datum_of, scan::ScanTarget,
 };
 
 /// Rows per batch that this node makes.
-const BATCH_ROWS: usize = 8192;
+pub(super) const BATCH_ROWS: usize = 8192;
 /// Below so many rows an index scan is never given up.
-const PATIENCE_ROWS: u64 = 20_000;
+pub(crate) const PATIENCE_ROWS: u64 = 20_000;
 
 /// Reads rows by ranges of an index.
 #[derive(Debug)]
@@ -60,8 +63,65 @@ pub struct IndexAccess {
     pub ranges: Vec<KeyRange>,
     /// At most one row per range can match.
     pub point: bool,
-    /// Physical types of the output columns that are table columns, in order.
-    pub physical: Vec<PhysicalType>,
+    /// Positions of the table's columns that are equal to something, and whether the next one of
+    /// the key has bounds.
+    pub equal: Vec<usize>,
+    /// See `equal`.
+    pub bounded: bool,
+    /// The one range's values that are known when the statement runs.
+    pub late: Option<Late>,
+}
+
+/// A key that is computed when the scan begins.
+#[derive(Clone, Debug)]
+pub struct Late {
+    /// Values of the first columns.
+    pub prefix: Vec<Datum>,
+    /// What gives those of the next ones.
+    pub values: Vec<LateValue>,
+}
+
+/// A value that is known once the subqueries were run.
+#[derive(Clone, Debug)]
+pub struct LateValue {
+    /// What computes it, of no columns.
+    pub expr: Arc<dyn PhysicalExpr>,
+    /// The type of the key's column.
+    pub physical: PhysicalType,
+    /// Whether it was made comparable.
+    pub keyed: bool,
+}
+
+impl Late {
+    /// The range of the key: none if a value is NULL, which equals nothing. `None` if the column
+    /// cannot have the value, so that there is no key to look for.
+    fn ranges(&self) -> DfResult<Option<Vec<KeyRange>>> {
+        let mut key = self.prefix.clone();
+        for value in &self.values {
+            let Some(datum) = value.datum()? else { return Ok(None) };
+            if datum.is_null() {
+                return Ok(Some(Vec::new()));
+            }
+            let Some(datum) = key_datum(datum, value.keyed, &value.physical) else {
+                return Ok(None);
+            };
+            key.push(datum);
+        }
+        Ok(Some(vec![KeyRange::equal(key)]))
+    }
+}
+
+impl LateValue {
+    fn datum(&self) -> DfResult<Option<Datum>> {
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        let schema = Arc::new(Schema::empty());
+        let row = RecordBatch::try_new_with_options(schema, Vec::new(), &options)?;
+        let scalar = match self.expr.evaluate(&row)? {
+            ColumnarValue::Scalar(scalar) => scalar,
+            ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?,
+        };
+        datum_of(&scalar).map_err(to_datafusion)
+    }
 }
 
 impl IndexScanExec {
@@ -71,8 +131,14 @@ impl IndexScanExec {
         IndexScanExec { target, access, limit, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
+    /// What it reads and how, unless it stops before the end.
+    pub(crate) fn whole(&self) -> Option<(&ScanTarget, &IndexAccess)> {
+        self.limit.is_none().then_some((&self.target, &self.access))
+    }
+
     fn estimate(&self) -> u64 {
-        let ranges = self.access.ranges.len() as u64;
+        let late = u64::from(self.access.late.is_some());
+        let ranges = self.access.ranges.len() as u64 + late;
         let rows = if self.access.point { ranges } else { (self.target.rows / 20).max(ranges) };
         rows.min(self.target.rows).min(self.limit.map_or(u64::MAX, |limit| limit as u64))
     }
@@ -95,9 +161,14 @@ impl ExecutionPlan for IndexScanExec {
         context: Arc<TaskContext>,
     ) -> DfResult<SendableRecordBatchStream> {
         let statement = StatementContext::of(&context)?;
+        let ranges = match &self.access.late {
+            Some(late) => late.ranges()?,
+            None => Some(self.access.ranges.clone()),
+        };
         let reader = Reader {
             target: self.target.clone(),
-            access: self.access.clone(),
+            index: self.access.index,
+            ranges,
             limit: self.limit,
             statement,
             metrics: BaselineMetrics::new(&self.metrics, partition),
@@ -124,7 +195,9 @@ impl ExecutionPlan for IndexScanExec {
 
 struct Reader {
     target: ScanTarget,
-    access: IndexAccess,
+    index: IndexId,
+    /// `None` if the index cannot tell.
+    ranges: Option<Vec<KeyRange>>,
     limit: Option<usize>,
     statement: Arc<StatementContext>,
     metrics: BaselineMetrics,
@@ -169,19 +242,20 @@ impl Reader {
     fn read(&self) -> Result<Option<Vec<RecordBatch>>> {
         let timer = self.metrics.elapsed_compute().timer();
         let bound = (self.target.rows / 4).max(PATIENCE_ROWS);
-        let columns: Vec<usize> = self.target.columns.iter().copied().flatten().collect();
-        let mut rows = Collector::new(&self.target.schema, &self.access.physical);
+        let Some(ranges) = &self.ranges else { return Ok(None) };
+        let columns = self.target.positions();
+        let mut rows = Collector::new(&self.target);
         let limit = self.limit.map_or(u64::MAX, |limit| limit as u64);
         let mut count = 0u64;
         let snapshot = self.target.snapshot(&self.statement)?;
-        for range in &self.access.ranges {
+        for range in ranges {
             self.statement.cancel.check()?;
             let mut visit = |row: RowId, values: &[Datum]| {
                 rows.push(&self.target.columns, row, values)?;
                 count += 1;
                 Ok(count < limit && count <= bound)
             };
-            let read = snapshot.index_scan(self.access.index, range, &columns, &mut visit);
+            let read = snapshot.index_scan(self.index, range, &columns, &mut visit);
             read.map_err(|error| self.target.told(error))?;
             if count >= limit {
                 break;
@@ -196,7 +270,7 @@ impl Reader {
 }
 
 /// Rows on their way into batches.
-struct Collector {
+pub(super) struct Collector {
     schema: SchemaRef,
     builders: Vec<ArrayBuilder>,
     row_ids: UInt64Builder,
@@ -206,10 +280,11 @@ struct Collector {
 }
 
 impl Collector {
-    fn new(schema: &SchemaRef, physical: &[PhysicalType]) -> Self {
+    pub(super) fn new(target: &ScanTarget) -> Self {
+        let builder = |physical: &PhysicalType| ArrayBuilder::new(physical, 16);
         Collector {
-            schema: Arc::clone(schema),
-            builders: physical.iter().map(|one| ArrayBuilder::new(one, 16)).collect(),
+            schema: Arc::clone(&target.schema),
+            builders: target.physical().iter().map(builder).collect(),
             row_ids: UInt64Builder::new(),
             rows: 0,
             with_row_id: None,
@@ -217,7 +292,13 @@ impl Collector {
         }
     }
 
-    fn push(&mut self, columns: &[Option<usize>], row: RowId, values: &[Datum]) -> Result<()> {
+    /// Takes a row, whose values may be followed by others.
+    pub(super) fn push(
+        &mut self,
+        columns: &[Option<usize>],
+        row: RowId,
+        values: &[Datum],
+    ) -> Result<()> {
         for (builder, value) in self.builders.iter_mut().zip(values) {
             builder.push(value)?;
         }
@@ -246,7 +327,7 @@ impl Collector {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<RecordBatch>> {
+    pub(super) fn finish(mut self) -> Result<Vec<RecordBatch>> {
         self.flush()?;
         Ok(self.done)
     }

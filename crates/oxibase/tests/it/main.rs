@@ -7,6 +7,7 @@
 
 mod backup;
 mod formats;
+mod index_order;
 mod lasting;
 mod library;
 mod locks;
