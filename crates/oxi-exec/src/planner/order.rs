@@ -110,6 +110,13 @@ fn asked_rows(
         let Some(input) = asked_rows(projection.input(), fetch)? else { return Ok(None) };
         return remade(plan, vec![input]).map(Some);
     }
+    if let Some(merge) = plan.downcast_ref::<SortPreservingMergeExec>()
+        && merge.fetch().is_none()
+        && merge.input().is::<ProjectionExec>()
+        && let Some(projected) = merged_below(merge.input())?
+    {
+        return asked_rows(&projected, fetch);
+    }
     let Some(sorted) = Sorted::of(plan).filter(|sorted| sorted.fetch.is_none()) else {
         return Ok(None);
     };
@@ -121,6 +128,17 @@ fn asked_rows(
     let walk = chain.over(Walk { order, first: fetch, limit: None, patience })?;
     let sorted = in_order(Arc::clone(plan))?;
     Ok(Some(Arc::new(FirstRowsExec::new(walk, sorted, Take::Asked(row_id)))))
+}
+
+/// Projections over sorted partitions, with the partitions merged before they are projected.
+fn merged_below(plan: &Arc<dyn ExecutionPlan>) -> DfResult<Option<Arc<dyn ExecutionPlan>>> {
+    if let Some(sort) = plan.downcast_ref::<SortExec>() {
+        let merge = SortPreservingMergeExec::new(sort.expr().clone(), Arc::clone(plan));
+        return Ok(Some(Arc::new(merge)));
+    }
+    let Some(projection) = plan.downcast_ref::<ProjectionExec>() else { return Ok(None) };
+    let Some(input) = merged_below(projection.input())? else { return Ok(None) };
+    remade(plan, vec![input]).map(Some)
 }
 
 /// What lies between a sort and the one table it reads.

@@ -197,7 +197,9 @@ impl Binder<'_> {
             let right = self.coerce_to(right, common)?;
             (key(left.expr, common), key(right.expr, common))
         };
-        let plan = if pair.1 == output.expr() {
+        // The engine looks for the column in the plan's head, and sees none in nodes of ours.
+        let has_head = bound.plan.head_output_expr().map_err(from_datafusion)?.is_some();
+        let plan = if has_head && pair.1 == output.expr() {
             bound.plan
         } else {
             project(bound.plan, vec![pair.1.alias(&output.column)])?
